@@ -1,0 +1,155 @@
+"""Other people's upscalers: which net a headerless state dict holds, told from its keys and shapes.
+
+One row a key layout. `renames` turn its keys into ours, in order; `infer` reads the hyperparameters off the shapes of
+the renamed keys.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import SengaError
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def count(shapes: Shapes, pattern: str) -> int:
+    """One more than the largest number that `pattern`'s group matches among the keys."""
+    return 1 + max((int(m[1]) for key in shapes if (m := re.match(pattern, key))), default=-1)
+
+
+def square_root(value: float, what: str) -> int:
+    root = math.isqrt(round(value))
+    if root * root != value:
+        raise SengaError(f"{what} is {value:g}, which is no square; the file holds no net that Senga knows")
+    return root
+
+
+def infer_rrdb(shapes: Shapes) -> dict[str, Any]:
+    channels = shapes["conv_last.weight"][0]
+    unshuffle = square_root(shapes["conv_first.weight"][1] / channels, "input channels over output channels")
+    if unshuffle not in (1, 2, 4):
+        raise SengaError(f"the input is pixel-unshuffled by {unshuffle}; RRDB knows 1, 2 and 4")
+    return {
+        "scale": 4 // unshuffle,
+        "channels": channels,
+        "blocks": count(shapes, r"body\.(\d+)\."),
+        "features": shapes["conv_first.weight"][0],
+        "growth": shapes["body.0.rdb1.conv1.weight"][0],
+    }
+
+
+def infer_espcn(shapes: Shapes) -> dict[str, Any]:
+    channels = shapes["conv.0.0.weight"][1]
+    return {
+        "scale": square_root(shapes["up_sampler.0.weight"][0] / channels, "sub-pixels per colour channel"),
+        "channels": channels,
+        "widths": [shapes[f"conv.{i}.0.weight"][0] for i in range(count(shapes, r"conv\.(\d+)\.0\.weight"))],
+        # yu45020's code does not multiply; a file of ours, which does, says so in its header.
+        "selection": "replace",
+    }
+
+
+def infer_dcscn(shapes: Shapes) -> dict[str, Any]:
+    layers = count(shapes, r"features\.(\d+)\.0\.weight")
+    upsampling = shapes["picture.weight"][1]
+    return {
+        "scale": square_root(shapes["up.0.weight"][0] / upsampling, "sub-pixels per upsampling channel"),
+        "channels": shapes["picture.weight"][0],
+        "layers": layers,
+        "first": shapes["features.0.0.weight"][0],
+        "last": shapes[f"features.{layers - 1}.0.weight"][0],
+        "reconstruction": shapes["a.0.weight"][0],
+        "upsampling": upsampling,
+        "activation": "prelu" if "a.1.weight" in shapes else "selu",
+        "residual": "bilinear",  # what the seed's own splitter feeds it by default
+    }
+
+
+@dataclass(frozen=True)
+class Layout:
+    name: str
+    marker: str  # a key that this layout has and no other
+    architecture: str
+    renames: tuple[tuple[str, str], ...]  # regular expression, replacement
+    infer: Callable[[Shapes], dict[str, Any]]
+
+
+LAYOUTS = (
+    Layout("Real-ESRGAN", "body.0.rdb1.conv1.weight", "rrdb", (), infer_rrdb),
+    Layout(
+        "ESRGAN (original code)",
+        "RRDB_trunk.0.RDB1.conv1.weight",
+        "rrdb",
+        (
+            (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+            (r"^trunk_conv\.", "conv_body."),
+            (r"^upconv(\d)\.", r"conv_up\1."),
+            (r"^HRconv\.", "conv_hr."),
+        ),
+        infer_rrdb,
+    ),
+    Layout(
+        "ESRGAN (old)",
+        "model.1.sub.0.RDB1.conv1.0.weight",
+        "rrdb",
+        (
+            (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+            (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
+            (r"^model\.0\.", "conv_first."),
+            (r"^model\.3\.", "conv_up1."),
+            (r"^model\.6\.", "conv_up2."),
+            (r"^model\.8\.", "conv_hr."),
+            (r"^model\.10\.", "conv_last."),
+        ),
+        infer_rrdb,
+    ),
+    Layout("yu45020/Waifu2x ESPCN_7", "up_sampler.0.weight", "espcn_7", (), infer_espcn),
+    Layout(
+        "yu45020/Waifu2x DCSCN",
+        "feature_block.Feature 1.Conv2d.weight",
+        "dcscn",
+        (
+            (r"\.Conv2d\.(weight|bias)$", r".0.\1"),
+            (r"\.Activation\.", ".1."),
+            # Keys count from 1 there, ours from 0.
+            *((rf"^feature_block\.Feature {i + 1}\.", f"features.{i}.") for i in range(64)),
+            (r"^reconstruction_block\.A\.", "a."),
+            (r"^reconstruction_block\.B\.", "b."),
+            (r"^up_sampler\.Conv2d_block\.", "up."),
+            (r"^up_sampler\.0\.", "picture."),
+        ),
+        infer_dcscn,
+    ),
+    # Our own DCSCN keys without a header: somebody's conversion.
+    Layout("Senga DCSCN without header", "features.0.0.weight", "dcscn", (), infer_dcscn),
+)
+
+
+def rename(key: str, layout: Layout) -> str:
+    for pattern, replacement in layout.renames:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
+    """The layout of a headerless state dict and its hyperparameters.
+
+    Args:
+        shapes: key -> shape of every tensor, under the keys of the file.
+
+    Raises:
+        SengaError: no row of LAYOUTS fits, or the shapes contradict each other.
+    """
+    for layout in LAYOUTS:
+        if layout.marker in shapes:
+            renamed = {rename(key, layout): shape for key, shape in shapes.items()}
+            try:
+                return layout, layout.infer(renamed)
+            except (KeyError, IndexError) as error:
+                raise SengaError(f"its keys look like {layout.name}, but {error} is missing") from error
+    known = ", ".join(layout.name for layout in LAYOUTS)
+    first = ", ".join(sorted(shapes)[:3]) or "none"
+    raise SengaError(f"no known network has its keys ({first}, ...); wanted a file of Senga, or of {known}")

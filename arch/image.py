@@ -1,0 +1,104 @@
+"""Pictures as tensors: layouts, sizes, alpha and channels. The only permute in the project stands here."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import SengaError
+
+
+def to_bchw(image: Tensor) -> Tensor:
+    """(B, H, W, C), ComfyUI's layout, -> (B, C, H, W), torch's. A view, nothing is copied."""
+    return image.permute(0, 3, 1, 2)  # BHWC -> BCHW
+
+
+def to_bhwc(image: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H, W, C). A view, nothing is copied."""
+    return image.permute(0, 2, 3, 1)  # BCHW -> BHWC
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column of (B, C, H, W) until H and W are multiples of `multiple`."""
+    height, width = image.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    if not bottom and not right:
+        return image
+    return F.pad(image, (0, right, 0, bottom), mode="replicate")
+
+
+def resize(image: Tensor, height: int, width: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]. Returns the input at equal size."""
+    if image.shape[-2:] == (height, width):
+        return image
+    return F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
+    """Fill the colour of fully transparent pixels from the nearest visible ones.
+
+    Editors leave black (or anything) under alpha 0; a network or a filter would mix it into the edge as a dark fringe.
+    A pyramid of alpha-weighted means is built down to one pixel, then read back up into the holes.
+
+    Args:
+        colour: (B, 3, H, W) in [0, 1], not premultiplied.
+        alpha: (B, 1, H, W) in [0, 1].
+
+    Returns:
+        (B, 3, H, W); pixels with alpha > 0 are unchanged. A picture with no visible pixel is returned as it is.
+    """
+    hole = alpha <= 0
+    if not hole.any() or hole.all():
+        return colour
+    levels = [(colour * alpha, alpha)]
+    while max(levels[-1][0].shape[-2:]) > 1:
+        # Sizes are padded to even with weight 0, so that the border counts only what is there.
+        height, width = levels[-1][0].shape[-2:]
+        padding = (0, width % 2, 0, height % 2)
+        total, weight = (F.avg_pool2d(F.pad(part, padding), 2) for part in levels[-1])
+        levels.append((total, weight))
+    total, weight = levels.pop()
+    filled = total / weight.clamp_min(1e-12)
+    while levels:
+        total, weight = levels.pop()
+        coarse = F.interpolate(filled, scale_factor=2.0, mode="bilinear", align_corners=False)
+        coarse = coarse[..., : total.shape[-2], : total.shape[-1]]
+        filled = torch.where(weight > 1e-6, total / weight.clamp_min(1e-6), coarse)
+    return torch.where(hole, filled.clamp(0, 1), colour)
+
+
+def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
+    """Put ComfyUI's mask (1 - alpha) into a picture as its fourth channel.
+
+    Args:
+        image: (B, H, W, 1, 3 or 4) in [0, 1].
+        mask: (B or 1, h, w) or (h, w), 1 is transparent; None and all zeros, of any size, are opaque: ComfyUI's
+            LoadImage hands out 64 x 64 zeros for a picture without alpha. Another size is resized.
+
+    Returns:
+        The image itself where everything is opaque, else (B, H, W, 4); an alpha that the image has is multiplied.
+
+    Raises:
+        SengaError: the mask's number of frames fits neither 1 nor the image's.
+    """
+    if mask is None or not mask.any():
+        return image
+    mask = mask[None] if mask.ndim == 2 else mask
+    if mask.shape[0] not in (1, image.shape[0]):
+        raise SengaError(
+            f"the mask has {mask.shape[0]} frames, the image {image.shape[0]}; wanted as many, or one for all"
+        )
+    height, width = image.shape[1:3]
+    alpha = 1 - mask[:, None].float().clamp(0, 1)  # (B or 1, 1, h, w)
+    if alpha.shape[-2:] != (height, width):
+        alpha = F.interpolate(alpha, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    alpha = to_bhwc(alpha.expand(image.shape[0], -1, -1, -1))
+    colour = image[..., :3].expand(-1, -1, -1, 3)
+    if image.shape[3] == 4:
+        alpha = alpha * image[..., 3:]
+    return torch.cat((colour, alpha), dim=3)
+
+
+def take_mask(image: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """The reverse of `apply_mask`: the picture with the channels it came with, and its mask (B, H, W), zeros if opaque."""
+    mask = 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
+    return (image if image.shape[3] == channels else image[..., :channels]), mask

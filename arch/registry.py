@@ -1,0 +1,98 @@
+"""Every architecture that Senga knows, one row each: the only list to extend when a net is added.
+
+Radius, halo and alignment are in input (LR) pixels and depend on the config. `halo` is the smallest that kept the worst
+error of a tiled picture against the whole one at 0.5/255 or less with trained weights (`benchmarks/halo.py` prints
+it), and never more than the receptive radius, where the two are equal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from torch import nn
+
+from .dcscn import DCSCN, DCSCNConfig
+from .errors import SengaError
+from .espcn import ESPCN7, ESPCNConfig
+from .rrdb import RRDB, RRDBConfig
+
+
+@dataclass(frozen=True)
+class Architecture:
+    id: str  # the name in a file's header
+    task: str  # "upscale"
+    config: type  # frozen dataclass of the hyperparameters; must have `scale` and `channels`
+    build: Callable[[Any], nn.Module]
+    radius: Callable[[Any], int]  # how far an input pixel can be from an output pixel that it changes
+    halo: Callable[[Any], int]  # default context around a tile
+    alignment: Callable[[Any], int]  # tiles start on multiples of it, and input sizes are padded to it
+    floats: Callable[[Any], int]  # activations alive at the peak, per input pixel (to choose a tile that fits)
+    half: bool  # float16 arithmetic is safe
+    bf16: bool  # bfloat16 arithmetic is safe
+
+
+ARCHITECTURES = (
+    Architecture(
+        id="espcn_7",
+        task="upscale",
+        config=ESPCNConfig,
+        build=ESPCN7,
+        radius=lambda c: len(c.widths) + 1,
+        halo=lambda c: len(c.widths) + 1,
+        alignment=lambda c: 1,
+        floats=lambda c: 4 * max(c.widths),
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="dcscn",
+        task="upscale",
+        config=DCSCNConfig,
+        build=DCSCN,
+        radius=lambda c: c.layers + 3,
+        halo=lambda c: c.layers + 3,
+        alignment=lambda c: 1,
+        floats=lambda c: 2 * sum(c.widths) + 2 * c.upsampling * c.scale**2 + 4 * c.reconstruction,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="rrdb",
+        task="upscale",
+        config=RRDBConfig,
+        build=RRDB,
+        radius=lambda c: (15 * c.blocks + 4) * c.unshuffle,
+        halo=lambda c: min(15 * c.blocks + 4, 64) * c.unshuffle,
+        alignment=lambda c: c.unshuffle,
+        floats=lambda c: 3 * c.features * c.scale**2 + 2 * (c.features + 4 * c.growth) // c.unshuffle**2,
+        half=True,
+        bf16=True,
+    ),
+)
+
+BY_ID = {row.id: row for row in ARCHITECTURES}
+
+
+def architecture(name: str) -> Architecture:
+    """The row of that id. Raises SengaError that lists the known ids."""
+    if name not in BY_ID:
+        raise SengaError(f"architecture {name!r} is unknown; this version knows {', '.join(BY_ID)}")
+    return BY_ID[name]
+
+
+def make_config(row: Architecture, hyperparameters: dict[str, Any]) -> Any:
+    """A checked config from a header's or a settings file's table. Unknown names and wrong types are errors."""
+    known = {field.name: field for field in fields(row.config)}
+    for name, value in hyperparameters.items():
+        if name not in known:
+            raise SengaError(f"{row.id}: hyperparameter {name!r} is unknown; it has {', '.join(known)}")
+        wanted = type(known[name].default)
+        integers = isinstance(value, list | tuple) and all(type(item) is int for item in value)
+        if not (integers if wanted is tuple else type(value) is wanted):
+            found = f"{type(value).__name__} {value!r}"
+            raise SengaError(f"{row.id}: hyperparameter {name!r} is {found}; wanted {wanted.__name__}")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in hyperparameters.items()}
+    try:
+        return row.config(**values)
+    except ValueError as error:
+        raise SengaError(f"{row.id}: {error}") from error

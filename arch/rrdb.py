@@ -1,0 +1,101 @@
+"""RRDB: residual-in-residual dense blocks, the generator of ESRGAN and Real-ESRGAN.
+
+Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks"; pixel-unshuffled input for
+scales 2 and 1: Wang et al. 2021, "Real-ESRGAN". The keys are the official ones, so that other programs read our files.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import last_layer
+
+RESIDUAL_SCALE = 0.2  # the papers' beta: what is added back of each dense block, and of each block of three
+NEGATIVE_SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class RRDBConfig:
+    scale: int = 4  # output pixels per input pixel and side: 4, or 2 and 1 by pixel-unshuffling the input by 2 and 4
+    channels: int = 3  # colour channels in and out
+    blocks: int = 6  # residual-in-residual dense blocks (x4plus has 23, x4plus_anime_6B has 6)
+    features: int = 64  # nf: channels of the trunk
+    growth: int = 32  # gc: channels that each convolution of a dense block adds
+
+    def __post_init__(self) -> None:
+        if self.scale not in (1, 2, 4):
+            raise ValueError(f"scale is {self.scale}; RRDB knows 1, 2 and 4")
+        if min(self.blocks, self.features, self.growth, self.channels) < 1:
+            raise ValueError(f"blocks, features, growth and channels must be positive; found {self}")
+
+    @property
+    def unshuffle(self) -> int:
+        """Side of the pixel blocks that the trunk sees as one position."""
+        return 4 // self.scale
+
+
+class ResidualDenseBlock(nn.Module):
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        for i in range(1, 5):
+            self.add_module(f"conv{i}", nn.Conv2d(features + (i - 1) * growth, growth, 3, padding=1))
+        self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = x
+        for i in range(1, 5):
+            new = F.leaky_relu(self.get_submodule(f"conv{i}")(seen), NEGATIVE_SLOPE)
+            seen = torch.cat((seen, new), dim=1)  # (B, features + i * growth, H, W)
+        return x + RESIDUAL_SCALE * self.conv5(seen)
+
+
+class RRDBlock(nn.Module):
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        self.rdb1 = ResidualDenseBlock(features, growth)
+        self.rdb2 = ResidualDenseBlock(features, growth)
+        self.rdb3 = ResidualDenseBlock(features, growth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + RESIDUAL_SCALE * self.rdb3(self.rdb2(self.rdb1(x)))
+
+
+class RRDB(nn.Module):
+    """(B, channels, H, W) in [0, 1] -> (B, channels, scale * H, scale * W), not clamped.
+
+    H and W are multiples of 4 / scale; `UpscaleModel` pads other sizes.
+    """
+
+    def __init__(self, config: RRDBConfig) -> None:
+        super().__init__()
+        self.config = config
+        n = config.features
+        self.conv_first = nn.Conv2d(config.channels * config.unshuffle**2, n, 3, padding=1)
+        self.body = nn.Sequential(*(RRDBlock(n, config.growth) for _ in range(config.blocks)))
+        self.conv_body = nn.Conv2d(n, n, 3, padding=1)
+        self.conv_up1 = nn.Conv2d(n, n, 3, padding=1)
+        self.conv_up2 = nn.Conv2d(n, n, 3, padding=1)
+        self.conv_hr = nn.Conv2d(n, n, 3, padding=1)
+        self.conv_last = nn.Conv2d(n, config.channels, 3, padding=1)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Kaiming normal, scaled by 0.1 inside the dense blocks: ESRGAN, section 3.1."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
+                if name.startswith("body."):
+                    module.weight.data.mul_(0.1)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pixel_unshuffle(x, self.config.unshuffle)  # (B, channels * u * u, H / u, W / u)
+        x = self.conv_first(x)
+        x = x + self.conv_body(self.body(x))  # (B, features, H / u, W / u)
+        for up in (self.conv_up1, self.conv_up2):
+            x = F.leaky_relu(up(F.interpolate(x, scale_factor=2.0, mode="nearest")), NEGATIVE_SLOPE)
+        x = F.leaky_relu(self.conv_hr(x), NEGATIVE_SLOPE)  # (B, features, scale * H, scale * W)
+        return last_layer(self.conv_last, x)

@@ -1,0 +1,160 @@
+"""Tiles with their halo cut away: each output pixel is written once, by a tile whose context covers it.
+
+No feathering: a blend averages border pixels that both tiles have wrong. With a halo of the receptive radius the tiled
+picture equals the whole one.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MIN_TILE = 16
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A core that this tile alone writes. Input pixels; `bottom` and `right` are exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.top < self.bottom and 0 <= self.left < self.right):
+            raise ValueError(f"empty or negative tile: {self}")
+
+    @property
+    def pixels(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def window(self, halo: int, height: int, width: int) -> "Tile":
+        """The core with its context, as far as the picture goes."""
+        return Tile(
+            max(0, self.top - halo),
+            max(0, self.left - halo),
+            min(height, self.bottom + halo),
+            min(width, self.right + halo),
+        )
+
+
+def edges(start: int, stop: int, tile: int, alignment: int) -> list[int]:
+    """Cut [start, stop) into the fewest parts of at most `tile`, equal to within one alignment step.
+
+    `start` is a multiple of `alignment`, and so is every edge but the last. A tile smaller than the alignment counts
+    as one alignment step.
+    """
+    steps = math.ceil((stop - start) / alignment)
+    parts = math.ceil(steps / max(1, tile // alignment))
+    return [start + i * steps // parts * alignment for i in range(parts)] + [stop]
+
+
+def cut(area: Tile, tile: int, alignment: int) -> list[Tile]:
+    """The balanced grid over an area, row by row: 513 pixels at tile 512 give 256 and 257, never a sliver."""
+    rows = edges(area.top, area.bottom, tile, alignment)
+    columns = edges(area.left, area.right, tile, alignment)
+    return [
+        Tile(top, left, bottom, right)
+        for top, bottom in zip(rows, rows[1:], strict=False)
+        for left, right in zip(columns, columns[1:], strict=False)
+    ]
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """How one picture is cut: integers only.
+
+    Attributes:
+        height, width: of the picture, input pixels.
+        tile: largest side of a core, without its halo.
+        halo: context on each side, rounded up to the alignment.
+        alignment: cores and windows start on multiples of it.
+    """
+
+    height: int
+    width: int
+    tile: int
+    halo: int
+    alignment: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, self.tile, self.alignment) < 1 or self.halo < 0:
+            raise ValueError(f"sizes must be positive and the halo 0 or more: {self}")
+        object.__setattr__(self, "halo", math.ceil(self.halo / self.alignment) * self.alignment)
+
+    def __iter__(self) -> Iterator[Tile]:
+        return iter(cut(Tile(0, 0, self.height, self.width), self.tile, self.alignment))
+
+    def window(self, core: Tile) -> Tile:
+        return core.window(self.halo, self.height, self.width)
+
+    @property
+    def smallest(self) -> bool:
+        return self.tile <= max(MIN_TILE, self.alignment)
+
+    def halved(self) -> "TileGrid":
+        return TileGrid(
+            self.height, self.width, max(MIN_TILE, self.alignment, self.tile // 2), self.halo, self.alignment
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device has no room left; torch has no common class for it."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def run_tiles(
+    grid: TileGrid,
+    process: Callable[[Tile], Tensor],
+    out: Tensor,
+    scale: int,
+    before_tile: Callable[[], None],
+    after_tile: Callable[[int], None],
+) -> TileGrid:
+    """Fill `out` tile by tile; on running out of memory halve the tile and go on with what is left.
+
+    Args:
+        grid: how to cut the picture.
+        process: window -> (1, C, scale * h, scale * w), for a window of h by w input pixels.
+        out: (1, C, scale * H, scale * W), written in place, each pixel once.
+        scale: output pixels per input pixel and side.
+        before_tile: may raise to stop.
+        after_tile: gets the number of input pixels that are now done.
+
+    Returns:
+        The grid that worked: with a smaller tile if memory ran out.
+
+    Raises:
+        The device's own out-of-memory error, once the tile cannot be halved any more.
+    """
+    pending = list(grid)[::-1]
+    while pending:
+        before_tile()
+        core = pending.pop()
+        window = grid.window(core)
+        try:
+            result = process(window)
+        except (RuntimeError, MemoryError) as error:
+            if grid.smallest or not is_out_of_memory(error):
+                raise
+            grid = grid.halved()
+            # What is done stays done: only the tiles still to do are cut anew.
+            pending = [part for tile in [*pending, core] for part in cut(tile, grid.tile, grid.alignment)[::-1]]
+            result = None
+        if result is None:
+            # Outside the except block, where the traceback would still hold the failed tile's tensors.
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            continue
+        top, left = (core.top - window.top) * scale, (core.left - window.left) * scale
+        height, width = (core.bottom - core.top) * scale, (core.right - core.left) * scale
+        target = out[..., core.top * scale : core.bottom * scale, core.left * scale : core.right * scale]
+        target.copy_(result[..., top : top + height, left : left + width])
+        after_tile(core.pixels)
+    return grid

@@ -1,0 +1,168 @@
+"""Read and write weights files. The only safetensors import in the project."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .errors import SengaError
+from .foreign import Layout, recognise, rename
+from .model import Header, Provenance, UpscaleModel
+from .registry import architecture, make_config
+
+METADATA_KEY = "senga"
+SAFETENSORS = (".safetensors", ".sft")
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+WRAPPERS = ("params_ema", "params", "state_dict")  # where checkpoints keep the tensors, the averaged ones first
+
+
+def read_header(path: str | Path) -> Header:
+    """Who a weights file is, without reading its tensors.
+
+    Headers of other people's files are inferred from the tensors' names and shapes.
+
+    Raises:
+        SengaError: the file is missing, damaged, of no known kind, or holds no network that Senga knows.
+    """
+    path = _existing(path)
+    try:
+        if path.suffix.lower() in SAFETENSORS:
+            text, shapes = _safetensors_index(path)
+            if text is not None:
+                return Header.from_json(text)
+        else:
+            shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
+        return _infer(shapes)[1]
+    except SengaError as error:
+        raise _named(path, error) from error
+
+
+def load_model(path: str | Path) -> UpscaleModel:
+    """Load an upscaling network in float32 on the CPU, ready to call.
+
+    Reads Senga's files; Real-ESRGAN's `params_ema` / `params`; ESRGAN's old and original forms; yu45020/Waifu2x's
+    ESPCN_7 and DCSCN; and the same keys in plain safetensors. `.pth` and `.pt` are read with `weights_only=True`.
+
+    Raises:
+        SengaError: as `read_header`; also when tensors are missing, left over or of the wrong shape.
+    """
+    path = _existing(path)
+    try:
+        layout: Layout | None = None
+        if path.suffix.lower() in SAFETENSORS:
+            text, _ = _safetensors_index(path)
+            state = load_file(path)
+        else:
+            text, state = None, _unpickle(path, "cpu")
+        if text is not None:
+            header = Header.from_json(text)
+        else:
+            layout, header = _infer({key: tuple(value.shape) for key, value in state.items()})
+        net = header.row().build(header.config())
+        _fill(net, {rename(key, layout) if layout else key: value.float() for key, value in state.items()})
+        return UpscaleModel(header, net)
+    except SengaError as error:
+        raise _named(path, error) from error
+
+
+def save_model(path: str | Path, model: UpscaleModel) -> None:
+    """Write a model and its header as safetensors. The same model gives the same bytes.
+
+    The file appears whole or not at all: it is written under a temporary name in the same folder and then moved.
+    RRDB keeps the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
+
+    Raises:
+        SengaError: the name does not end in .safetensors.
+        OSError: the folder cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".safetensors":
+        raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
+    state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(state, temporary, metadata={METADATA_KEY: model.header.to_json()})
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise SengaError(f"{path}: there is no such file; check the name and the folder")
+    if path.suffix.lower() not in SAFETENSORS + PICKLES:
+        known = ", ".join(SAFETENSORS + PICKLES)
+        raise SengaError(f"{path.name}: ends in {path.suffix!r}; weights files end in {known}")
+    return path
+
+
+def _named(path: Path, error: SengaError) -> SengaError:
+    return SengaError(f"{path.name}: {error}")
+
+
+def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
+    """The header's text, if any, and every tensor's shape. Reads the file's index only."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise SengaError(
+            f"is no safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
+        ) from error
+    return metadata.get(METADATA_KEY), shapes
+
+
+def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
+    """The tensors of a torch checkpoint, never running what a pickle may carry."""
+    try:
+        found: Any = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SengaError(
+            "holds Python objects besides tensors, or is no torch checkpoint; Senga never runs what a pickle carries:"
+            " ask its author for a safetensors file, or save its state_dict() alone"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise SengaError(
+            f"is no torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
+        ) from error
+    for wrapper in WRAPPERS:
+        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
+            found = found[wrapper]
+            break
+    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise SengaError(f"holds a {type(found).__name__}, not the tensors of a network; save its state_dict()")
+    return found
+
+
+def _infer(shapes: dict[str, tuple[int, ...]]) -> tuple[Layout, Header]:
+    layout, hyperparameters = recognise(shapes)
+    config = make_config(architecture(layout.architecture), hyperparameters)
+    return layout, Header(layout.architecture, hyperparameters, config.scale, Provenance(source=layout.name))
+
+
+def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
+    """load_state_dict with one sentence instead of a page."""
+    wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    faults = [
+        *(f"{key} is missing" for key in wanted.keys() - found.keys()),
+        *(f"{key} is left over" for key in found.keys() - wanted.keys()),
+        *(
+            f"{key} is {found[key]}, wanted {wanted[key]}"
+            for key in wanted.keys() & found.keys()
+            if wanted[key] != found[key]
+        ),
+    ]
+    if faults:
+        raise SengaError(
+            f"its tensors do not fit the network that its header or shapes describe: {sorted(faults)[0]}"
+            f" (one of {len(faults)} such faults); the file was damaged or is a variant that Senga does not know"
+        )
+    net.load_state_dict(state)

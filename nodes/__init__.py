@@ -1,0 +1,13 @@
+"""ComfyUI's sockets, one class a file. Ids, input and output names and their order are public: saved workflows hold them."""
+
+from .load_model import SengaLoadUpscaleModel
+from .upscale import SengaUpscale
+
+NODE_CLASS_MAPPINGS: dict[str, type] = {
+    "SengaLoadUpscaleModel": SengaLoadUpscaleModel,
+    "SengaUpscale": SengaUpscale,
+}
+NODE_DISPLAY_NAME_MAPPINGS = {
+    "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
+    "SengaUpscale": "Upscale Image, Seam-Free (Senga)",
+}

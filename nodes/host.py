@@ -1,0 +1,124 @@
+"""The only file that knows ComfyUI. Each function has a stand-alone form, for tests and the headless commands."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..arch import SengaError, read_header
+
+try:
+    import comfy.model_management as management  # pyright: ignore[reportMissingImports]
+    import comfy.model_patcher as patching  # pyright: ignore[reportMissingImports]
+    import comfy.utils as comfy_utils  # pyright: ignore[reportMissingImports]
+    import folder_paths  # pyright: ignore[reportMissingImports]
+except ModuleNotFoundError as missing:
+    if missing.name is None or missing.name.split(".")[0] not in ("comfy", "folder_paths"):
+        raise  # ComfyUI is there and broken: that must be seen
+    management = patching = comfy_utils = folder_paths = None
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
+
+
+@dataclass
+class Standalone:
+    """What stands in for ComfyUI without it; whoever runs the nodes fills it in."""
+
+    model_dirs: list[Path] = field(default_factory=list)  # searched after our own weights
+    progress: Callable[[int, int], None] | None = None  # (done, total)
+    should_stop: Callable[[], bool] | None = None
+
+
+standalone = Standalone()
+
+
+def shipped_upscale_models() -> list[str]:
+    """Our own upscaling networks, by file name. Headers are read, tensors are not."""
+    return sorted(path.name for path in WEIGHTS.glob("*.safetensors") if read_header(path).scale is not None)
+
+
+def upscale_model_names() -> list[str]:
+    """Our weights first, then the user's folders; a name that stands in both is ours."""
+    names = shipped_upscale_models()
+    if folder_paths is not None:
+        others = folder_paths.get_filename_list("upscale_models")
+    else:
+        others = sorted(p.name for d in standalone.model_dirs for p in d.iterdir() if p.suffix.lower() in EXTENSIONS)
+    return list(dict.fromkeys([*names, *others]))
+
+
+def upscale_model_path(name: str) -> Path:
+    """Where a name of `upscale_model_names` lies. Raises SengaError with the folders searched."""
+    if name in shipped_upscale_models():
+        return WEIGHTS / name
+    if folder_paths is not None:
+        found = folder_paths.get_full_path("upscale_models", name)
+        if found is not None:
+            return Path(found)
+        folders = folder_paths.get_folder_paths("upscale_models")
+    else:
+        for folder in standalone.model_dirs:
+            if name in {path.name for path in folder.iterdir()}:
+                return folder / name
+        folders = standalone.model_dirs
+    searched = ", ".join(str(folder) for folder in [WEIGHTS, *folders])
+    raise SengaError(f"model {name!r} was not found in {searched}; put the file there or choose another model")
+
+
+def attach_patcher(model: Any) -> None:
+    """Let ComfyUI's memory management own the model, where there is one."""
+    if patching is None or management is None:
+        return
+    # Newer versions have a patcher for models that are not loaded in parts.
+    patcher = getattr(patching, "CoreModelPatcher", patching.ModelPatcher)
+    model.patcher = patcher(
+        model.model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
+    )
+
+
+@contextmanager
+def on_device(model: Any) -> Iterator[None]:
+    """Have the model on the device to compute on inside the block.
+
+    ComfyUI keeps a model with a patcher loaded until something else needs the room. One without (a descriptor of the
+    built-in loader in older versions) is put back on the CPU, also after an error. Stand-alone the model stays put.
+    """
+    if management is None:
+        yield
+        return
+    patcher = getattr(model, "patcher", None)
+    if patcher is not None:
+        management.load_models_gpu([patcher], force_full_load=True)
+        yield
+        return
+    device = management.get_torch_device()
+    size = sum(p.numel() * p.element_size() for p in model.model.parameters())
+    management.free_memory(size, device)
+    try:
+        model.to(device)
+        yield
+    finally:
+        model.to("cpu")
+
+
+def progress() -> Callable[[int, int], None] | None:
+    """What to call with (done, total) while working."""
+    if comfy_utils is None:
+        return standalone.progress
+    bar = comfy_utils.ProgressBar(100)
+
+    def report(done: int, total: int) -> None:
+        bar.update_absolute(done, total)
+
+    return report
+
+
+def should_stop() -> bool:
+    """Whether the user cancelled. Inside ComfyUI that is an exception of its own, raised here."""
+    if management is not None:
+        # Its ProgressBar is throttled in newer versions and may skip tiles, so it is asked directly.
+        management.throw_exception_if_processing_interrupted()
+        return False
+    return standalone.should_stop is not None and standalone.should_stop()

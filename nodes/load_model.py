@@ -1,0 +1,35 @@
+"""SengaLoadUpscaleModel: a weights file -> UPSCALE_MODEL."""
+
+from typing import Any
+
+from ..arch import UpscaleModel, load_model
+from . import host
+
+
+class SengaLoadUpscaleModel:
+    CATEGORY = "Senga"
+    DESCRIPTION = (
+        "Loads an upscaling network: the ones that come with Senga, and ESPCN_7, DCSCN, ESRGAN or Real-ESRGAN files in"
+        " ComfyUI's upscale_models folder. It fits Senga's upscaler and the built-in one."
+    )
+    SEARCH_ALIASES = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
+    RETURN_TYPES = ("UPSCALE_MODEL",)
+    RETURN_NAMES = ("upscale_model",)
+    OUTPUT_TOOLTIPS = ("The network, for Upscale Image (Senga) or the built-in Upscale Image (using Model).",)
+    FUNCTION = "load"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        tooltip = "The network to upscale with. Senga's own stand first; the others lie in models/upscale_models."
+        return {"required": {"model_name": (host.upscale_model_names(), {"tooltip": tooltip})}}
+
+    @classmethod
+    def IS_CHANGED(cls, model_name: str) -> str:
+        """Load again when the file was replaced."""
+        stat = host.upscale_model_path(model_name).stat()
+        return f"{stat.st_mtime_ns} {stat.st_size}"
+
+    def load(self, model_name: str) -> tuple[UpscaleModel]:
+        model = load_model(host.upscale_model_path(model_name))
+        host.attach_patcher(model)
+        return (model,)

@@ -1,0 +1,125 @@
+"""SengaUpscale: a picture through an upscaling network, tile by tile."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ..arch import upscale
+from ..arch.image import apply_mask, take_mask
+from ..arch.precision import PRECISIONS
+from ..arch.upscale import LARGEST_SIDE, fit_size
+from . import host
+
+
+class SengaUpscale:
+    CATEGORY = "Senga"
+    DESCRIPTION = (
+        "Upscales pictures of any size without seams: each pixel is written once, by a tile whose context covers it."
+        " Keeps transparency, reaches any exact size, and takes Senga's models as well as the built-in loader's."
+    )
+    SEARCH_ALIASES = ["waifu2x", "real-esrgan", "super resolution", "enlarge", "tiled upscale", "2x", "4x"]
+    RETURN_TYPES = ("IMAGE", "MASK")
+    RETURN_NAMES = ("image", "mask")
+    OUTPUT_TOOLTIPS = (
+        "The larger picture.",
+        "Its transparency (1 is transparent), upscaled with the same network; zeros when there is none.",
+    )
+    FUNCTION = "upscale"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        pixels = {"default": 0, "min": 0, "max": LARGEST_SIDE}
+        return {
+            "required": {
+                "upscale_model": ("UPSCALE_MODEL", {"tooltip": "From a Load Upscale Model node."}),
+                "image": ("IMAGE", {"tooltip": "One picture or a batch; frames are done one by one."}),
+                "scale": (
+                    "FLOAT",
+                    {
+                        "default": 0.0,
+                        "min": 0.0,
+                        "max": 16.0,
+                        "step": 0.05,
+                        "tooltip": "How many times larger. 0: what the model gives. Anything else is reached by passes"
+                        " through the model and one resize at the end.",
+                    },
+                ),
+                "width": (
+                    "INT",
+                    {**pixels, "tooltip": "Width of the result in pixels, instead of scale. 0: from height or scale."},
+                ),
+                "height": (
+                    "INT",
+                    {**pixels, "tooltip": "Height of the result in pixels, instead of scale. 0: from width or scale."},
+                ),
+                "tile": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 8192,
+                        "tooltip": "Largest side of a tile in pixels of the input, 16 or more. 0: fits the free memory."
+                        " The picture does not depend on it.",
+                    },
+                ),
+                "halo": (
+                    "INT",
+                    {
+                        "default": -1,
+                        "min": -1,
+                        "max": 1024,
+                        "tooltip": "Context around each tile in pixels of the input. -1: what keeps the error below"
+                        " half an 8-bit level for this model. Larger is slower.",
+                    },
+                ),
+                "precision": (
+                    list(PRECISIONS),
+                    {
+                        "default": "auto",
+                        "tooltip": "auto: the fastest arithmetic that the device does natively. fp32: exact and slower.",
+                    },
+                ),
+                "self_ensemble": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "Average over eight flips and turns: a little better, 8 times slower.",
+                    },
+                ),
+            },
+            "optional": {
+                "mask": (
+                    "MASK",
+                    {"tooltip": "Transparency of the picture, as Load Image gives it (1 is transparent)."},
+                ),
+            },
+        }
+
+    def upscale(
+        self,
+        upscale_model: Any,
+        image: Tensor,
+        scale: float,
+        width: int,
+        height: int,
+        tile: int,
+        halo: int,
+        precision: str,
+        self_ensemble: bool,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        size = fit_size(image.shape[2], image.shape[1], width, height)
+        with host.on_device(upscale_model):
+            result = upscale(
+                upscale_model,
+                apply_mask(image, mask),
+                scale=scale if scale and size is None else None,
+                size=size,
+                tile=tile,
+                halo=halo,
+                precision=precision,
+                self_ensemble=self_ensemble,
+                progress=host.progress(),
+                should_stop=host.should_stop,
+            )
+        return take_mask(result, image.shape[3])

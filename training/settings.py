@@ -1,0 +1,131 @@
+"""Training settings: typed dataclasses, read from TOML, strict about names and types."""
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ..arch import SengaError
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    architecture: str  # espcn_7, dcscn or rrdb
+    hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; scale stands here
+    start_from: str = ""  # weights file to start from; tensors of equal name and shape are taken over
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    folder: str = "data/art"  # made by `python -m senga.training.build_dataset`; holds manifest.csv
+    shares: dict[str, float] = field(default_factory=dict)  # source -> weight in the draw; a source not named has 1
+    patch: int = 48  # side of an LR patch, pixels
+    batch: int = 16
+    shrink: list[float] = field(default_factory=lambda: [0.5, 1.0])  # HR pictures are first reduced by a factor in here
+    filters: dict[str, float] = field(default_factory=lambda: {"bicubic": 1.0})  # Pillow filter -> weight in the draw
+    jpeg_probability: float = 0.0
+    jpeg_quality: list[int] = field(default_factory=lambda: [75, 95])
+    cache_gib: float = 4.0  # decoded pictures kept in memory
+
+
+@dataclass(frozen=True)
+class OptimSettings:
+    steps: int
+    loss: str = "l1"  # l1 or luma_mse
+    learning_rate: float = 1e-3
+    warmup: int = 100  # steps of linear warm-up
+    decay: float = 0.3  # share of the steps, at the end, over which the rate falls to zero as a cosine
+    weight_decay: float = 0.0
+    clip: float = 0.0  # largest gradient norm; 0 is off, as the SELU nets want it
+    ema: float = 0.999  # decay of the averaged weights, which are what is validated and shipped
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    folder: str = "runs"  # checkpoints, curve and weights go to FOLDER/NAME
+    precision: str = "auto"  # auto, fp32 or bf16
+    validate_every: int = 500
+    validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
+    save_every: int = 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    name: str
+    model: ModelSettings
+    optim: OptimSettings
+    data: DataSettings = DataSettings()
+    run: RunSettings = RunSettings()
+    seed: int = 1
+
+
+def read_settings(path: Path, overrides: list[str] | None = None) -> Settings:
+    """Settings from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.
+
+    Raises:
+        SengaError: no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SengaError(f"{path.name}: is not TOML ({error})") from error
+    for override in overrides or []:
+        _override(table, override)
+    return _build(Settings, table, path.name)
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    return dataclasses.asdict(settings)
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is meant as a string
+    if not equals:
+        raise SengaError(f"--set {override}: wanted SECTION.KEY=VALUE, for example optim.steps=2000")
+    *sections, last = key.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+    table[last] = value
+
+
+def _build(cls: type, table: dict[str, Any], where: str) -> Any:
+    """A dataclass from a table, checked name by name and type by type."""
+    hints = get_type_hints(cls)
+    for key in table:
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(hints)}"
+            raise SengaError(f"{where}: setting {key!r} is unknown; {hint}")
+    required = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
+    for key in required:
+        if key not in table:
+            raise SengaError(f"{where}: setting {key!r} is missing; add it")
+    return cls(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in table.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise SengaError(f"{where} is {json.dumps(value)}; wanted a table")
+        return _build(hint, value, where)
+    if get_origin(hint) is list:
+        if isinstance(value, list):
+            return [_convert(get_args(hint)[0], item, where) for item in value]
+    elif get_origin(hint) is dict:
+        if isinstance(value, dict):
+            return {key: _convert(get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
+    elif hint is Any or isinstance(hint, UnionType):
+        return value
+    elif hint is float and type(value) is int:
+        return float(value)
+    elif type(value) is hint:
+        return value
+    raise SengaError(f"{where} is {value!r}; wanted {getattr(hint, '__name__', str(hint))}")
