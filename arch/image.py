@@ -1,6 +1,7 @@
-"""Pictures as tensors: layouts, sizes, alpha and channels. The only permute in the project stands here."""
+"""Pictures as tensors: layouts, sizes, alpha and channels. The only change of layout in the project stands here."""
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -9,12 +10,12 @@ from .errors import SengaError
 
 def to_bchw(image: Tensor) -> Tensor:
     """(B, H, W, C), ComfyUI's layout, -> (B, C, H, W), torch's. A view, nothing is copied."""
-    return image.permute(0, 3, 1, 2)  # BHWC -> BCHW
+    return rearrange(image, "b h w c -> b c h w")
 
 
 def to_bhwc(image: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H, W, C). A view, nothing is copied."""
-    return image.permute(0, 2, 3, 1)  # BCHW -> BHWC
+    return rearrange(image, "b c h w -> b h w c")
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
@@ -27,7 +28,7 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]. Returns the input at equal size."""
+    """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]; at equal size the input."""
     if image.shape[-2:] == (height, width):
         return image
     return F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
@@ -99,6 +100,6 @@ def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def take_mask(image: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    """The reverse of `apply_mask`: the picture with the channels it came with, and its mask (B, H, W), zeros if opaque."""
+    """The reverse of `apply_mask`: the picture with its own channels, and its mask (B, H, W), zeros if opaque."""
     mask = 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
     return (image if image.shape[3] == channels else image[..., :channels]), mask

@@ -7,6 +7,7 @@ picture equals the whole one.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -56,11 +57,7 @@ def cut(area: Tile, tile: int, alignment: int) -> list[Tile]:
     """The balanced grid over an area, row by row: 513 pixels at tile 512 give 256 and 257, never a sliver."""
     rows = edges(area.top, area.bottom, tile, alignment)
     columns = edges(area.left, area.right, tile, alignment)
-    return [
-        Tile(top, left, bottom, right)
-        for top, bottom in zip(rows, rows[1:], strict=False)
-        for left, right in zip(columns, columns[1:], strict=False)
-    ]
+    return [Tile(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
 
 
 @dataclass(frozen=True)

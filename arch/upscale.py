@@ -1,4 +1,4 @@
-"""Upscale pictures of any size with any upscaling model, tile by tile: the one loop behind node, command and trainer."""
+"""Upscale pictures of any size with any upscaling model, tile by tile: what node and command call."""
 
 import math
 from collections.abc import Callable
@@ -221,8 +221,8 @@ class _Run:
             device = str(traits.device)
             self.model.to("cpu")
             raise SengaError(
-                f"{device} has no room for a tile of {MIN_TILE} with a halo of {grid.halo} of the {width}x{height} picture;"
-                " lower the halo, free memory on the device or use another one"
+                f"{device} has no room for a tile of {MIN_TILE} with a halo of {grid.halo} of the {width}x{height}"
+                " picture; lower the halo, free memory on the device or use another one"
             ) from error
         if used.tile < tile:
             self.tile = used.tile

@@ -121,17 +121,18 @@ def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...
 
 def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
     """The tensors of a torch checkpoint, never running what a pickle may carry."""
-    try:
-        found: Any = torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise SengaError(
-            "holds Python objects besides tensors, or is no torch checkpoint; Senga never runs what a pickle carries:"
-            " ask its author for a safetensors file, or save its state_dict() alone"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise SengaError(
-            f"is no torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
-        ) from error
+    with path.open("rb") as file:  # a file that cannot be opened is an OSError of its own
+        try:
+            found: Any = torch.load(file, map_location=device, weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise SengaError(
+                "holds Python objects besides tensors, or is no torch checkpoint; Senga never runs what a pickle"
+                " carries: ask its author for a safetensors file, or save its state_dict() alone"
+            ) from error
+        except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:  # each of them for some damaged file
+            raise SengaError(
+                f"is no torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
+            ) from error
     for wrapper in WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]

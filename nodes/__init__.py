@@ -1,4 +1,7 @@
-"""ComfyUI's sockets, one class a file. Ids, input and output names and their order are public: saved workflows hold them."""
+"""ComfyUI's sockets, one class a file.
+
+Ids, input and output names and their order are public: saved workflows hold them.
+"""
 
 from .load_model import SengaLoadUpscaleModel
 from .upscale import SengaUpscale

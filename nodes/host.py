@@ -1,10 +1,13 @@
 """The only file that knows ComfyUI. Each function has a stand-alone form, for tests and the headless commands."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..arch import SengaError, read_header
 
@@ -17,6 +20,8 @@ except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.split(".")[0] not in ("comfy", "folder_paths"):
         raise  # ComfyUI is there and broken: that must be seen
     management = patching = comfy_utils = folder_paths = None
+
+log = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
@@ -34,9 +39,25 @@ class Standalone:
 standalone = Standalone()
 
 
+def compute_device() -> torch.device:
+    """Where networks run: ComfyUI's choice, else the first accelerator there is, else the CPU."""
+    if management is not None:
+        return management.get_torch_device()
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
 def shipped_upscale_models() -> list[str]:
-    """Our own upscaling networks, by file name. Headers are read, tensors are not."""
-    return sorted(path.name for path in WEIGHTS.glob("*.safetensors") if read_header(path).scale is not None)
+    """Our own upscaling networks, by file name. Headers are read, tensors are not; a damaged file is left out."""
+    names = []
+    for path in sorted(WEIGHTS.glob("*.safetensors")):
+        try:
+            if read_header(path).scale is not None:
+                names.append(path.name)
+        except SengaError as error:
+            log.warning("%s", error)  # one bad file must not take the whole node away
+    return names
 
 
 def upscale_model_names() -> list[str]:
@@ -73,9 +94,7 @@ def attach_patcher(model: Any) -> None:
         return
     # Newer versions have a patcher for models that are not loaded in parts.
     patcher = getattr(patching, "CoreModelPatcher", patching.ModelPatcher)
-    model.patcher = patcher(
-        model.model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
-    )
+    model.patcher = patcher(model.model, load_device=compute_device(), offload_device=management.unet_offload_device())
 
 
 @contextmanager
@@ -83,17 +102,23 @@ def on_device(model: Any) -> Iterator[None]:
     """Have the model on the device to compute on inside the block.
 
     ComfyUI keeps a model with a patcher loaded until something else needs the room. One without (a descriptor of the
-    built-in loader in older versions) is put back on the CPU, also after an error. Stand-alone the model stays put.
+    built-in loader in older versions) is put back on the CPU, also after an error. Stand-alone it stays on the device.
     """
     if management is None:
+        model.to(compute_device())
         yield
         return
     patcher = getattr(model, "patcher", None)
     if patcher is not None:
         management.load_models_gpu([patcher], force_full_load=True)
-        yield
+        try:
+            yield
+        finally:
+            if next(model.model.parameters()).device.type != patcher.load_device.type:
+                # The upscaler found no room and took the model off the device: ComfyUI's books must say so too.
+                management.unload_all_models()
         return
-    device = management.get_torch_device()
+    device = compute_device()
     size = sum(p.numel() * p.element_size() for p in model.model.parameters())
     management.free_memory(size, device)
     try:

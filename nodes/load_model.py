@@ -1,6 +1,6 @@
 """SengaLoadUpscaleModel: a weights file -> UPSCALE_MODEL."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arch import UpscaleModel, load_model
 from . import host
@@ -12,7 +12,7 @@ class SengaLoadUpscaleModel:
         "Loads an upscaling network: the ones that come with Senga, and ESPCN_7, DCSCN, ESRGAN or Real-ESRGAN files in"
         " ComfyUI's upscale_models folder. It fits Senga's upscaler and the built-in one."
     )
-    SEARCH_ALIASES = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
+    SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
     RETURN_TYPES = ("UPSCALE_MODEL",)
     RETURN_NAMES = ("upscale_model",)
     OUTPUT_TOOLTIPS = ("The network, for Upscale Image (Senga) or the built-in Upscale Image (using Model).",)

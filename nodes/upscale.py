@@ -1,6 +1,6 @@
 """SengaUpscale: a picture through an upscaling network, tile by tile."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ class SengaUpscale:
         "Upscales pictures of any size without seams: each pixel is written once, by a tile whose context covers it."
         " Keeps transparency, reaches any exact size, and takes Senga's models as well as the built-in loader's."
     )
-    SEARCH_ALIASES = ["waifu2x", "real-esrgan", "super resolution", "enlarge", "tiled upscale", "2x", "4x"]
+    SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "enlarge", "tiled upscale", "2x", "4x"]
     RETURN_TYPES = ("IMAGE", "MASK")
     RETURN_NAMES = ("image", "mask")
     OUTPUT_TOOLTIPS = (
@@ -76,7 +76,7 @@ class SengaUpscale:
                     list(PRECISIONS),
                     {
                         "default": "auto",
-                        "tooltip": "auto: the fastest arithmetic that the device does natively. fp32: exact and slower.",
+                        "tooltip": "auto: the fastest arithmetic that the device has. fp32: exact and slower.",
                     },
                 ),
                 "self_ensemble": (

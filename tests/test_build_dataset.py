@@ -139,7 +139,13 @@ def test_eileen_counts_once_when_the_art_pack_brings_her_larger(tmp_path: Path) 
     beside = {picture.name for picture in dataset_sources.renpy_demo(Request(tmp_path, selected=("art_pack",)))}
     assert len(alone) == 8
     assert set(alone) - beside == {"eileen_happy"}
-    assert [name for name, split in alone.items() if split == "val"] == ["lucy_happy", "lucy_mad"]
+    assert [name for name, split in alone.items() if split == "val"] == [
+        "concert1",
+        "concert2",
+        "concert3",
+        "lucy_happy",
+        "lucy_mad",
+    ]
 
 
 @pytest.mark.parametrize(("copyleft", "expected"), [(False, 2), (True, 3)])

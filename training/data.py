@@ -50,7 +50,8 @@ class PictureSet:
         manifest = folder / "manifest.csv"
         if not manifest.is_file():
             raise SengaError(
-                f"{manifest}: there is no manifest; build the set with python -m senga.training.build_dataset --out {folder}"
+                f"{manifest}: there is no manifest; build the set with"
+                f" python -m senga.training.build_dataset --out {folder}"
             )
         self.folder = folder
         self.sha256 = hashlib.sha256(manifest.read_bytes()).hexdigest()
@@ -100,7 +101,7 @@ def jpeg(picture: Picture, quality: int, subsampling: int) -> Picture:
 
 
 def cut(rgba: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Picture | None:
-    """A random HR crop of `side` pixels with content in it, over a random background; None if the picture is too small."""
+    """A random HR crop of `side` pixels with content in it, over a random background; None if none fits."""
     best: Picture | None = None
     for _ in range(TRIES):
         factor = rng.uniform(*shrink)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def luma(image: Tensor) -> Tensor:
-    """(B, 3, H, W) in [0, 1] -> (B, 1, H, W): BT.601 Y in its studio range, 16/255 to 235/255, as MATLAB's rgb2ycbcr."""
+    """(B, 3, H, W) in [0, 1] -> (B, 1, H, W): BT.601 Y from 16/255 to 235/255, as MATLAB's rgb2ycbcr."""
     weights = torch.tensor((65.481, 128.553, 24.966), device=image.device, dtype=image.dtype).view(1, 3, 1, 1)
     return ((image * weights).sum(1, keepdim=True) + 16) / 255
 

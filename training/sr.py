@@ -26,7 +26,7 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from ..arch import Header, Provenance, SengaError, UpscaleModel, load_model, save_model
+from ..arch import Provenance, SengaError, UpscaleModel, load_model, save_model
 from ..arch.precision import autocast, pick_precision
 from .data import PictureSet, batch, to_tensor, validation_pairs
 from .losses import LOSSES

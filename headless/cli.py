@@ -1,0 +1,84 @@
+"""The `senga` command: a table of subcommands, each in its own file.
+
+Exit codes: 0 done, 1 something failed while running, 2 bad usage or a workflow with faults, 130 interrupted.
+"""
+
+import argparse
+import io
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from . import models, run, train, upscale
+from .errors import SengaError, UsageError, one_line
+from .log import log_to_stderr, logger
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Command:
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+COMMANDS = [
+    Command("run", "run a workflow in ComfyUI's API format", run.add_arguments, run.run),
+    Command("upscale", "upscale pictures", upscale.add_arguments, upscale.run),
+    Command("models", "list the models that the nodes find", models.add_arguments, models.run),
+    Command("train", "train a network", train.add_arguments, train.run),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; argparse itself leaves with SystemExit for --help and bad options."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Many a Windows console cannot show every file name; that must not end a run.
+            stream.reconfigure(errors="backslashreplace")
+    args = _parser().parse_args(argv)
+    with log_to_stderr(getattr(args, "verbose", False)):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        return args.command.run(args)
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        return INTERRUPTED
+    except (SengaError, OSError) as error:
+        for line in str(error).splitlines() if isinstance(error, UsageError) else [one_line(error)]:
+            logger.error(line)
+        logger.debug("where it happened:", exc_info=error)
+        return USAGE if isinstance(error, UsageError) else FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log more; show where an error happened"
+    )
+    parser = argparse.ArgumentParser(
+        prog="senga", description="Senga without ComfyUI: run workflows, upscale pictures, train.", parents=[shared]
+    )
+    parser.add_argument("--version", action="version", version=f"senga {version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        sub = commands.add_parser(command.name, help=command.help, description=command.help, parents=[shared])
+        command.add_arguments(sub)
+        sub.set_defaults(command=command)
+    return parser
+
+
+def version() -> str:
+    """The installed version, or, in a bare checkout such as a custom_nodes folder, the one in pyproject.toml."""
+    project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    if project.is_file():
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    return metadata.version("senga")

@@ -1,0 +1,18 @@
+"""The two kinds of failure that a command tells apart: what was typed (exit code 2) and what went wrong later (1)."""
+
+from ..arch import SengaError
+
+__all__ = ["NodeError", "SengaError", "UsageError", "one_line"]
+
+
+class UsageError(SengaError):
+    """A command line or a workflow that cannot be run. Its text may hold several lines, one fault each."""
+
+
+class NodeError(SengaError):
+    """A node failed while it ran; the text names its id and class."""
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's own words on one line, or its class where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

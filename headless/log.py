@@ -1,0 +1,23 @@
+"""Messages go to the error stream; standard output belongs to the commands' results."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("senga")
+
+
+@contextmanager
+def log_to_stderr(verbose: bool) -> Iterator[None]:
+    """Show the log, debug messages too if `verbose`, while it lasts."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("senga: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

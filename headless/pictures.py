@@ -1,0 +1,131 @@
+"""Pictures on disk. Each is read and written here, for the commands and for LoadImage and SaveImage alike.
+
+A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, H, W, C) for several.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps, ImageSequence, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from .errors import SengaError, one_line
+
+GREY_MODES = ("1", "L", "I", "F")
+# Formats whose further frames are other views of the same shot (a depth map, a thumbnail), not an animation.
+FIRST_FRAME_ONLY = ("MPO",)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded, upright frame of a picture file.
+
+    `own_alpha` is False where the transparency is only a colour key (a PNG's tRNS chunk on grey or RGB), which
+    LoadImage does not see and `senga upscale` keeps.
+    """
+
+    grey: Tensor | None  # (H, W), where the file holds one channel
+    rgb: Tensor  # (H, W, 3)
+    alpha: Tensor | None  # (H, W), 1 is opaque
+    own_alpha: bool
+
+
+def read_frames(path: Path) -> list[Frame]:
+    """All frames of a picture file that have the size of the first, as ComfyUI loads them.
+
+    Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise SengaError(f"{path}: the file {what}; name a picture file")
+    if path.stat().st_size == 0:
+        raise SengaError(f"{path}: the file is empty (0 bytes) where a picture was expected; fetch or save it again")
+    try:
+        with _open(path) as picture:
+            frames: list[Frame] = []
+            for page in ImageSequence.Iterator(picture):
+                frame = _decode(ImageOps.exif_transpose(page))
+                if not frames or frame.rgb.shape == frames[0].rgb.shape:
+                    frames.append(frame)
+                if picture.format in FIRST_FRAME_ONLY:
+                    break
+            return frames
+    except UnidentifiedImageError as error:
+        raise SengaError(f"{path}: this is no picture that Pillow can read; give a PNG, JPEG or WebP file") from error
+    except Exception as error:  # Pillow's readers raise whatever their parsing runs into: SyntaxError, struct.error...
+        raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
+
+
+def _open(path: Path) -> Image.Image:
+    """Open tolerantly, decode strictly: a bad text or profile chunk is forgiven, missing pixels are not."""
+    try:
+        return Image.open(path)
+    except (OSError, ValueError):
+        before = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = True
+        try:
+            return Image.open(path)
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _decode(page: Image.Image) -> Frame:
+    if page.mode == "I" or page.mode.startswith("I;16"):
+        # 16-bit grey. Pillow's own conversion would clip every level above 255 to white.
+        grey = torch.from_numpy(np.asarray(page).astype(np.float32) / 65535).clamp(0, 1)
+        return Frame(grey, grey[..., None].expand(-1, -1, 3), None, False)
+    alpha = None
+    own_alpha = "A" in page.getbands() or (page.mode == "P" and "transparency" in page.info)
+    if page.has_transparency_data:
+        page = page.convert("RGBA")
+        alpha = _levels(page.getchannel("A"))
+    grey = _levels(page.convert("L")) if page.mode in GREY_MODES else None
+    return Frame(grey, _levels(page.convert("RGB")), alpha, own_alpha)
+
+
+def _levels(page: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(page).astype(np.float32) / 255.0)
+
+
+def truncated_levels(image: Tensor) -> NDArray[np.uint8]:
+    """(H, W, C) float in [0, 1] to 8 bits the way ComfyUI's SaveImage does it: cut off, not rounded."""
+    return np.clip(255.0 * image.float().cpu().numpy(), 0, 255).astype(np.uint8)
+
+
+def rounded_levels(image: Tensor) -> NDArray[np.uint8]:
+    """(H, W, C) float in [0, 1] to the nearest of 256 levels."""
+    return (image.float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+
+
+def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None, level: int = 4) -> None:
+    """Write (H, W, C) 8-bit levels, C 1 to 4, to `path`; `text` goes into the file, `level` is zlib's, 0 to 9.
+
+    The file appears whole or not at all. Raises SengaError for another number of channels, OSError from the disk.
+    """
+    channels = levels.shape[2]
+    if not 1 <= channels <= 4:
+        raise SengaError(f"{path}: a picture of {channels} channels cannot be written as PNG; 1, 3 or 4 are wanted")
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        chunks.add_text(key, value)
+    picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=chunks, compress_level=level)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` (the same disk) that takes its place at the end, or goes away on failure."""
+    temporary = path.with_name(f".senga_{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,181 @@
+"""A workflow in ComfyUI's API format: reading the file, the sockets of its node classes, its links and their order.
+
+    {"3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}, "_meta": {"title": "S"}}}
+
+An input is a value or a link `[node id, output number]`. Nothing here runs a node; validate.py checks, execute.py runs.
+"""
+
+import graphlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import UsageError
+
+Prompt = dict[str, dict[str, Any]]  # node id -> node, as the file has it: SaveImage embeds it unchanged
+NodeClasses = Mapping[str, type]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    prompt: Prompt
+    extra_pnginfo: dict[str, Any] | None = None  # what a front end sends along for SaveImage, such as its own graph
+
+
+class Link(NamedTuple):
+    source: str  # node id
+    slot: int  # output number
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One declared input of a node class."""
+
+    name: str
+    kind: Any  # "IMAGE", "INT", ..., or the list of a combo's choices
+    options: Mapping[str, Any]
+    required: bool
+
+    @property
+    def choices(self) -> list[Any] | None:
+        """The values a combo offers, or None for any other input. A combo is a list, or "COMBO" with its options."""
+        if isinstance(self.kind, list | tuple):
+            return list(self.kind)
+        return self.options.get("options") if self.kind == "COMBO" else None
+
+
+def sockets(node_class: type) -> dict[str, Socket]:
+    """The inputs that a node class declares, required ones first. The hidden ones are not among them."""
+    declared = input_types(node_class)
+    return {
+        name: Socket(name, spec[0], spec[1] if len(spec) > 1 else {}, group == "required")
+        for group in ("required", "optional")
+        for name, spec in declared.get(group, {}).items()
+    }
+
+
+def input_types(node_class: type) -> dict[str, dict[str, Any]]:
+    return node_class.INPUT_TYPES()
+
+
+def is_output(node_class: type) -> bool:
+    return getattr(node_class, "OUTPUT_NODE", False) is True
+
+
+def as_link(value: object) -> Link | None:
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and type(value[1]) is int:
+        return Link(value[0], value[1])
+    return None
+
+
+def links(node: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
+    """The linked inputs of a node: (input name, link)."""
+    for name, value in node["inputs"].items():
+        if (link := as_link(value)) is not None:
+            yield name, link
+
+
+def label(prompt: Prompt, node_id: str) -> str:
+    """`3 (SaveImage)`: how messages name a node."""
+    return f"{node_id} ({prompt[node_id]['class_type']})"
+
+
+def read_workflow(path: Path) -> Workflow:
+    """Read an API-format file, or the body of a POST to ComfyUI's /prompt.
+
+    Raises UsageError where it is missing, is not JSON, is the editor's own format, or its nodes lack their parts.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such workflow file; give the path of an exported .json") from error
+    except OSError as error:
+        raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
+        reason = str(error) or type(error).__name__
+        raise UsageError(f"{path}: this is not JSON ({reason}); export it with Export (API)") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: a JSON {_json_name(data)} was found where an object of nodes was expected")
+    if isinstance(data.get("nodes"), list):
+        raise UsageError(
+            f"{path}: this is the editor's own format, which a later version will read; export it with Export (API)"
+        )
+    extra = None
+    if isinstance(data.get("prompt"), dict) and "class_type" not in data["prompt"]:
+        extra_data = data.get("extra_data")
+        extra = extra_data.get("extra_pnginfo") if isinstance(extra_data, dict) else None
+        data = data["prompt"]
+    faults = [f"{path}: {fault}" for node_id, node in data.items() if (fault := _shape_fault(node_id, node))]
+    if not data:
+        faults = [f"{path}: the workflow is empty; it has no node"]
+    if faults:
+        raise UsageError("\n".join(faults))
+    return Workflow(data, extra if isinstance(extra, dict) else None)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _json_name(value: object) -> str:
+    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
+def _shape_fault(node_id: str, node: object) -> str | None:
+    if not isinstance(node, dict):
+        return f"node {node_id}: a JSON {_json_name(node)} was found where an object was expected"
+    if not isinstance(node.get("class_type"), str):
+        return f"node {node_id}: it has no class_type; every node needs the name of its class"
+    if not isinstance(node.get("inputs"), dict):
+        return f"node {node_id} ({node['class_type']}): it has no inputs object; write {{}} for none"
+    return None
+
+
+def outputs(prompt: Prompt, nodes: NodeClasses) -> list[str]:
+    """The ids of the output nodes, in the order of the file."""
+    return [i for i, node in prompt.items() if node["class_type"] in nodes and is_output(nodes[node["class_type"]])]
+
+
+def needed(prompt: Prompt, ends: Iterable[str]) -> list[str]:
+    """`ends` and all that they need: each after its sources (cycles apart), so that each end is reached early.
+
+    Links to nodes that do not exist are passed over.
+    """
+    order: list[str] = []
+    seen: set[str] = set()
+    for end in ends:
+        # Depth first without recursion: a long chain of nodes must not meet Python's recursion limit.
+        stack = [(end, iter(_sources(prompt, end)))] if end not in seen else []
+        seen.add(end)
+        while stack:
+            node_id, rest = stack[-1]
+            source = next((s for s in rest if s not in seen), None)
+            if source is None:
+                order.append(node_id)
+                stack.pop()
+            else:
+                seen.add(source)
+                stack.append((source, iter(_sources(prompt, source))))
+    return order
+
+
+def _sources(prompt: Prompt, node_id: str) -> list[str]:
+    return [link.source for _, link in links(prompt[node_id]) if link.source in prompt]
+
+
+def cycles(prompt: Prompt, node_ids: Iterable[str]) -> list[list[str]]:
+    """The cycles among these nodes, each as [a, b, ..., a] along the links: a feeds b."""
+    graph = {node_id: set(_sources(prompt, node_id)) for node_id in node_ids}
+    found: list[list[str]] = []
+    while True:
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError as error:
+            cycle = error.args[1]
+            found.append(cycle)
+            graph[cycle[1]].discard(cycle[0])  # cut it open and look for the next
+        else:
+            return found

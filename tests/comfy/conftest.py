@@ -1,0 +1,37 @@
+"""One ComfyUI for the whole run, and its log under each test that fails."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+from client import Client
+from install import install
+from server import REPOSITORY, Server, running
+
+_servers: list[Server] = []  # the one that runs, for the report of a failure
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(install(), tmp_path_factory.mktemp("comfyui")) as started:
+        _servers.append(started)
+        yield started
+        _servers.clear()
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Client:
+    return server.client
+
+
+@pytest.fixture(scope="session")
+def shipped_model() -> str:
+    """The name of a model that comes with the repository."""
+    return min(path.name for path in (REPOSITORY / "weights").glob("*.safetensors"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections.extend(("the end of ComfyUI's log", server.log_tail()) for server in _servers)
+    return report

@@ -1,0 +1,63 @@
+"""ComfyUI sees our nodes as they are meant to be seen."""
+
+import pytest
+from client import Client, Json
+from server import REPOSITORY
+
+pytestmark = pytest.mark.comfy
+
+# Links and widget values in saved workflows are positional: append to a list, change nothing else.
+INPUTS = {
+    "SengaLoadUpscaleModel": {"required": ["model_name"]},
+    "SengaUpscale": {
+        "required": [
+            "upscale_model",
+            "image",
+            "scale",
+            "width",
+            "height",
+            "tile",
+            "halo",
+            "precision",
+            "self_ensemble",
+        ],
+        "optional": ["mask"],
+    },
+}
+OUTPUTS = {
+    "SengaLoadUpscaleModel": [("UPSCALE_MODEL", "upscale_model")],
+    "SengaUpscale": [("IMAGE", "image"), ("MASK", "mask")],
+}
+
+
+@pytest.fixture(scope="module", params=sorted(INPUTS))
+def info(request: pytest.FixtureRequest, client: Client) -> Json:
+    return client.get(f"/object_info/{request.param}")[request.param]
+
+
+def test_node_comes_from_the_linked_repository(info: Json) -> None:
+    assert info["python_module"] == "custom_nodes.ComfyUI-Senga"
+
+
+def test_inputs_and_outputs_keep_their_names_and_order(info: Json) -> None:
+    assert {kind: names for kind, names in info["input_order"].items() if names} == INPUTS[info["name"]]
+    assert list(zip(info["output"], info["output_name"], strict=True)) == OUTPUTS[info["name"]]
+
+
+def test_node_and_each_input_and_output_are_explained(info: Json) -> None:
+    assert info["category"] == "Senga"
+    assert info["display_name"] != info["name"]
+    assert len(info["description"]) > 20
+    for inputs in info["input"].values():
+        for name, (_, options) in inputs.items():
+            assert len(options["tooltip"]) > 10, name
+    assert all(len(tooltip) > 10 for tooltip in info["output_tooltips"])
+
+
+def test_every_shipped_model_can_be_chosen(client: Client) -> None:
+    choices, _ = client.get("/object_info/SengaLoadUpscaleModel")["SengaLoadUpscaleModel"]["input"]["required"][
+        "model_name"
+    ]
+    shipped = {path.name for path in (REPOSITORY / "weights").glob("*.safetensors")}
+    assert shipped
+    assert shipped <= set(choices)

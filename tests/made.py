@@ -1,0 +1,52 @@
+"""Small models and pictures that several tests share."""
+
+import torch
+from senga.arch import UpscaleModel
+from torch import Tensor
+
+# architecture id, small hyperparameters with the real geometry's features
+SMALL = {
+    "espcn_7": {},
+    "dcscn": {"layers": 4, "first": 24, "last": 12, "reconstruction": 8, "upsampling": 4},
+    "rrdb": {"blocks": 1, "features": 8, "growth": 4},
+}
+VARIANTS = [
+    ("espcn_7", {"scale": 2}),
+    ("espcn_7", {"scale": 3, "selection": "replace"}),
+    ("dcscn", {"scale": 2}),
+    ("dcscn", {"scale": 4, "activation": "prelu", "residual": "bilinear"}),
+    ("rrdb", {"scale": 4}),
+    ("rrdb", {"scale": 2}),
+    ("rrdb", {"scale": 1}),
+]
+VARIANT_IDS = ["-".join([name, *map(str, extra.values())]) for name, extra in VARIANTS]
+
+
+def small_model(architecture: str, **hyperparameters: object) -> UpscaleModel:
+    """A seeded model, small where the architecture allows, whose output depends visibly on its whole input."""
+    torch.manual_seed(7)
+    return UpscaleModel.create(architecture, **{**SMALL[architecture], **hyperparameters})
+
+
+def picture(height: int, width: int, channels: int = 3, frames: int = 1, seed: int = 0) -> Tensor:
+    """(frames, height, width, channels) float32 in [0, 1]."""
+    return torch.rand((frames, height, width, channels), generator=torch.Generator().manual_seed(seed))
+
+
+class Recorder:
+    """Stands in for an UpscaleModel: nearest-neighbour by `scale`, and remembers each call's input."""
+
+    def __init__(self, scale: int = 2) -> None:
+        self.scale = scale
+        self.model = torch.nn.Conv2d(3, 3, 1)
+        self.input_channels = self.output_channels = 3
+        self.calls: list[Tensor] = []
+        self.moved_to: list[str] = []
+
+    def to(self, device: str) -> "Recorder":
+        self.moved_to.append(device)
+        return self
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls.append(x)
+        return x.repeat_interleave(self.scale, 2).repeat_interleave(self.scale, 3)

@@ -1,0 +1,157 @@
+"""What users and their saved workflows depend on. A failure here means: add something new, do not change what stands."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+import senga.arch
+from senga.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# id: (required inputs, optional inputs, outputs), each in the order that links and widget values are saved in.
+NODES = {
+    "SengaLoadUpscaleModel": (["model_name"], [], [("upscale_model", "UPSCALE_MODEL")]),
+    "SengaUpscale": (
+        [
+            "upscale_model",
+            "image",
+            "scale",
+            "width",
+            "height",
+            "tile",
+            "halo",
+            "precision",
+            "self_ensemble",
+        ],
+        ["mask"],
+        [("image", "IMAGE"), ("mask", "MASK")],
+    ),
+}
+
+SIGNATURES = {
+    "load_model": "(path: str | pathlib.Path)",
+    "save_model": "(path: str | pathlib.Path, model: senga.arch.model.UpscaleModel)",
+    "read_header": "(path: str | pathlib.Path)",
+    "upscale": "(model: Any, image: torch.Tensor, *, scale: float | None = None, size: tuple[int, int] | None = None,"
+    " tile: int = 0, halo: int = -1, precision: str = 'auto', self_ensemble: bool = False,"
+    " progress: collections.abc.Callable[[int, int], None] | None = None,"
+    " should_stop: collections.abc.Callable[[], bool] | None = None)",
+}
+
+CHANGE = "saved workflows hold this by name and by place: add a new node or input at the end instead of changing it"
+
+
+def test_no_node_is_renamed_or_removed():
+    assert set(NODES) <= set(NODE_CLASS_MAPPINGS), CHANGE
+    assert set(NODE_CLASS_MAPPINGS) == set(NODE_DISPLAY_NAME_MAPPINGS)
+    assert set(NODE_CLASS_MAPPINGS) == set(NODES), "a new node: freeze it here"
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_inputs_and_outputs_keep_their_names_and_order(name):
+    node = NODE_CLASS_MAPPINGS[name]
+    types = node.INPUT_TYPES()
+    required, optional, outputs = NODES[name]
+    assert list(types["required"]) == required, CHANGE
+    assert list(types.get("optional", {})) == optional, CHANGE
+    assert list(zip(node.RETURN_NAMES, node.RETURN_TYPES, strict=True)) == outputs, CHANGE
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_input_and_output_is_explained(name):
+    node = NODE_CLASS_MAPPINGS[name]
+    for group in node.INPUT_TYPES().values():
+        for socket, (_, options) in group.items():
+            assert len(options["tooltip"]) > 20, socket
+    assert len(node.OUTPUT_TOOLTIPS) == len(node.RETURN_TYPES)
+    assert len(node.DESCRIPTION) > 40
+    assert node.SEARCH_ALIASES
+    assert node.CATEGORY == "Senga"
+    parameters = list(inspect.signature(getattr(node, node.FUNCTION)).parameters)[1:]
+    assert parameters == [*NODES[name][0], *NODES[name][1]]
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_public_functions_keep_their_signatures(name):
+    signature = inspect.signature(getattr(senga.arch, name))
+    text = str(signature.replace(return_annotation=inspect.Signature.empty)).replace("typing.Any", "Any")
+    assert text == SIGNATURES[name], "scripts call this; add keywords with defaults at the end"
+
+
+def test_the_public_names_of_arch():
+    assert set(senga.arch.__all__) >= {
+        "Header",
+        "Provenance",
+        "SengaError",
+        "Stopped",
+        "UpscaleModel",
+        *SIGNATURES,
+    }
+
+
+# folder: the folders of ours that it may import
+ARROWS = {
+    "arch": set(),
+    "training": {"arch"},
+    "nodes": {"arch", "training.degradation"},
+    "headless": {"nodes", "training", "arch"},
+}
+NETS = ("espcn", "dcscn", "rrdb", "blocks")
+
+
+def imports(path: Path) -> list[str]:
+    """Modules that a file imports: ours as "folder.module", others by their full name."""
+    package = path.relative_to(ROOT).parent.parts
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [f"external:{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append(f"external:{node.module}")
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found += [".".join((*base, name)) for name in names]
+    return found
+
+
+@pytest.mark.parametrize("folder", ARROWS)
+def test_imports_follow_the_arrows(folder):
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert len(files) > 1
+    for path in files:
+        for name in imports(path):
+            if name.startswith("external:"):
+                assert not name.startswith(("external:senga", "external:nodes")), f"{path}: {name}: import relatively"
+                continue
+            target = name.split(".")[0]
+            allowed = target == folder or any(name == a or name.startswith(f"{a}.") for a in ARROWS[folder])
+            assert allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_the_nets_need_torch_and_einops_alone():
+    for net in NETS:
+        for name in imports(ROOT / "arch" / f"{net}.py"):
+            kind, _, module = name.partition(":")
+            ours = kind in ("arch.blocks",)
+            assert ours or module.split(".")[0] in ("torch", "einops", "math", "dataclasses"), f"{net} imports {name}"
+
+
+def test_only_host_knows_comfyui_and_only_weights_knows_safetensors():
+    owners = {"comfy": "nodes/host.py", "folder_paths": "nodes/host.py", "safetensors": "arch/weights.py"}
+    for folder in ARROWS:
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in imports(path):
+                owner = owners.get(name.removeprefix("external:").split(".")[0])
+                assert owner in (None, path.relative_to(ROOT).as_posix()), f"{path}: {name} belongs into {owner}"
+
+
+def test_layouts_change_in_one_file():
+    for folder in ARROWS:
+        for path in (ROOT / folder).rglob("*.py"):
+            if path != ROOT / "arch" / "image.py":
+                text = path.read_text(encoding="utf-8")
+                assert ".permute(" not in text, f"{path}: use arch/image.py"
+                assert "rearrange(" not in text, f"{path}: use arch/image.py"
