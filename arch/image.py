@@ -31,7 +31,26 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]; at equal size the input."""
     if image.shape[-2:] == (height, width):
         return image
-    return F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    x = F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    # The filter's weights sum to 1 but for rounding. ComfyUI truncates when it saves, so white must not become 0.9999999.
+    level = (x * 255).round()
+    return torch.where((x * 255 - level).abs() < 1e-3, level / 255, x)
+
+
+def within_neighbours(larger: Tensor, image: Tensor) -> Tensor:
+    """Hold each pixel of an upscaled picture between the least and the greatest of its source pixel's 3 x 3.
+
+    For alpha: a network gives flat parts a level or two of noise, and a sprite's inside must stay fully opaque, its
+    outside fully transparent. Edges keep the network's sharpness.
+
+    Args:
+        larger: (B, C, scale * H, scale * W), made from
+        image: (B, C, H, W).
+    """
+    greatest = F.max_pool2d(image, 3, stride=1, padding=1)
+    least = -F.max_pool2d(-image, 3, stride=1, padding=1)
+    low, high = (F.interpolate(bound, larger.shape[-2:], mode="nearest") for bound in (least, greatest))
+    return larger.maximum(low).minimum(high)
 
 
 def bleed(colour: Tensor, alpha: Tensor) -> Tensor:

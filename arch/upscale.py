@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .errors import SengaError, Stopped
-from .image import bleed, pad_to_multiple, resize, to_bchw
+from .image import bleed, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import free_memory, tile_that_fits
 from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
@@ -84,7 +84,8 @@ def upscale(
 
     Returns:
         (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that no power of the model's scale gives are reached by
-        passes upward and one antialiased bicubic resize. Alpha runs through the same model as a grey picture, and
+        passes upward and one antialiased bicubic resize. Alpha runs through the same model as a grey picture (bicubic
+        alpha leaves a blurred rim around the network's sharp lines), and flat parts of it stay exactly as they are;
         colour is bled under transparent pixels first.
 
     Raises:
@@ -118,7 +119,7 @@ def upscale(
             parts = [colour, alpha] if channels == 4 else [frame]
             slot, begin = to_bchw(out[i : i + 1]), 0
             for part in parts:
-                run.passes(part, len(sizes), slot[:, begin : begin + part.shape[1]])
+                run.passes(part, len(sizes), slot[:, begin : begin + part.shape[1]], held=part is alpha)
                 begin += part.shape[1]
     return out
 
@@ -191,19 +192,19 @@ class _Run:
     should_stop: Callable[[], bool] | None
     done: int = 0
 
-    def passes(self, image: Tensor, count: int, out: Tensor) -> None:
-        """`count` passes upward, then the exact size, into `out`. image: (1, C, H, W)."""
+    def passes(self, image: Tensor, count: int, out: Tensor, held: bool) -> None:
+        """`count` passes upward, then the exact size, into `out`. image: (1, C, H, W). See within_neighbours: `held`."""
         scale = self.traits.scale
         for i in range(count):
             height, width = image.shape[-2] * scale, image.shape[-1] * scale
             exact = i == count - 1 and out.shape[-2:] == (height, width)
             larger = out if exact else torch.empty((1, image.shape[1], height, width))
-            self.one_pass(image, larger)
+            self.one_pass(image, larger, held)
             image = larger
         if image is not out:
             out.copy_(resize(image, out.shape[-2], out.shape[-1]))
 
-    def one_pass(self, image: Tensor, out: Tensor) -> None:
+    def one_pass(self, image: Tensor, out: Tensor, held: bool) -> None:
         traits = self.traits
         height, width = image.shape[-2:]
         tile = self.tile or tile_that_fits(free_memory(traits.device), traits.floats, self.halo, traits.device)
@@ -211,7 +212,8 @@ class _Run:
 
         def process(window: Tile) -> Tensor:
             part = image[..., window.top : window.bottom, window.left : window.right].to(traits.device)
-            return self.call(part).float().cpu()
+            result = self.call(part).float()
+            return (within_neighbours(result, part) if held else result).cpu()
 
         try:
             used = run_tiles(grid, process, out, traits.scale, self.before_tile, self.after_tile)

@@ -4,6 +4,11 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import torch
+
+# Pictures are tiny here: threads cost more than they bring, and far more on a machine that is busy.
+torch.set_num_threads(1)
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

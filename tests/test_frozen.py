@@ -1,4 +1,4 @@
-"""What users and their saved workflows depend on. A failure here means: add something new, do not change what stands."""
+"""What users and their saved workflows depend on. A failure here means: add something, change nothing that stands."""
 
 import ast
 import inspect

@@ -95,7 +95,9 @@ def test_a_multiplying_selection_unit_lets_the_first_layer_learn():
         torch.manual_seed(0)
         net = ESPCN7(ESPCNConfig(selection=selection))
         net(torch.rand(1, 3, 16, 16)).square().mean().backward()
-        gradients[selection] = net.conv[0][0].weight.grad.abs().mean().item()
+        gradient = net.get_submodule("conv.0.0").weight.grad
+        assert isinstance(gradient, torch.Tensor)
+        gradients[selection] = gradient.abs().mean().item()
     assert gradients["multiply"] > 10 * gradients["replace"]
 
 

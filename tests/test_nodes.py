@@ -59,7 +59,7 @@ def test_a_replaced_file_is_loaded_again(models):
 
 
 def test_a_model_that_is_not_there_is_named_with_the_folders(models):
-    with pytest.raises(SengaError, match="'gone.safetensors' was not found in .*shipped"):
+    with pytest.raises(SengaError, match=r"'gone\.safetensors' was not found in .*shipped"):
         host.upscale_model_path("gone.safetensors")
 
 

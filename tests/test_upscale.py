@@ -63,8 +63,9 @@ def test_a_model_of_scale_one_runs_once_and_is_resized():
 
 
 def test_a_flat_picture_stays_flat_at_every_size():
-    out = upscale(Recorder(), torch.full((1, 9, 9, 3), 0.25), size=(31, 40))
-    assert torch.allclose(out, torch.tensor(0.25), atol=1e-6)
+    levels = torch.arange(256).view(256, 1, 1, 1)  # each a frame of its own
+    out = upscale(Recorder(), (levels / 255).expand(-1, 3, 3, -1), size=(5, 7))
+    assert ((out * 255).int() == levels).all()  # truncated, as ComfyUI's SaveImage does
 
 
 def test_grey_through_a_colour_model_is_the_mean_of_its_colours():
@@ -104,6 +105,18 @@ def test_alpha_is_upscaled_and_colour_under_it_kept():
     image = sprite()
     out = upscale(Recorder(), image)
     assert torch.equal(out[..., 3], image[..., 3].repeat_interleave(2, 1).repeat_interleave(2, 2))
+
+
+@pytest.mark.parametrize("size", [None, (100, 90)])
+def test_flat_alpha_stays_exactly_opaque_and_exactly_transparent(size):
+    """Even with a network that answers noise."""
+    image = sprite()
+    out = upscale(small_model("rrdb"), image, size=size, tile=16)[..., 3]
+    height, width = out.shape[1:]
+    inside = out[:, height * 15 // 40 : height * 25 // 40, width * 15 // 40 : width * 25 // 40]
+    assert (inside == 1).all()
+    assert (out[:, : height // 10] == 0).all()
+    assert ((out > 0.1) & (out < 0.9)).any()
 
 
 def test_bleeding_keeps_visible_pixels_and_fills_the_rest():

@@ -1,6 +1,6 @@
-"""weights/README.md, made from the headers of the files beside it.
+"""weights/README.md, and the table in the README, made from the headers of the weights files.
 
-    python -m senga.training.model_card
+python -m senga.training.model_card
 """
 
 from pathlib import Path
@@ -8,6 +8,8 @@ from pathlib import Path
 from ..arch import Header, read_header
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+README = WEIGHTS.parent / "README.md"
+BEGIN, END = "<!-- made by python -m senga.training.model_card -->", "<!-- end -->"
 
 INTRO = """\
 # Weights that come with Senga
@@ -53,13 +55,26 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
 
 
+def headers(folder: Path) -> dict[Path, Header]:
+    return {path: read_header(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
 def render(folder: Path) -> str:
-    """The page, as text, for the weights files of a folder."""
-    headers = {path: read_header(path) for path in sorted(folder.glob("*.safetensors"))}
-    parts = [INTRO, table([row(path, header) for path, header in headers.items()])]
-    parts += ["", *(details(path, header) + "\n" for path, header in headers.items())]
+    """The page for the weights files of a folder."""
+    found = headers(folder)
+    parts = [INTRO, table([row(path, header) for path, header in found.items()]), ""]
+    parts += [details(path, header) + "\n" for path, header in found.items()]
     return "\n".join(parts)
+
+
+def with_table(readme: str, folder: Path) -> str:
+    """A README with the table of a folder's weights files between its two markers."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    rows = [row(path, header) for path, header in headers(folder).items()]
+    return f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
     (WEIGHTS / "README.md").write_text(render(WEIGHTS), encoding="utf-8")
+    README.write_text(with_table(README.read_text(encoding="utf-8"), WEIGHTS), encoding="utf-8")
