@@ -32,7 +32,7 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     if image.shape[-2:] == (height, width):
         return image
     x = F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    # The filter's weights sum to 1 but for rounding. ComfyUI truncates when it saves, so white must not become 0.9999999.
+    # The filter's weights sum to 1 but for rounding, and ComfyUI truncates when it saves: white must not be 0.9999999.
     level = (x * 255).round()
     return torch.where((x * 255 - level).abs() < 1e-3, level / 255, x)
 

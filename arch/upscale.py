@@ -193,7 +193,7 @@ class _Run:
     done: int = 0
 
     def passes(self, image: Tensor, count: int, out: Tensor, held: bool) -> None:
-        """`count` passes upward, then the exact size, into `out`. image: (1, C, H, W). See within_neighbours: `held`."""
+        """`count` passes upward, then the exact size, into `out`. image: (1, C, H, W); held: see within_neighbours."""
         scale = self.traits.scale
         for i in range(count):
             height, width = image.shape[-2] * scale, image.shape[-1] * scale

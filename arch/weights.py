@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from .errors import SengaError
@@ -86,7 +86,8 @@ def save_model(path: str | Path, model: UpscaleModel) -> None:
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(state, temporary, metadata={METADATA_KEY: model.header.to_json()})
+        # Not save_file: that makes files which only their owner may read.
+        temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -237,15 +238,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     save_model(path, model)
     before = path.read_bytes()
 
-    def fail(state, target, metadata):
-        target.write_bytes(b"half")
+    def fail(target, content):
+        with target.open("wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("senga.arch.weights.save_file", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="the disk is full"):
         save_model(path, model)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_a_written_file_is_as_readable_as_any_other(tmp_path):
+    save_model(tmp_path / "m.safetensors", small_model("rrdb"))
+    (tmp_path / "other").write_text("")
+    assert (tmp_path / "m.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_only_safetensors_are_written(tmp_path):

@@ -46,6 +46,7 @@ def details(path: Path, header: Header) -> str:
         f"- licences of the pictures: {', '.join(provenance.licences)}",
         f"- hyperparameters: {', '.join(f'{k} {v}' for k, v in sorted(header.hyperparameters.items()))}",
         f"- {provenance.notes}",
+        f"- curve: {path.stem}.curve.csv",
     ]
     return "\n".join(lines)
 
