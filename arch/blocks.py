@@ -26,5 +26,8 @@ def last_layer(layer: nn.Module, x: Tensor) -> Tensor:
     bfloat16 has 8 bits of mantissa: between 0.5 and 1 it cannot tell neighbouring 8-bit levels apart, and skies would
     band. The last convolution is under 2 % of the arithmetic, so full precision there costs nothing.
     """
+    x = x.to(next(layer.parameters()).dtype)
+    if not torch.is_autocast_enabled(x.device.type):  # some devices (DirectML) have no autocast to turn off
+        return layer(x)
     with torch.autocast(x.device.type, enabled=False):
-        return layer(x.to(next(layer.parameters()).dtype))
+        return layer(x)

@@ -91,8 +91,8 @@ def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
 
     Args:
         image: (B, H, W, 1, 3 or 4) in [0, 1].
-        mask: (B or 1, h, w) or (h, w), 1 is transparent; None and all zeros, of any size, are opaque: ComfyUI's
-            LoadImage hands out 64 x 64 zeros for a picture without alpha. Another size is resized.
+        mask: (B or 1, h, w), (B or 1, 1, h, w) or (h, w), 1 is transparent; None and all zeros, of any size, are
+            opaque: ComfyUI's LoadImage hands out 64 x 64 zeros for a picture without alpha. Another size is resized.
 
     Returns:
         The image itself where everything is opaque, else (B, H, W, 4); an alpha that the image has is multiplied.
@@ -102,7 +102,7 @@ def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
     """
     if mask is None or not mask.any():
         return image
-    mask = mask[None] if mask.ndim == 2 else mask
+    mask = mask.reshape(-1, *mask.shape[-2:]).to(image.device)
     if mask.shape[0] not in (1, image.shape[0]):
         raise SengaError(
             f"the mask has {mask.shape[0]} frames, the image {image.shape[0]}; wanted as many, or one for all"
@@ -121,4 +121,7 @@ def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
 def take_mask(image: Tensor, channels: int) -> tuple[Tensor, Tensor]:
     """The reverse of `apply_mask`: the picture with its own channels, and its mask (B, H, W), zeros if opaque."""
     mask = 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
-    return (image if image.shape[3] == channels else image[..., :channels]), mask
+    if channels == image.shape[3]:
+        return image, mask
+    colour = image[..., :3]
+    return (colour.mean(3, keepdim=True) if channels == 1 else colour.contiguous()), mask

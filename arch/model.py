@@ -55,8 +55,13 @@ class Header:
         found = raw.get("format") if isinstance(raw, dict) else None
         if found != FORMAT:
             raise SengaError(f"the header has format {found!r}; this version reads format {FORMAT}: update Senga")
+        for name, kind in (("architecture", str), ("hyperparameters", dict), ("provenance", dict)):
+            if not isinstance(raw.get(name), kind):
+                raise SengaError(f"the header's {name} is {raw.get(name)!r}; wanted {kind.__name__}: it was edited")
         try:
-            provenance = dict(raw.pop("provenance", {}))
+            provenance = dict(raw.pop("provenance"))
+            if not isinstance(provenance.get("metrics", {}), dict):
+                raise TypeError("metrics is no table")
             provenance["licences"] = tuple(provenance.get("licences", ()))
             header = cls(provenance=Provenance(**provenance), **raw)
         except (TypeError, ValueError) as error:

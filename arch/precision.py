@@ -1,6 +1,6 @@
 """Which arithmetic a network runs in. Chosen per call and passed as an argument; no global state is touched."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 
 import torch
 
@@ -10,10 +10,14 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("auto", *DTYPES)
 
 
-def pick_precision(precision: str, device: torch.device, *, half: bool, bf16: bool) -> str:
+def pick_precision(
+    precision: str, device: torch.device, *, half: bool, bf16: bool, full_last_layer: bool = True
+) -> str:
     """What "auto" means on a device, given what the network supports; other values are checked and returned.
 
-    On a CPU bfloat16 pays only where the processor multiplies it natively (AMX, AVX512-BF16).
+    float16 has three more bits of mantissa than bfloat16 and is as fast on a GPU. On a CPU only bfloat16 is native, and
+    only where the processor multiplies it (AMX, AVX512-BF16). A network whose last layer would run in bfloat16 too
+    (`full_last_layer` false: other programs' nets) would show bands in gradients, so auto leaves it in float32.
 
     Raises:
         SengaError: an unknown name, or a precision that the network does not support.
@@ -26,16 +30,29 @@ def pick_precision(precision: str, device: torch.device, *, half: bool, bf16: bo
             raise SengaError(f"precision is {precision}, which this model does not support; use auto or fp32")
         return precision
     if device.type == "cuda":
-        fast = ("bf16", "fp16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp16",)
+        fast = ("fp16", "bf16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp16",)
     elif device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
         fast = ("bf16",)
     else:
         fast = ()
+    supported["bf16"] = bf16 and full_last_layer
     return next((name for name in fast if supported[name]), "fp32")
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Run convolutions in that precision inside the block; weights keep their own."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=DTYPES[precision])
+def autocast(device: torch.device, precision: str) -> ExitStack:
+    """Run convolutions in that precision inside the block; weights keep their own.
+
+    fp32 means it: a caller's autocast is off inside, and so is TensorFloat-32, which rounds products to 10 bits.
+    """
+    stack = ExitStack()
+    if precision != "fp32":
+        stack.enter_context(torch.autocast(device.type, dtype=DTYPES[precision]))
+        return stack
+    if torch.is_autocast_enabled(device.type):
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+    if device.type == "cuda":
+        cudnn = torch.backends.cudnn
+        stack.enter_context(
+            cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.benchmark_limit, cudnn.deterministic, allow_tf32=False)
+        )
+    return stack

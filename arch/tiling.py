@@ -13,6 +13,16 @@ import torch
 from torch import Tensor
 
 MIN_TILE = 16
+# How allocators say it that have no exception of their own, in lower case.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",  # CPU, Linux
+    "not enough memory",  # CPU, Windows
+    "not enough gpu video memory",  # DirectML
+    "could not create a memory object",  # oneDNN
+    "cudnn_status_alloc_failed",
+    "cublas_status_alloc_failed",
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in OUT_OF_MEMORY)
+
+
+def empty_cache() -> None:
+    """Hand back what torch keeps for later, so that the smaller tile finds room in one piece."""
+    for backend in (torch.cuda, torch.mps, torch.xpu):
+        if backend.is_available():
+            backend.empty_cache()
 
 
 def run_tiles(
@@ -146,8 +163,7 @@ def run_tiles(
             result = None
         if result is None:
             # Outside the except block, where the traceback would still hold the failed tile's tensors.
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            empty_cache()
             continue
         top, left = (core.top - window.top) * scale, (core.left - window.left) * scale
         height, width = (core.bottom - core.top) * scale, (core.right - core.left) * scale

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .errors import SengaError, Stopped
 from .image import bleed, pad_to_multiple, resize, to_bchw, within_neighbours
-from .memory import free_memory, tile_that_fits
+from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
+from .model import UpscaleModel
 from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
 
@@ -101,7 +102,13 @@ def upscale(
     run = _Run(
         model=model,
         traits=traits,
-        precision=pick_precision(precision, traits.device, half=traits.half, bf16=traits.bf16),
+        precision=pick_precision(
+            precision,
+            traits.device,
+            half=traits.half,
+            bf16=traits.bf16,
+            full_last_layer=isinstance(model, UpscaleModel),
+        ),
         halo=traits.halo if halo < 0 else halo,
         tile=tile,
         ensemble=self_ensemble,
@@ -122,6 +129,13 @@ def upscale(
                 run.passes(part, len(sizes), slot[:, begin : begin + part.shape[1]], held=part is alpha)
                 begin += part.shape[1]
     return out
+
+
+def memory_wanted(model: Any, tile: int, halo: int) -> int:
+    """Bytes that the device should have free for the activations of the tiles that `upscale` would like to use."""
+    traits = Traits.of(model)
+    side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (traits.halo if halo < 0 else halo)
+    return int(side**2 * traits.floats * BYTES_PER_FLOAT / SHARE)
 
 
 def target_size(
@@ -156,11 +170,20 @@ def fit_size(width: int, height: int, wanted_width: int, wanted_height: int) -> 
 
 
 def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> list[tuple[int, int]]:
-    """Input (width, height) of each pass: as many as it takes to reach the target, and at least one."""
+    """Input (width, height) of each pass: as many as it takes to reach the target, and at least one.
+
+    Raises SengaError where a long thin picture would grow beyond all measure on the way to another shape.
+    """
     sizes = [(width, height)]
     if scale > 1:
         while sizes[-1][0] * scale < target[0] or sizes[-1][1] * scale < target[1]:
             sizes.append((sizes[-1][0] * scale, sizes[-1][1] * scale))
+    largest = max(sizes[-1]) * scale
+    if largest > LARGEST_SIDE:
+        raise SengaError(
+            f"{width}x{height} to {target[0]}x{target[1]} pixels would pass through a side of {largest};"
+            f" wanted {LARGEST_SIDE} at the most: choose a size nearer to the picture's shape"
+        )
     return sizes
 
 
@@ -211,7 +234,11 @@ class _Run:
         grid = TileGrid(height, width, tile, self.halo, traits.alignment)
 
         def process(window: Tile) -> Tensor:
-            part = image[..., window.top : window.bottom, window.left : window.right].to(traits.device)
+            part = image[..., window.top : window.bottom, window.left : window.right]
+            if held and part.min() == part.max():
+                # Flat alpha stays what it is, so the network need not be asked: an opaque picture costs nothing extra.
+                return part.repeat_interleave(traits.scale, 2).repeat_interleave(traits.scale, 3).cpu()
+            part = part.to(traits.device)
             result = self.call(part).float()
             return (within_neighbours(result, part) if held else result).cpu()
 

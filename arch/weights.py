@@ -17,7 +17,7 @@ from .registry import architecture, make_config
 
 METADATA_KEY = "senga"
 SAFETENSORS = (".safetensors", ".sft")
-PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
 WRAPPERS = ("params_ema", "params", "state_dict")  # where checkpoints keep the tensors, the averaged ones first
 
 
@@ -63,7 +63,8 @@ def load_model(path: str | Path) -> UpscaleModel:
             header = Header.from_json(text)
         else:
             layout, header = _infer({key: tuple(value.shape) for key, value in state.items()})
-        net = header.row().build(header.config())
+        with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
+            net = header.row().build(header.config())
         _fill(net, {rename(key, layout) if layout else key: value.float() for key, value in state.items()})
         return UpscaleModel(header, net)
     except SengaError as error:
@@ -130,7 +131,7 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
                 "holds Python objects besides tensors, or is no torch checkpoint; Senga never runs what a pickle"
                 " carries: ask its author for a safetensors file, or save its state_dict() alone"
             ) from error
-        except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:  # each of them for some damaged file
+        except Exception as error:
             raise SengaError(
                 f"is no torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
             ) from error
@@ -167,4 +168,4 @@ def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
             f"its tensors do not fit the network that its header or shapes describe: {sorted(faults)[0]}"
             f" (one of {len(faults)} such faults); the file was damaged or is a variant that Senga does not know"
         )
-    net.load_state_dict(state)
+    net.load_state_dict(state, assign=True)

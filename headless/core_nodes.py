@@ -229,8 +229,10 @@ class ImageUpscaleWithModel:
         return {"required": {"upscale_model": ("UPSCALE_MODEL",), "image": ("IMAGE",)}}
 
     def upscale(self, upscale_model: Any, image: Tensor) -> tuple[Tensor]:
-        """At the model's own scale, by our own node: without the grid that ComfyUI's tiles leave."""
-        upscaled, *_ = call_node(NODE_CLASS_MAPPINGS["SengaUpscale"], upscale_model=upscale_model, image=image)
+        """At the model's own scale, by our own node and in ComfyUI's precision: without the grid of its tiles."""
+        upscaled, *_ = call_node(
+            NODE_CLASS_MAPPINGS["SengaUpscale"], upscale_model=upscale_model, image=image, precision="fp32"
+        )
         return (upscaled,)
 
 

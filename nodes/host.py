@@ -98,8 +98,8 @@ def attach_patcher(model: Any) -> None:
 
 
 @contextmanager
-def on_device(model: Any) -> Iterator[None]:
-    """Have the model on the device to compute on inside the block.
+def on_device(model: Any, memory: int) -> Iterator[None]:
+    """Have the model on the device to compute on inside the block, with `memory` bytes to spare for its activations.
 
     ComfyUI keeps a model with a patcher loaded until something else needs the room. One without (a descriptor of the
     built-in loader in older versions) is put back on the CPU, also after an error. Stand-alone it stays on the device.
@@ -110,17 +110,15 @@ def on_device(model: Any) -> Iterator[None]:
         return
     patcher = getattr(model, "patcher", None)
     if patcher is not None:
-        management.load_models_gpu([patcher], force_full_load=True)
-        try:
-            yield
-        finally:
-            if next(model.model.parameters()).device.type != patcher.load_device.type:
-                # The upscaler found no room and took the model off the device: ComfyUI's books must say so too.
-                management.unload_all_models()
+        management.load_models_gpu([patcher], memory_required=memory, force_full_load=True)
+        # Its books can say "loaded" while the weights are elsewhere: the built-in upscaler takes them to the CPU when
+        # it is done, and so does ours when there is no room.
+        model.to(patcher.load_device)
+        yield
         return
     device = compute_device()
     size = sum(p.numel() * p.element_size() for p in model.model.parameters())
-    management.free_memory(size, device)
+    management.free_memory(size + memory, device)
     try:
         model.to(device)
         yield

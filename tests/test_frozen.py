@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,29 @@ def test_inputs_and_outputs_keep_their_names_and_order(name):
     assert list(types["required"]) == required, CHANGE
     assert list(types.get("optional", {})) == optional, CHANGE
     assert list(zip(node.RETURN_NAMES, node.RETURN_TYPES, strict=True)) == outputs, CHANGE
+
+
+# Types and defaults: what an old workflow's values and an untouched widget mean.
+WIDGETS = {
+    "upscale_model": ("UPSCALE_MODEL", None),
+    "image": ("IMAGE", None),
+    "scale": ("FLOAT", 0.0),
+    "width": ("INT", 0),
+    "height": ("INT", 0),
+    "tile": ("INT", 0),
+    "halo": ("INT", -1),
+    "precision": (["auto", "fp32", "bf16", "fp16"], "auto"),
+    "self_ensemble": ("BOOLEAN", False),
+    "mask": ("MASK", None),
+}
+
+
+def test_the_upscalers_widgets_keep_their_types_and_defaults():
+    types = NODE_CLASS_MAPPINGS["SengaUpscale"].INPUT_TYPES()
+    found = {
+        name: (kind, options.get("default")) for group in types.values() for name, (kind, options) in group.items()
+    }
+    assert found == WIDGETS, CHANGE
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -137,6 +161,14 @@ def test_the_nets_need_torch_and_einops_alone():
             kind, _, module = name.partition(":")
             ours = kind in ("arch.blocks",)
             assert ours or module.split(".")[0] in ("torch", "einops", "math", "dataclasses"), f"{net} imports {name}"
+
+
+def test_arch_needs_its_own_dependencies_alone():
+    allowed = {"torch", "einops", "numpy", "safetensors", *sys.stdlib_module_names}
+    for path in (ROOT / "arch").glob("*.py"):
+        for name in imports(path):
+            kind, _, module = name.partition(":")
+            assert kind != "external" or module.split(".")[0] in allowed, f"{path.name} imports {module}"
 
 
 def test_only_host_knows_comfyui_and_only_weights_knows_safetensors():

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("own_folder")
 
 @pytest.fixture
 def only_made_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "WEIGHTS", Path("weights").resolve())
+    monkeypatch.setattr(host, "WEIGHTS", Path("nothing is shipped").resolve())
 
 
 @pytest.mark.usefixtures("only_made_models")

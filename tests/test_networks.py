@@ -126,8 +126,9 @@ def test_impossible_configs_are_refused(config, bad, word):
         dataclasses.replace(config, **bad)
 
 
-def test_the_last_layer_keeps_full_precision_under_autocast():
-    net = RRDB(RRDBConfig(blocks=1, features=8, growth=4)).eval()
+@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb"])
+def test_the_last_layer_keeps_full_precision_under_autocast(name):
+    net = small_model(name).model
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         out = net(torch.rand(1, 3, 16, 16))
     assert out.dtype == torch.float32

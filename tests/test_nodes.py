@@ -6,6 +6,7 @@ import pytest
 import torch
 from made import Recorder, picture, small_model
 from senga.arch import SengaError, UpscaleModel, save_model
+from senga.arch.upscale import memory_wanted
 from senga.nodes import host
 from senga.nodes.load_model import SengaLoadUpscaleModel
 from senga.nodes.upscale import SengaUpscale
@@ -107,6 +108,97 @@ def test_progress_and_cancel_reach_the_upscaler(monkeypatch):
     monkeypatch.setattr(host.standalone, "should_stop", lambda: True)
     with pytest.raises(Exception, match="stopped"):
         SengaUpscale().upscale(Recorder(), picture(5, 7), **DEFAULTS)
+
+
+def test_half_precision_pictures_are_taken(monkeypatch):
+    image, _ = SengaUpscale().upscale(Recorder(), picture(5, 7).half(), **DEFAULTS)
+    assert image.dtype == torch.float32
+
+
+class Books:
+    """ComfyUI's memory management, as far as `host` calls it. Its device is "meta", where weights can be moved."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple] = []
+        self.interrupted = False
+
+    def get_torch_device(self):
+        return torch.device("meta")
+
+    def unet_offload_device(self):
+        return torch.device("cpu")
+
+    def load_models_gpu(self, models, memory_required, force_full_load):
+        self.calls.append(("load", models, memory_required, force_full_load))
+
+    def free_memory(self, memory, device):
+        self.calls.append(("free", memory, device))
+
+    def throw_exception_if_processing_interrupted(self):
+        if self.interrupted:
+            raise InterruptedError("the user cancelled")
+
+
+class Patching:
+    class ModelPatcher:
+        def __init__(self, net, load_device, offload_device):
+            self.net, self.load_device, self.offload_device = net, load_device, offload_device
+
+
+@pytest.fixture
+def comfy(monkeypatch):
+    books = Books()
+    monkeypatch.setattr(host, "management", books)
+    monkeypatch.setattr(host, "patching", Patching)
+    return books
+
+
+def test_inside_comfyui_the_model_gets_a_patcher_and_its_memory(comfy):
+    model = small_model("rrdb")
+    host.attach_patcher(model)
+    assert model.patcher.net is model.model
+    assert (model.patcher.load_device.type, model.patcher.offload_device.type) == ("meta", "cpu")
+    with host.on_device(model, 1000):
+        # Even though these books move nothing, as ComfyUI's do when they take a model for loaded.
+        assert model.device.type == "meta"
+    assert comfy.calls == [("load", [model.patcher], 1000, True)]
+
+
+def test_a_model_without_a_patcher_is_put_back_even_after_an_error(comfy):
+    model = Recorder()
+    with pytest.raises(RuntimeError, match="no"), host.on_device(model, 1000):
+        raise RuntimeError("no")
+    assert model.moved_to == [torch.device("meta"), "cpu"]
+    assert comfy.calls == [("free", 1000 + 48, torch.device("meta"))]  # 12 weights of 4 bytes
+
+
+def test_the_newer_patcher_is_preferred(comfy, monkeypatch):
+    newer = type("CoreModelPatcher", (Patching.ModelPatcher,), {})
+    monkeypatch.setattr(Patching, "CoreModelPatcher", newer, raising=False)
+    model = small_model("rrdb")
+    host.attach_patcher(model)
+    assert type(model.patcher) is newer
+
+
+def test_a_cancel_inside_comfyui_is_its_own_exception(comfy):
+    assert host.should_stop() is False
+    comfy.interrupted = True
+    with pytest.raises(InterruptedError):
+        host.should_stop()
+
+
+def test_stand_alone_the_model_moves_to_the_first_accelerator(monkeypatch):
+    monkeypatch.setattr(host, "compute_device", lambda: torch.device("meta"))
+    model = small_model("rrdb")
+    with host.on_device(model, 0):
+        assert model.device.type == "meta"
+
+
+def test_the_memory_asked_for_grows_with_tile_halo_and_network():
+    small, large = small_model("rrdb"), UpscaleModel.create("rrdb", blocks=1)
+    assert memory_wanted(small, 64, 0) < memory_wanted(small, 128, 0) < memory_wanted(small, 128, 32)
+    assert memory_wanted(small, 64, 0) < memory_wanted(large, 64, 0)
+    assert memory_wanted(large, 64, 0) >= 64 * 64 * large.floats_per_pixel * 4
 
 
 @pytest.mark.parametrize("tile", [1, 15])

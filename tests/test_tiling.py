@@ -3,7 +3,7 @@
 import pytest
 import torch
 from made import VARIANT_IDS, VARIANTS, Recorder, picture, small_model
-from senga.arch import SengaError, upscale
+from senga.arch import SengaError, UpscaleModel, upscale
 from senga.arch import upscale as upscale_function
 from senga.arch.memory import tile_that_fits
 from senga.arch.tiling import Tile, TileGrid, edges, is_out_of_memory
@@ -140,6 +140,13 @@ def test_other_errors_are_not_taken_for_memory():
 
     with pytest.raises(RuntimeError, match="a bug"):
         upscale(Broken(), picture(40, 50))
+    for text in (
+        "CUDA out of memory. Tried to allocate 2 GiB",
+        "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "could not create a memory object",
+    ):
+        assert is_out_of_memory(RuntimeError(text))
     assert is_out_of_memory(torch.OutOfMemoryError("full"))
     assert not is_out_of_memory(ValueError("out of memory"))
 
@@ -153,6 +160,19 @@ def test_the_tile_follows_the_free_memory():
     assert tiles[-1] == 384
     window = tiles[2] + 2 * halo
     assert window**2 * floats * 4 <= 256 * 2**20
+
+
+@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb"])
+def test_the_estimate_of_activations_covers_the_largest_tensors(name):
+    """A tile chosen by an estimate that is too low would run out of memory."""
+    model = UpscaleModel.create(name)
+    largest = [0]
+    for module in model.model.modules():
+        module.register_forward_hook(
+            lambda _, inputs, out: largest.append(sum(x.numel() for x in inputs) + out.numel() if inputs else 0)
+        )
+    model(picture(16, 16).permute(0, 3, 1, 2))
+    assert max(largest) / 256 <= model.floats_per_pixel <= 4 * max(largest) / 256
 
 
 def test_working_memory_does_not_grow_with_the_picture():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from made import Recorder, picture, small_model
 from senga.arch import SengaError, Stopped, upscale
-from senga.arch.image import apply_mask, bleed, take_mask, to_bchw, to_bhwc
+from senga.arch.image import apply_mask, bleed, resize, take_mask, to_bchw, to_bhwc
 from senga.arch.precision import pick_precision
 from senga.arch.upscale import fit_size, pass_sizes, target_size
 
@@ -119,6 +119,14 @@ def test_flat_alpha_stays_exactly_opaque_and_exactly_transparent(size):
     assert ((out > 0.1) & (out < 0.9)).any()
 
 
+def test_an_opaque_picture_costs_the_network_nothing_extra():
+    model = Recorder()
+    image = torch.cat((picture(20, 20), torch.ones(1, 20, 20, 1)), dim=3)
+    out = upscale(model, image, tile=16)
+    assert len(model.calls) == 4
+    assert torch.equal(out[..., 3], torch.ones(1, 40, 40))
+
+
 def test_bleeding_keeps_visible_pixels_and_fills_the_rest():
     colour, alpha = torch.rand(1, 3, 13, 29), torch.zeros(1, 1, 13, 29)
     alpha[..., 4:8, 5:9] = 0.5
@@ -146,6 +154,27 @@ def test_masks_become_alpha_and_come_back():
     colour, back = take_mask(joined, 3)
     assert torch.equal(colour, image)
     assert torch.allclose(back, mask, atol=1e-6)
+
+
+def test_a_grey_picture_with_a_mask_comes_back_as_the_mean_of_its_colours():
+    joined = apply_mask(picture(4, 4, 1), torch.rand(1, 1, 4, 4))
+    assert joined.shape == (1, 4, 4, 4)
+    joined[..., 0] = 0
+    grey, _ = take_mask(joined, 1)
+    assert torch.allclose(grey, joined[..., :3].mean(3, keepdim=True))
+
+
+def test_resizing_down_is_antialiased():
+    """One-pixel stripes become grey; without a filter they would become black or white."""
+    stripes = (torch.arange(64) % 2).float().view(1, 1, 64, 1).expand(1, 3, 64, 64)
+    assert (resize(stripes, 16, 16)[..., 4:-4, :] - 0.5).abs().max() < 0.1
+
+
+def test_full_precision_ignores_a_callers_autocast():
+    model, image = small_model("rrdb"), picture(9, 9)
+    exact = upscale(model, image, precision="fp32")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(upscale(model, image, precision="fp32"), exact)
 
 
 def test_an_all_zero_mask_of_any_size_is_opaque():
@@ -201,6 +230,7 @@ def test_stopping_takes_effect_within_one_tile():
         (picture(4, 4), {"scale": 2, "size": (8, 8)}, "both given"),
         (picture(4, 4), {"size": (0, 8)}, "0x8"),
         (picture(4, 4), {"scale": 1e6}, "65536"),
+        (picture(440, 4), {"size": (2048, 440)}, "would pass through a side of 225280"),
         (picture(4, 4), {"precision": "int8"}, "precision is 'int8'"),
         (picture(4, 4, 2), {}, "1, 3 or 4 channels"),
         (picture(4, 4)[0], {}, "shape"),
@@ -229,8 +259,12 @@ def test_bfloat16_stays_close_to_float32():
     assert torch.equal(upscale(model, image, precision="fp32"), exact)
 
 
-def test_auto_precision_is_what_the_device_does_natively():
+def test_auto_precision_is_what_the_device_does_natively(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert pick_precision("auto", cuda, half=True, bf16=True) == "fp16"
+    assert pick_precision("auto", cuda, half=False, bf16=True) == "bf16"
+    assert pick_precision("auto", cuda, half=False, bf16=True, full_last_layer=False) == "fp32"
     assert pick_precision("auto", cpu, half=True, bf16=False) == "fp32"
     assert pick_precision("fp16", cpu, half=True, bf16=False) == "fp16"
     assert pick_precision("auto", torch.device("mps"), half=True, bf16=True) == "fp32"

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import senga.arch.weights
 import torch
 from made import VARIANT_IDS, VARIANTS, small_model
 from safetensors.torch import save_file
@@ -55,6 +56,24 @@ def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
         save_model(path, model)
     # safetensors hands tensors out through these two; a checkpoint's land on the device "meta", which holds nothing.
     monkeypatch.setattr("senga.arch.weights.load_file", None)
+    real_open = senga.arch.weights.safe_open
+
+    class IndexOnly:
+        def __init__(self, *args, **kwargs):
+            self.file = real_open(*args, **kwargs)
+
+        def __enter__(self):
+            self.file.__enter__()
+            return self
+
+        def __exit__(self, *args):
+            return self.file.__exit__(*args)
+
+        def __getattr__(self, name):
+            assert name in ("metadata", "keys", "get_slice"), f"{name} reads tensors"
+            return getattr(self.file, name)
+
+    monkeypatch.setattr("senga.arch.weights.safe_open", IndexOnly)
     real_load, devices = torch.load, []
 
     def load(*args, **kwargs):
@@ -176,6 +195,12 @@ def write_truncated_pth(path):
     path.write_bytes(path.read_bytes()[:5000])
 
 
+def write_legacy(path, share):
+    """The start of a checkpoint in torch's form from before it was a zip archive."""
+    torch.save(state_of(small_model("rrdb")), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
 def write_missing_tensor(path):
     state = state_of(small_model("rrdb"))
     del state["conv_hr.bias"]
@@ -203,6 +228,13 @@ BAD_FILES = [
     ("typed.safetensors", lambda p: with_header(p, hyperparameters={"blocks": "3"}), "wanted int"),
     ("field.safetensors", lambda p: with_header(p, colour="red"), "unknown fields"),
     ("edited.safetensors", lambda p: with_header(p, scale=3), "scale 3"),
+    ("number.safetensors", lambda p: with_header(p, hyperparameters=3), "hyperparameters is 3; wanted dict"),
+    ("list.safetensors", lambda p: with_header(p, architecture=["x"]), "architecture is ['x']; wanted str"),
+    ("metrics.safetensors", lambda p: with_header(p, provenance={"metrics": 3}), "metrics is no table"),
+    ("text.pth", lambda p: p.write_text("a list\n."), "torch checkpoint"),
+    ("picture.pth", lambda p: p.write_bytes(b"GIF89a"), "torch checkpoint"),
+    ("legacy.pth", lambda p: write_legacy(p, 0.5), "torch checkpoint"),
+    ("stub.pth", lambda p: write_legacy(p, 0.02), "torch checkpoint"),
 ]
 
 
@@ -275,6 +307,16 @@ def test_a_model_fits_the_upscale_model_socket():
     assert (model.dtype, model.device.type, model.patcher) == (torch.float32, "cpu", None)
     assert model.to("cpu") is model
     assert not any(p.requires_grad for p in model.model.parameters())
+
+
+def test_loading_spends_no_random_numbers(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(path, small_model("dcscn"))
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    load_model(path)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_half_precision_model_takes_a_float32_picture():

@@ -6,6 +6,7 @@ import io
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,11 @@ from torch import Tensor
 
 from ..arch import SengaError
 from ..arch.image import to_bchw
-from .settings import DataSettings
+from .settings import FILTER_NAMES, DataSettings
 
 log = logging.getLogger("senga")
 
-FILTERS = {
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "hamming": Image.Resampling.HAMMING,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+FILTERS = {name: Image.Resampling[name.upper()] for name in FILTER_NAMES}
 MARGIN = 4  # LR pixels cut away around a patch: a filter that ran over the crop's edge has spoilt them
 FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
 TRIES = 6  # crops looked at before a flat one is taken after all
@@ -41,6 +36,7 @@ class Row:
     split: str
     source: str
     licence: str
+    side: int  # pixels, the shorter one
 
 
 class PictureSet:
@@ -56,7 +52,10 @@ class PictureSet:
         self.folder = folder
         self.sha256 = hashlib.sha256(manifest.read_bytes()).hexdigest()
         with manifest.open(newline="", encoding="utf-8") as file:
-            rows = [Row(r["file"], r["split"], r["source"], r["licence"]) for r in csv.DictReader(file)]
+            rows = [
+                Row(r["file"], r["split"], r["source"], r["licence"], min(int(r["width"]), int(r["height"])))
+                for r in csv.DictReader(file)
+            ]
         self.train = [row for row in rows if row.split == "train"]
         self.val = [row for row in rows if row.split == "val"]
         if not self.train or not self.val:
@@ -68,13 +67,34 @@ class PictureSet:
         self._cache: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
 
+    @cache  # noqa: B019 (there is one set in a run)
+    def sources(self, side: int) -> dict[str, list[Row]]:
+        """Training pictures by source, those with both sides of at least `side` pixels. SengaError if there is none."""
+        by_source: dict[str, list[Row]] = {}
+        for row in self.train:
+            if row.side >= side:
+                by_source.setdefault(row.source, []).append(row)
+        if not by_source:
+            largest = max(row.side for row in self.train)
+            raise SengaError(
+                f"{self.folder}: no training picture has the {side} pixels a side that a patch needs (the largest has"
+                f" {largest}); lower data.patch or add larger pictures"
+            )
+        return by_source
+
     def rgba(self, row: Row) -> Picture:
-        """(H, W, 4) uint8."""
+        """(H, W, 4) uint8. Raises SengaError for a file that cannot be read."""
         if row.file in self._cache:
             self._cache.move_to_end(row.file)
             return self._cache[row.file]
-        with Image.open(self.folder / row.file) as image:
-            picture = np.asarray(image.convert("RGBA"))
+        try:
+            with Image.open(self.folder / row.file) as image:
+                picture = np.asarray(image.convert("RGBA"))
+        except OSError as error:  # Pillow's own errors are among them
+            raise SengaError(
+                f"{self.folder / row.file}: cannot be read ({error}); build the set again or take its line out of"
+                " manifest.csv"
+            ) from error
         self._cache[row.file] = picture
         self._bytes += picture.nbytes
         while self._bytes > self._budget and len(self._cache) > 1:
@@ -100,17 +120,14 @@ def jpeg(picture: Picture, quality: int, subsampling: int) -> Picture:
     return np.asarray(Image.open(buffer))
 
 
-def cut(rgba: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Picture | None:
-    """A random HR crop of `side` pixels with content in it, over a random background; None if none fits."""
+def cut(rgba: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Picture:
+    """A random HR crop of `side` pixels with content in it, over a random background. No side of rgba is smaller."""
     best: Picture | None = None
     for _ in range(TRIES):
         factor = rng.uniform(*shrink)
         taken = round(side / factor)
         height, width = rgba.shape[:2]
-        if min(height, width) < taken:
-            taken = side
-            if min(height, width) < side:
-                return None
+        taken = taken if min(height, width) >= taken else side
         top, left = rng.integers(height - taken + 1), rng.integers(width - taken + 1)
         background = np.full(3, 255, np.uint8) if rng.random() < 0.5 else rng.integers(0, 256, 3, dtype=np.uint8)
         crop = flatten(rgba[top : top + taken, left : left + taken], background)
@@ -120,6 +137,7 @@ def cut(rgba: Picture, side: int, shrink: tuple[float, float], rng: np.random.Ge
             best = crop
         if content(crop) >= FLAT:
             return crop
+    assert best is not None
     return best
 
 
@@ -134,16 +152,11 @@ def sample(
 ) -> tuple[Picture, Picture]:
     """The i-th (LR, HR) pair of a step: depends on nothing but its arguments."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
-    by_source: dict[str, list[Row]] = {}
-    for row in pictures.train:
-        by_source.setdefault(row.source, []).append(row)
-    shares = {source: settings.shares.get(source, 1.0) for source in by_source}
     side = settings.patch + 2 * MARGIN
+    by_source = pictures.sources(side * scale)
+    rows = by_source[weighted({source: settings.shares.get(source, 1.0) for source in by_source}, rng)]
     shrink = settings.shrink[0], settings.shrink[1]
-    crop: Picture | None = None
-    while crop is None:
-        rows = by_source[weighted(shares, rng)]
-        crop = cut(pictures.rgba(rows[rng.integers(len(rows))]), side * scale, shrink, rng)
+    crop = cut(pictures.rgba(rows[rng.integers(len(rows))]), side * scale, shrink, rng)
     hr = np.rot90(crop, int(rng.integers(4)))
     if rng.random() < 0.5:
         hr = hr[:, ::-1]
@@ -190,4 +203,8 @@ def validation_pairs(pictures: PictureSet, scale: int, crops: int = 0) -> list[t
         hr = max(tiles, key=content)
         lr = np.asarray(Image.fromarray(hr).resize((side // scale, side // scale), Image.Resampling.BICUBIC))
         pairs.append((row, lr, hr))
+    if not pairs:
+        raise SengaError(
+            f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
+        )
     return pairs

@@ -11,6 +11,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ..arch import SengaError
 
+FILTER_NAMES = ("box", "bilinear", "hamming", "bicubic", "lanczos")  # Pillow's, to make LR pictures with
+
+
+def check(holds: bool, name: str, value: Any, wanted: str) -> None:
+    if not holds:
+        raise SengaError(f"{name} is {value!r}; wanted {wanted}")
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -31,6 +38,20 @@ class DataSettings:
     jpeg_quality: list[int] = field(default_factory=lambda: [75, 95])
     cache_gib: float = 4.0  # decoded pictures kept in memory
 
+    def __post_init__(self) -> None:
+        check(self.patch > 0 and self.batch > 0, "data.patch and data.batch", (self.patch, self.batch), "1 or more")
+        check(all(w >= 0 for w in self.shares.values()), "data.shares", self.shares, "weights of 0 or more")
+        low, high = [*self.shrink, 0.0, 0.0][:2]
+        check(
+            len(self.shrink) == 2 and 0 < low <= high <= 1, "data.shrink", self.shrink, "two factors, 0 < a <= b <= 1"
+        )
+        known = set(self.filters) <= set(FILTER_NAMES) and sum(self.filters.values()) > 0
+        check(known, "data.filters", self.filters, f"weights for {', '.join(FILTER_NAMES)}, not all 0")
+        check(0 <= self.jpeg_probability <= 1, "data.jpeg_probability", self.jpeg_probability, "0 to 1")
+        worst, best = [*self.jpeg_quality, 0, 0][:2]
+        held = len(self.jpeg_quality) == 2 and 1 <= worst <= best <= 100
+        check(held, "data.jpeg_quality", self.jpeg_quality, "two qualities, 1 <= a <= b <= 100")
+
 
 @dataclass(frozen=True)
 class OptimSettings:
@@ -43,6 +64,12 @@ class OptimSettings:
     clip: float = 0.0  # largest gradient norm; 0 is off, as the SELU nets want it
     ema: float = 0.999  # decay of the averaged weights, which are what is validated and shipped
 
+    def __post_init__(self) -> None:
+        check(self.steps > 0, "optim.steps", self.steps, "1 or more")
+        check(self.learning_rate >= 0, "optim.learning_rate", self.learning_rate, "0 or more")
+        check(0 <= self.decay <= 1, "optim.decay", self.decay, "0 to 1")
+        check(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -51,6 +78,10 @@ class RunSettings:
     validate_every: int = 500
     validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
     save_every: int = 500
+
+    def __post_init__(self) -> None:
+        check(self.validate_every > 0, "run.validate_every", self.validate_every, "1 or more")
+        check(self.save_every > 0, "run.save_every", self.save_every, "1 or more")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from ..arch import Provenance, SengaError, UpscaleModel, load_model, save_model
 from ..arch.precision import autocast, pick_precision
-from .data import PictureSet, batch, to_tensor, validation_pairs
+from .data import MARGIN, PictureSet, batch, to_tensor, validation_pairs
 from .losses import LOSSES
 from .metrics import psnr_y
 from .settings import OptimSettings, Settings, read_settings, to_dict
@@ -78,14 +78,31 @@ def baseline(pairs: list[tuple[Any, Any, Any]], scale: int, resampling: Image.Re
 
 
 def commit() -> str:
-    """The repository's commit, or "" outside a checkout: provenance must not stop a training."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    """The repository's commit, with "-dirty" where files differ from it; "" outside a checkout of ours."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
         )
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # else it is somebody else's repository around us
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
-        return ""
-    return found.stdout.strip()
+        return ""  # provenance must not stop a training
+
+
+def identity_of(settings: Settings, data_sha256: str) -> str:
+    """What a run may not change when it goes on. Its length may: the rate is constant until the decay begins."""
+    kept = to_dict(settings)
+    for name in ("name", "run"):
+        del kept[name]
+    for name in ("steps", "decay"):
+        del kept["optim"][name]
+    del kept["data"]["folder"]  # the manifest says what is in it
+    del kept["data"]["cache_gib"]
+    return json.dumps([kept, data_sha256], sort_keys=True)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -94,13 +111,15 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
-    """The run's last state, or None. Raises SengaError when the folder holds a run of another model or data set."""
+def load_checkpoint(path: Path, identity: str, steps: int) -> dict[str, Any] | None:
+    """The run's last state, or None. Raises SengaError if it belongs to a run with other settings or a longer one."""
     if not path.is_file():
         return None
     state = torch.load(path, map_location="cpu", weights_only=True)
     if state["identity"] != identity:
-        raise SengaError(f"{path}: belongs to a run with another model, seed or data; give this run another name")
+        raise SengaError(f"{path}: belongs to a run with other settings or data; give this run another name")
+    if state["step"] > steps:
+        raise SengaError(f"{path}: is at step {state['step']}, beyond optim.steps {steps}; give this run another name")
     return state
 
 
@@ -121,6 +140,9 @@ def train(settings: Settings, command: str) -> Path:
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale, header = model.scale, model.header
+    pictures.sources((settings.data.patch + 2 * MARGIN) * scale)  # says now if the pictures are too small
+    for source in settings.data.shares.keys() - {row.source for row in pictures.train}:
+        log.warning("data.shares names %s, which the set does not have", source)
     pairs = validation_pairs(pictures, scale, run.validation_crops)
     lanczos = baseline(pairs, scale, Image.Resampling.LANCZOS)
     log.info(
@@ -140,8 +162,8 @@ def train(settings: Settings, command: str) -> Path:
     (folder / "settings.json").write_text(json.dumps(to_dict(settings), indent=1, sort_keys=True), encoding="utf-8")
 
     # Resume
-    identity = json.dumps([to_dict(settings)["model"], settings.seed, pictures.sha256], sort_keys=True)
-    state = load_checkpoint(folder / "checkpoint.pt", identity)
+    identity = identity_of(settings, pictures.sha256)
+    state = load_checkpoint(folder / "checkpoint.pt", identity, optim_settings.steps)
     first = 0
     if state is not None:
         first = state["step"]
