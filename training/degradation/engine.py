@@ -18,7 +18,7 @@ from .report import Entry, Report
 from .resize import resize_to
 from .steps import KINDS, run_step
 
-FIT = Step("resize", {"factor": 1.0, "filter": "bicubic", "of": "final", "light": "encoded"})
+FIT = Step("resize", {"factor": 1.0, "filter": "bicubic", "of": "final", "light": "encoded", "depth": "float"})
 
 
 def degrade(

@@ -195,7 +195,7 @@ def load_json(text: str, where: str) -> Any:
 
 @cache
 def preset_names() -> tuple[str, ...]:
-    """The shipped recipes, mildest family first as they are meant to be listed."""
+    """The shipped recipes, by name."""
     return tuple(sorted(path.stem for path in PRESETS.glob("*.json")))
 
 

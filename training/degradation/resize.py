@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from .blur import Image
+from .colour import from_levels, to_levels
 
 PILLOW = {
     "box": Pillow.Resampling.BOX,
@@ -31,7 +32,15 @@ def resize(image: Image, p: Mapping[str, Any], final: tuple[int, int]) -> Image:
     """Resize by `factor` of the picture's size (`of` "current") or of the size that the recipe ends with ("final")."""
     base = image.shape[:2] if p["of"] == "current" else final
     height, width = (max(1, int(side * p["factor"] + 0.5)) for side in base)
-    return resize_to(image, height, width, p["filter"], linear=p["light"] == "linear")
+    if p["depth"] == "float":
+        return resize_to(image, height, width, p["filter"], linear=p["light"] == "linear")
+    if p["filter"] in PILLOW and p["light"] == "encoded":
+        # Not the same as rounding at the end: Pillow rounds and clips between rows and columns too.
+        picture = Pillow.fromarray(to_levels(image)).resize((width, height), PILLOW[p["filter"]])
+        return from_levels(np.asarray(picture))
+    rounded = from_levels(to_levels(image))
+    result = resize_to(rounded, height, width, p["filter"], linear=p["light"] == "linear")
+    return from_levels(to_levels(result))
 
 
 def resize_to(image: Image, height: int, width: int, filter_name: str, *, linear: bool = False) -> Image:

@@ -77,6 +77,7 @@ KINDS: dict[str, Kind] = {
             "filter": Name(FILTERS, "bicubic"),
             "of": Name(("current", "final"), "current"),
             "light": Name(("encoded", "linear"), "encoded"),  # linear: gamma-correct
+            "depth": Name(("float", "8bit"), "float"),  # 8bit: rounded, and with Pillow's filters exactly Pillow
         },
     ),
     "gaussian_noise": Kind(
