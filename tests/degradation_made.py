@@ -38,5 +38,12 @@ def why_bits_may_differ() -> str:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return f"golden bits are recorded on Linux x86_64, this is {platform.system()} {platform.machine()}"
     wanted = dict(re.findall(r"^([\w-]+)==(\S+)$", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE))
-    found = {name: metadata.version(name) for name in PINNED}
+    found = {name: _version(name) for name in PINNED}
     return ", ".join(f"{name} is {found[name]}, not {wanted[name]}" for name in PINNED if found[name] != wanted[name])
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from degradation_made import drawing
@@ -194,3 +195,20 @@ def test_a_strength_outside_0_to_1_is_refused(strength):
 def test_an_unknown_preset_is_named_with_the_nearest():
     with pytest.raises(SengaError, match="the preset 'realesgan' is unknown; did you mean 'realesrgan'"):
         preset("realesgan")
+
+
+def test_the_documentation_names_every_preset_step_and_parameter():
+    text = (Path(__file__).resolve().parent.parent / "docs" / "degradation.md").read_text(encoding="utf-8")
+    table = [[cell.strip() for cell in line.split("|")[1:3]] for line in text.splitlines() if line.startswith("|")]
+    assert {f"`{name}`" for name in preset_names()} <= {row[0] for row in table}
+    step, found = "", set()
+    for first, second in table:
+        step = first.strip("*`") if first.startswith("**") else step
+        found.add((step, second.strip("`")))
+    assert {(kind, name) for kind, entry in KINDS.items() for name in entry.parameters} <= found
+
+
+def test_the_documentations_example_is_a_recipe():
+    text = (Path(__file__).resolve().parent.parent / "docs" / "degradation.md").read_text(encoding="utf-8")
+    recipe = Recipe.from_json(text.split("```json")[1].split("```")[0])
+    assert degrade(drawing(20, 24), recipe, seed=1)[0].shape == (10, 12, 3)

@@ -99,7 +99,7 @@ def _run(image: Image, step: Step, final: tuple[int, int]) -> Image:
 
 def _bled(pixels: Image) -> Image:
     """The colours of (H, W, 4), those of clear pixels taken from the nearest visible ones."""
-    bchw = to_bchw(torch.from_numpy(np.ascontiguousarray(pixels))[None])
+    bchw = to_bchw(torch.from_numpy(pixels.copy())[None])
     return to_bhwc(bleed(bchw[:, :3], bchw[:, 3:]))[0].numpy()
 
 
