@@ -8,7 +8,7 @@ Processor time is counted, not the clock, so other work on the machine hardly sh
 import argparse
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from senga.arch import SengaError
 from senga.training.degradation import degrade, final_size, preset, preset_names
+from senga.training.degradation.colour import from_levels
 from senga.training.degradation.engine import draw
 from senga.training.degradation.steps import run_step
 
@@ -62,13 +63,13 @@ def measure(name: str, picture: NDArray[np.uint8], pictures: int, scale: float) 
     for index in range(pictures):
         degrade(picture, recipe, index=index)
     seconds = time.process_time() - began
-    by_step: Counter[str] = Counter()
-    final = final_size(*picture.shape[:2], scale)
+    by_step: defaultdict[str, float] = defaultdict(float)
+    final = final_size(picture.shape[0], picture.shape[1], scale)
     for index in range(pictures):
-        image = picture.astype(np.float32) / 255
+        image = from_levels(picture)
         for step in draw(recipe.steps, 0, (index,)):
             began = time.process_time()
-            image = np.clip(run_step(image, step.kind, step.values, final), 0, 1)
+            image = np.clip(run_step(image, step.kind, step.values, final), 0, 1).astype(np.float32, copy=False)
             label = step.values["codec"] if step.kind == "video" else step.kind
             by_step[label] += time.process_time() - began
     return Speed(pictures, seconds, dict(by_step))

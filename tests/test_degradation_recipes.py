@@ -9,6 +9,7 @@ from degradation_made import drawing
 from senga.arch import SengaError
 from senga.training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from senga.training.degradation.engine import draw
+from senga.training.degradation.params import Number
 from senga.training.degradation.steps import KINDS
 
 JPEG = {"step": "jpeg", "quality": [60, 90]}
@@ -26,7 +27,7 @@ def report_of(**changes):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_round_trip(name):
-    for recipe in (preset(name), preset(name).with_scale(3).weakened(0.4)):
+    for recipe in (preset(name), preset(name).with_scale(3).weakened(0.4), preset(name).weakened(0)):
         assert Recipe.from_json(recipe.to_json()) == recipe
         assert Recipe.from_json(recipe.to_json()).to_json() == recipe.to_json()
 
@@ -181,9 +182,9 @@ def test_every_parameter_takes_its_own_default_and_neutral():
     for kind, entry in KINDS.items():
         for name, parameter in entry.parameters.items():
             parameter.check(parameter.default, f"{kind}.{name}")
-            neutral = getattr(parameter, "neutral", None)
-            if neutral is not None and name != "quantiser":
-                parameter.check(int(neutral) if parameter.whole else neutral, f"{kind}.{name}")
+            if isinstance(parameter, Number) and parameter.neutral is not None:
+                assert parameter.weaken(parameter.check(parameter.default, name), 0) == parameter.neutral
+                assert parameter.low <= parameter.neutral <= parameter.high
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, True, "1"])

@@ -3,6 +3,7 @@
 import io
 import math
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def run(step, picture=None, seed=0, **values):
     return degrade(picture, recipe, seed=seed)[0]
 
 
-def floats(picture=None):
+def floats(picture=None) -> Any:
     return (drawing() if picture is None else picture).astype(np.float32) / 255
 
 
@@ -103,10 +104,10 @@ def test_pillows_filters_are_pillows(name, factor):
 
 @pytest.mark.parametrize(("ours", "theirs"), [("bilinear_plain", "bilinear"), ("bicubic_plain", "bicubic")])
 @pytest.mark.parametrize("size", [(33, 41), (160, 100), (1, 1)])
-def test_the_plain_filters_are_torchs_without_antialiasing(ours, theirs, size):
+def test_the_plain_filters_are_torchs_without_antialiasing(ours, theirs, size: tuple[int, int]):
     x = torch.from_numpy(floats().transpose(2, 0, 1).copy())[None]
     wanted = F.interpolate(x, size, mode=theirs, align_corners=False)[0].numpy().transpose(1, 2, 0)
-    assert np.abs(resize_to(floats(), *size, ours) - wanted).max() < 1e-5
+    assert np.abs(resize_to(floats(), size[0], size[1], ours) - wanted).max() < 1e-5
 
 
 def test_area_is_the_mean_over_the_exact_area():
@@ -202,9 +203,9 @@ def test_video_codecs_damage_with_the_quantiser_and_keep_odd_sizes(codec):
 
 
 def test_our_yuv_conversion_keeps_greys_and_flat_colours():
-    flat = np.full((8, 6, 3), (200, 40, 90), np.uint8).astype(np.float32) / 255
+    flat = floats(np.full((8, 6, 3), (200, 40, 90), np.uint8))
     assert np.abs(from_yuv420(*to_yuv420(flat)) - flat).max() < 2.5 / 255
-    grey = np.repeat(np.arange(48, dtype=np.float32).reshape(8, 6, 1) / 47, 3, axis=2)
+    grey = floats(np.repeat(np.arange(48).reshape(8, 6, 1) * 5, 3, axis=2))
     assert np.abs(from_yuv420(*to_yuv420(grey)) - grey).max() < 1.5 / 255
 
 
@@ -212,6 +213,14 @@ def test_video_without_pyav_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(SengaError, match=r"PyAV is not installed; pip install av"):
         run("video")
+
+
+def test_a_picture_too_large_for_a_codec_is_refused_in_one_sentence():
+    wide = np.zeros((1, 17000, 3), np.uint8)
+    with pytest.raises(SengaError, match=r"step webp: the codec refused 17000 x 1 pixels .*; give a smaller picture"):
+        run("webp", wide)
+    with pytest.raises(SengaError, match=r"step video: h264 refused 17000 x 32 pixels .*; give a smaller picture"):
+        run("video", wide)
 
 
 def test_a_halftone_keeps_the_mean_and_prints_black_and_white_solid():

@@ -24,7 +24,13 @@ MATRIX = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.
 def _through(image: Image, p: Mapping[str, Any], name: str, **options: Any) -> Image:
     shifted = shift(to_levels(image), p["shift_x"], p["shift_y"])
     buffer = io.BytesIO()
-    Pillow.fromarray(shifted).save(buffer, name, **options)
+    try:
+        Pillow.fromarray(shifted).save(buffer, name, **options)
+    except (OSError, ValueError) as error:  # WebP ends at 16383 pixels a side, JPEG at 65500
+        height, width = shifted.shape[:2]
+        raise SengaError(
+            f"step {name.lower()}: the codec refused {width} x {height} pixels ({error}); give a smaller picture"
+        ) from error
     with Pillow.open(buffer) as decoded:
         levels = np.asarray(decoded.convert("RGB"))
     return from_levels(levels[p["shift_y"] :, p["shift_x"] :])

@@ -12,7 +12,7 @@ from ...arch import SengaError
 from ...arch.image import bleed, to_bchw, to_bhwc
 from .blur import Image
 from .colour import from_levels, to_levels
-from .params import Drops, pick
+from .params import Drops, pick, shown
 from .recipe import Recipe, Step
 from .report import Entry, Report
 from .resize import resize_to
@@ -67,7 +67,7 @@ def _check(image: Any, seed: Any, index: Any) -> None:
         )
     for name, value in (("seed", seed), ("index", index)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**64:
-            raise SengaError(f"{name} is {value!r}; wanted a whole number from 0 to 2**64 - 1")
+            raise SengaError(f"{name} is {shown(value)}; wanted a whole number from 0 to 2**64 - 1")
 
 
 def _degrade_one(frame: NDArray[Any], recipe: Recipe | Report, seed: int, index: int) -> tuple[NDArray[Any], Entry]:

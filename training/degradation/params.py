@@ -16,12 +16,18 @@ DIGITS = 6  # drawn floats are rounded to so many decimals: reports stay readabl
 LARGEST_SEED = 2**53 - 1  # what every JSON reader keeps exactly
 
 
+def shown(value: object) -> str:
+    """A value as an error names it: whole if short."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def unknown(where: str, what: str, name: object, known: Iterable[str]) -> SengaError:
     """The sentence for a mistyped name, with the nearest that exists."""
     names = list(known)
     near = difflib.get_close_matches(str(name), names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-    return SengaError(f"{where}: {what} {name!r} is unknown; {hint}")
+    return SengaError(f"{where}: {what} {shown(name)} is unknown; {hint}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Number:
         kind = "an odd whole number" if self.odd else "a whole number" if self.whole else "a number"
         fits = isinstance(value, int) if self.whole else isinstance(value, int | float)
         if isinstance(value, bool) or not fits or not math.isfinite(value):
-            raise SengaError(f"{where} is {value!r}; wanted {kind}, or a range [low, high] of them")
+            raise SengaError(f"{where} is {shown(value)}; wanted {kind}, or a range [low, high] of them")
         if not self.low <= value <= self.high:
             raise SengaError(f"{where} is {value}; wanted {self.low} to {self.high}")
         if self.odd and value % 2 == 0:
@@ -76,7 +82,7 @@ class Number:
         moved = self.neutral + strength * (value - self.neutral)
         if self.odd:
             return 2 * round((moved - 1) / 2) + 1
-        return round(moved) if self.whole else round(moved, DIGITS)
+        return round(moved) if self.whole else min(max(round(moved, DIGITS), self.low), self.high)
 
     def draw(self, value: Any, u: float) -> Any:
         """The value that `u`, even in [0, 1), picks; a plain value stays."""
@@ -109,7 +115,7 @@ class Name:
 
     def _check_one(self, value: Any, where: str) -> None:
         if not isinstance(value, str):
-            raise SengaError(f"{where} is {value!r}; wanted one of {', '.join(self.names)}, or weights of them")
+            raise SengaError(f"{where} is {shown(value)}; wanted one of {', '.join(self.names)}, or weights of them")
         if value not in self.names:
             raise unknown(where, "the value", value, self.names)
 
@@ -130,7 +136,7 @@ class Drops:
 
     def check(self, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
-            raise SengaError(f"{where} is {value!r}; wanted a list with a number or range for each further pass")
+            raise SengaError(f"{where} is {shown(value)}; wanted a list with a number or range for each further pass")
         each = Number(self.low, self.high, 0, whole=True)
         return [each.check(item, f"{where}[{i}]") for i, item in enumerate(value)]
 
@@ -152,7 +158,7 @@ def seed_parameter() -> Number:
 
 def check_weight(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise SengaError(f"{where} is {value!r}; wanted a number of 0 or more")
+        raise SengaError(f"{where} is {shown(value)}; wanted a number of 0 or more")
     return value
 
 

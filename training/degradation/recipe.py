@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...arch import SengaError
-from .params import check_weight, unknown
+from .params import check_weight, shown, unknown
 from .steps import GROUPS, KINDS
 
 FORMAT = "senga-recipe-1"
@@ -75,10 +75,10 @@ class Recipe:
     def from_data(cls, data: Any, where: str = "recipe") -> "Recipe":
         check_keys(data, ("format", "name", "source", "scale", "steps"), ("steps",), where)
         if data.get("format", FORMAT) != FORMAT:
-            raise SengaError(f"{where}: format is {data['format']!r}; this version reads {FORMAT!r}")
+            raise SengaError(f"{where}: format is {shown(data['format'])}; this version reads {FORMAT!r}")
         for key in ("name", "source"):
             if not isinstance(data.get(key, ""), str):
-                raise SengaError(f"{where}: {key} is {data[key]!r}; wanted a text")
+                raise SengaError(f"{where}: {key} is {shown(data[key])}; wanted a text")
         steps = read_steps(data["steps"], where)
         return cls(steps, data.get("name", ""), data.get("source", ""), check_scale(data.get("scale", 1.0), where))
 
@@ -92,7 +92,9 @@ class Recipe:
         Steps that have no harmless setting (codecs, the sinc filter, palettes) also become rarer.
         """
         if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength <= 1:
-            raise SengaError(f"strength is {strength!r}; wanted a number from 0 (no damage) to 1 (the whole recipe)")
+            raise SengaError(
+                f"strength is {shown(strength)}; wanted a number from 0 (no damage) to 1 (the whole recipe)"
+            )
         return self if strength == 1 else dataclasses.replace(self, steps=_weaken(self.steps, strength))
 
 
@@ -112,7 +114,7 @@ def _weaken(steps: tuple[Step, ...], strength: float) -> tuple[Step, ...]:
 
 def read_steps(data: Any, where: str, depth: int = 0) -> tuple[Step, ...]:
     if not isinstance(data, list | tuple):
-        raise SengaError(f"{where}: steps is {data!r}; wanted a list of steps")
+        raise SengaError(f"{where}: steps is {shown(data)}; wanted a list of steps")
     if depth > DEEPEST:
         raise SengaError(f"{where}: groups stand more than {DEEPEST} deep in each other; flatten them")
     return tuple(_read_step(item, f"{where}: step {i + 1}", depth) for i, item in enumerate(data))
@@ -120,14 +122,14 @@ def read_steps(data: Any, where: str, depth: int = 0) -> tuple[Step, ...]:
 
 def _read_step(data: Any, where: str, depth: int) -> Step:
     if not isinstance(data, Mapping) or "step" not in data:
-        raise SengaError(f'{where} is {data!r}; wanted an object like {{"step": "jpeg", "quality": [60, 90]}}')
+        raise SengaError(f'{where} is {shown(data)}; wanted an object like {{"step": "jpeg", "quality": [60, 90]}}')
     kind = data["step"]
     if not isinstance(kind, str) or kind not in (*KINDS, *GROUPS):
         raise unknown(where, "the step", kind, (*KINDS, *GROUPS))
     where = f"{where} ({kind})"
     chance = data.get("probability", 1.0)
     if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1:
-        raise SengaError(f"{where}: probability is {chance!r}; wanted a number from 0 to 1")
+        raise SengaError(f"{where}: probability is {shown(chance)}; wanted a number from 0 to 1")
     common = ("step", "probability")
     if kind == "shuffle":
         check_keys(data, (*common, "steps"), ("steps",), where)
@@ -143,7 +145,7 @@ def _read_step(data: Any, where: str, depth: int) -> Step:
 
 def _read_branches(data: Any, where: str, depth: int) -> tuple[Branch, ...]:
     if not isinstance(data, list | tuple) or not data:
-        raise SengaError(f'{where}: among is {data!r}; wanted a list like [{{"weight": 1, "steps": [...]}}]')
+        raise SengaError(f'{where}: among is {shown(data)}; wanted a list like [{{"weight": 1, "steps": [...]}}]')
     branches = []
     for i, item in enumerate(data):
         here = f"{where}: branch {i + 1}"
@@ -157,7 +159,7 @@ def _read_branches(data: Any, where: str, depth: int) -> tuple[Branch, ...]:
 
 def check_keys(data: Any, known: tuple[str, ...], needed: tuple[str, ...], where: str) -> None:
     if not isinstance(data, Mapping):
-        raise SengaError(f"{where} is {data!r}; wanted an object with {', '.join(known)}")
+        raise SengaError(f"{where} is {shown(data)}; wanted an object with {', '.join(known)}")
     for key in data:
         if key not in known:
             raise unknown(where, "the key", key, known)
@@ -168,7 +170,9 @@ def check_keys(data: Any, known: tuple[str, ...], needed: tuple[str, ...], where
 
 def check_scale(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LARGEST_SCALE:
-        raise SengaError(f"{where}: scale is {value!r}; wanted 1 (the same size) to {LARGEST_SCALE:g} (times smaller)")
+        raise SengaError(
+            f"{where}: scale is {shown(value)}; wanted 1 (the same size) to {LARGEST_SCALE:g} (times smaller)"
+        )
     return float(value)
 
 

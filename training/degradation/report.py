@@ -10,7 +10,7 @@ from typing import Any
 from PIL import features
 
 from ...arch import SengaError
-from .params import Drops
+from .params import Drops, shown
 from .recipe import Recipe, Step, check_keys, check_scale, load_json, read_steps
 from .steps import GROUPS, KINDS
 
@@ -72,14 +72,14 @@ class Report:
         """Raises SengaError for every unknown, mistyped or undrawn part, by its place."""
         check_keys(data, ("format", "recipe", "seed", "versions", "frames"), ("frames",), where)
         if data.get("format", FORMAT) != FORMAT:
-            raise SengaError(f"{where}: format is {data['format']!r}; this version reads {FORMAT!r}")
+            raise SengaError(f"{where}: format is {shown(data['format'])}; this version reads {FORMAT!r}")
         name, known, frames = data.get("recipe", ""), data.get("versions", {}), data["frames"]
         if not isinstance(name, str):
-            raise SengaError(f"{where}: recipe is {name!r}; wanted a text")
+            raise SengaError(f"{where}: recipe is {shown(name)}; wanted a text")
         if not isinstance(known, dict) or not all(isinstance(version, str) for version in known.values()):
-            raise SengaError(f"{where}: versions is {known!r}; wanted an object of texts")
+            raise SengaError(f"{where}: versions is {shown(known)}; wanted an object of texts")
         if not isinstance(frames, list) or not frames:
-            raise SengaError(f"{where}: frames is {frames!r}; wanted a list with an entry per picture")
+            raise SengaError(f"{where}: frames is {shown(frames)}; wanted a list with an entry per picture")
         seed = _whole(data.get("seed", 0), f"{where}: seed")
         entries = tuple(_read_entry(item, f"{where}: frame {i + 1}") for i, item in enumerate(frames))
         indices = [entry.index for entry in entries]
@@ -136,12 +136,12 @@ def _check_drawn(step: Step, where: str) -> None:
         elif name not in step.values:
             raise SengaError(f"{where}: the key {name!r} is missing; a report holds every value")
         elif not isinstance(step.values[name], int | float | str):
-            raise SengaError(f"{where}: {name} is {step.values[name]!r}, not drawn yet; a report holds one value")
+            raise SengaError(f"{where}: {name} is {shown(step.values[name])}, not drawn yet; a report holds one value")
 
 
 def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
-        raise SengaError(f"{where} is {value!r}; wanted a whole number from 0 to 2**64 - 1")
+        raise SengaError(f"{where} is {shown(value)}; wanted a whole number from 0 to 2**64 - 1")
     return value
 
 

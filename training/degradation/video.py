@@ -33,6 +33,7 @@ def video(image: Image, p: Mapping[str, Any]) -> Image:
 def _code(planes: tuple[NDArray[np.uint8], ...], p: Mapping[str, Any]) -> list[NDArray[np.uint8]]:
     try:
         import av
+        from av.error import FFmpegError
         from av.video.codeccontext import VideoCodecContext
     except ModuleNotFoundError as error:
         raise SengaError("step video: PyAV is not installed; pip install av, or senga[video]") from error
@@ -55,12 +56,17 @@ def _code(planes: tuple[NDArray[np.uint8], ...], p: Mapping[str, Any]) -> list[N
         padded[:, : plane.width] = pixels
         plane.update(padded.tobytes())
     frame.pts = 0
-    packets = [*encoder.encode(frame), *encoder.encode(None)]
     decoder = av.CodecContext.create(DECODERS[name], "r")
     assert isinstance(decoder, VideoCodecContext)
     decoder.thread_count = 1
     decoder.options = EXACT
-    (decoded, *_) = [found for packet in [*packets, None] for found in decoder.decode(packet)]
+    try:
+        packets = [*encoder.encode(frame), *encoder.encode(None)]
+        (decoded, *_) = [found for packet in [*packets, None] for found in decoder.decode(packet)]
+    except FFmpegError as error:
+        raise SengaError(
+            f"step video: {name} refused {width} x {height} pixels ({error}); give a smaller picture"
+        ) from error
     return [
         np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in decoded.planes
