@@ -48,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
         return _sheet(args, seed)
     if not args.pictures or args.output is None:
         raise UsageError("name pictures or folders, and with -o where the results go; or use --sheet IN OUT.png")
-    found = find_pictures(args.pictures)
-    targets = plan(found, args.output)
+    into_folder = any(path.is_dir() for path in args.pictures) and not args.output.lower().endswith(".png")
+    # A folder becomes a folder, also where it holds one picture alone.
+    targets = plan(find_pictures(args.pictures), args.output + "/" * into_folder)
     failed = False
     with progress_line() as line:
         for index, (source, target) in enumerate(targets.items()):

@@ -130,6 +130,10 @@ class TestCommand:
             assert Path(f"one/{name}.png").read_bytes() == Path(f"two/{name}.png").read_bytes()
             assert json.loads(Path(f"one/{name}.json").read_text())["frames"][0]["index"] == i
 
+    def test_a_folder_of_one_picture_becomes_a_folder(self):
+        assert main(["degrade", "input", "-o", "out"]) == OK
+        assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+
     def test_alpha_is_kept_and_grey_becomes_colour(self):
         assert main(["degrade", "input/a.png", "-o", "a.png", "--scale", "1", "--strength", "0"]) == OK
         alpha = np.asarray(Image.open("a.png"))[..., 3]
