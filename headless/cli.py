@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from . import models, run, train, upscale
+from . import degrade, models, run, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
 
@@ -30,6 +30,7 @@ class Command:
 COMMANDS = [
     Command("run", "run a workflow in ComfyUI's API format", run.add_arguments, run.run),
     Command("upscale", "upscale pictures", upscale.add_arguments, upscale.run),
+    Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
     Command("models", "list the models that the nodes find", models.add_arguments, models.run),
     Command("train", "train a network", train.add_arguments, train.run),
 ]

@@ -60,12 +60,13 @@ def run(args: argparse.Namespace) -> int:
             try:
                 upscale_file(source, target, model, options, line)
             except (SengaError, OSError, RuntimeError, MemoryError) as error:  # torch's own are RuntimeErrors
-                logger.error("%s", _named(source, error))
+                logger.error("%s", named(source, error))
                 failed = True
     return int(failed)
 
 
-def _named(source: Path, error: Exception) -> str:
+def named(source: Path, error: Exception) -> str:
+    """What went wrong on one line, with the file's name in it."""
     text = one_line(error)
     return text if str(source) in text else f"{source}: {text}"
 

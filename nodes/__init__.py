@@ -3,14 +3,19 @@
 Ids, input and output names and their order are public: saved workflows hold them.
 """
 
+from .degrade_image import SengaDegradeImage, SengaRecipeStep
 from .load_model import SengaLoadUpscaleModel
 from .upscale import SengaUpscale
 
 NODE_CLASS_MAPPINGS: dict[str, type] = {
     "SengaLoadUpscaleModel": SengaLoadUpscaleModel,
     "SengaUpscale": SengaUpscale,
+    "SengaDegradeImage": SengaDegradeImage,
+    "SengaRecipeStep": SengaRecipeStep,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
     "SengaUpscale": "Upscale Image, Seam-Free (Senga)",
+    "SengaDegradeImage": "Degrade Image (Senga)",
+    "SengaRecipeStep": "Degradation Recipe Step (Senga)",
 }

@@ -29,6 +29,12 @@ NODES = {
         ["mask"],
         [("image", "IMAGE"), ("mask", "MASK")],
     ),
+    "SengaDegradeImage": (
+        ["image", "preset", "seed", "scale", "strength"],
+        ["recipe"],
+        [("image", "IMAGE"), ("report", "STRING")],
+    ),
+    "SengaRecipeStep": (["step", "parameters", "probability"], ["recipe"], [("recipe", "STRING")]),
 }
 
 SIGNATURES = {

@@ -33,3 +33,16 @@ def test_the_upscaling_example_keeps_the_alpha(tmp_path: Path) -> None:
         assert result.mode == "RGBA"
         if has_alpha:
             assert result.getchannel("A").getextrema() != (255, 255)
+
+
+def test_the_degrading_example_ends_at_the_first_size_with_its_alpha(tmp_path: Path) -> None:
+    with Image.open(EXAMPLES / "senga_lucy.png") as picture:
+        (tmp_path / "input").mkdir()
+        picture.crop((80, 20, 120, 50)).save(tmp_path / "input" / "senga_lucy.png")
+    folders = ["--input-dir", str(tmp_path / "input"), "--output-dir", str(tmp_path / "output")]
+    assert main(["run", str(EXAMPLES / "api" / "degrade_upscale.json"), *folders]) == OK
+    for name, size in (("senga_degraded", (20, 15)), ("senga_degrade_upscaled", (40, 30))):
+        with Image.open(tmp_path / "output" / f"{name}_00001_.png") as result:
+            assert result.size == size
+            assert result.mode == "RGBA"
+            assert result.getchannel("A").getextrema() == (0, 255)

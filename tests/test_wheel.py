@@ -45,8 +45,13 @@ def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
     assert {name.split("/")[0] for name in names} == {"senga", next(n for n in names if "dist-info" in n).split("/")[0]}
     for folder in ("arch", "nodes", "training", "headless"):
         shipped = {Path(name).name for name in names if name.startswith(f"senga/{folder}/") and name.endswith(".py")}
-        assert shipped == {path.name for path in (ROOT / folder).glob("*.py")}
-    for pattern in ("weights/*.safetensors", "training/configs/*.toml", "example_workflows/api/*.json"):
+        assert shipped == {path.name for path in (ROOT / folder).rglob("*.py")}
+    for pattern in (
+        "weights/*.safetensors",
+        "training/configs/*.toml",
+        "training/degradation/presets/*.json",
+        "example_workflows/api/*.json",
+    ):
         wanted = {f"senga/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob(pattern)}
         assert wanted
         assert wanted <= set(names)

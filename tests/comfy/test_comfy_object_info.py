@@ -23,10 +23,17 @@ INPUTS = {
         ],
         "optional": ["mask"],
     },
+    "SengaDegradeImage": {
+        "required": ["image", "preset", "seed", "scale", "strength"],
+        "optional": ["recipe"],
+    },
+    "SengaRecipeStep": {"required": ["step", "parameters", "probability"], "optional": ["recipe"]},
 }
 OUTPUTS = {
     "SengaLoadUpscaleModel": [("UPSCALE_MODEL", "upscale_model")],
     "SengaUpscale": [("IMAGE", "image"), ("MASK", "mask")],
+    "SengaDegradeImage": [("IMAGE", "image"), ("STRING", "report")],
+    "SengaRecipeStep": [("STRING", "recipe")],
 }
 
 

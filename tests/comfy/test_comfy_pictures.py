@@ -141,3 +141,24 @@ def test_frames_of_a_batch_come_out_as_they_would_alone(shipped_model: str, clie
     assert len(frames) == 2
     assert_same_picture(frames[1], second)
     assert np.abs(np.asarray(frames[0]).astype(int) - np.asarray(second)).max() > 30  # they are two pictures
+
+
+def test_a_report_from_one_node_is_replayed_by_another(client: Client) -> None:
+    first = {"preset": "apisr", "seed": 2**64 - 1, "scale": 2.0, "strength": 0.5}
+    done = client.run(
+        {
+            "picture": node("LoadImage", image=client.upload(drawing(96, 80))),
+            "blur": node("SengaRecipeStep", step="gaussian_blur", parameters='{"sigma": [1, 2]}', probability=1.0),
+            "jpeg": node("SengaRecipeStep", step="jpeg", parameters="{}", probability=1.0, recipe=["blur", 0]),
+            "from preset": node("SengaDegradeImage", image=["picture", 0], **first),
+            "from recipe": node("SengaDegradeImage", image=["picture", 0], **first, recipe=["jpeg", 0]),
+            "replay": node("SengaDegradeImage", image=["picture", 0], **first | {"seed": 1}, recipe=["from preset", 1]),
+            "save preset": save(["from preset", 0]),
+            "save recipe": save(["from recipe", 0]),
+            "save replay": save(["replay", 0]),
+        }
+    )
+    (made,), (built,), (again,) = (client.pictures(done, f"save {name}") for name in ("preset", "recipe", "replay"))
+    assert made.size == built.size == (48, 40)
+    assert np.array_equal(np.asarray(made), np.asarray(again))
+    assert not np.array_equal(np.asarray(made), np.asarray(built))
