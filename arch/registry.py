@@ -38,6 +38,7 @@ ARCHITECTURES = (
         config=ESPCNConfig,
         build=ESPCN7,
         radius=lambda c: len(c.widths) + 1,
+        # The radius: 6 of 7 still leaves more than half a level (python -m benchmarks.halo on the x2 file).
         halo=lambda c: len(c.widths) + 1,
         alignment=lambda c: 1,
         floats=lambda c: 4 * max(c.widths),
@@ -50,6 +51,7 @@ ARCHITECTURES = (
         config=DCSCNConfig,
         build=DCSCN,
         radius=lambda c: c.layers + 3,
+        # The radius, until there are trained weights for python -m benchmarks.halo to measure.
         halo=lambda c: c.layers + 3,
         alignment=lambda c: 1,
         floats=lambda c: 2 * sum(c.widths) + 2 * c.upsampling * c.scale**2 + 4 * c.reconstruction,
@@ -62,7 +64,8 @@ ARCHITECTURES = (
         config=RRDBConfig,
         build=RRDB,
         radius=lambda c: (15 * c.blocks + 4) * c.unshuffle,
-        halo=lambda c: min(15 * c.blocks + 4, 64) * c.unshuffle,
+        # 56 for 6 blocks, 80 for 23, a line between: python -m benchmarks.halo peer:x4plus-anime peer:x4plus (both x4).
+        halo=lambda c: min(15 * c.blocks + 4, 48 + 4 * -(-c.blocks // 3)) * c.unshuffle,
         alignment=lambda c: c.unshuffle,
         floats=lambda c: 3 * c.features * c.scale**2 + 2 * (c.features + 4 * c.growth) // c.unshuffle**2,
         half=True,

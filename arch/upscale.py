@@ -16,8 +16,9 @@ from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
 
 LARGEST_SIDE = 65536  # pixels; beyond it a size is a slip of the keyboard
-# What is assumed of other programs' models, which do not tell: enough context for most trained networks.
-UNKNOWN_HALO = 64
+# What is assumed of other programs' models, which do not tell: the context that the deepest common network, RRDB with
+# 23 blocks, was measured to need (benchmarks/halo.py).
+UNKNOWN_HALO = 80
 UNKNOWN_FLOATS = 256  # per output pixel
 
 

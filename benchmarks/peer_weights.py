@@ -86,7 +86,7 @@ def convolutions(param: str) -> list[Convolution]:
     return found
 
 
-def rrdb(layers: list[Convolution], data: bytes, provenance: Provenance = Provenance()) -> UpscaleModel:
+def rrdb(layers: list[Convolution], data: bytes, provenance: Provenance) -> UpscaleModel:
     """Our RRDB with the numbers of a `.bin`. Raises SengaError where the layers or the bytes do not fit one."""
     blocks, rest = divmod(len(layers) - AROUND_BODY, PER_BLOCK)
     if rest or blocks < 1:

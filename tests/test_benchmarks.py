@@ -6,8 +6,8 @@ import torch
 from made import Recorder, picture, small_model
 from PIL import Image
 from senga.arch import SengaError, save_model
-from senga.benchmarks import halo, peer_weights
-from senga.benchmarks.halo import Error, Strip
+from senga.benchmarks import halo, peer_weights  # pyright: ignore[reportMissingImports]
+from senga.benchmarks.halo import Error, Strip  # pyright: ignore[reportMissingImports]
 from torch.nn import functional as F
 
 # Odd widths, so that weights stored in two bytes each need padding to whole words.

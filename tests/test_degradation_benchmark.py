@@ -1,7 +1,7 @@
 """The degradation benchmark's table and its shares."""
 
 import pytest
-from senga.benchmarks import degradation
+from senga.benchmarks import degradation  # pyright: ignore[reportMissingImports]
 
 
 def test_the_degradation_table_has_a_row_for_each_preset_with_its_shares(capsys):
