@@ -38,7 +38,7 @@ ARCHITECTURES = (
         config=ESPCNConfig,
         build=ESPCN7,
         radius=lambda c: len(c.widths) + 1,
-        # The radius: 6 of 7 still leaves more than half a level (python -m benchmarks.halo on the x2 file).
+        # The radius: 6 left 0.5035/255 in senga_espcn_7_x2 (python -m benchmarks.halo ... --count 200 --strip 48 320).
         halo=lambda c: len(c.widths) + 1,
         alignment=lambda c: 1,
         floats=lambda c: 4 * max(c.widths),
@@ -51,8 +51,8 @@ ARCHITECTURES = (
         config=DCSCNConfig,
         build=DCSCN,
         radius=lambda c: c.layers + 3,
-        # The radius, until there are trained weights for python -m benchmarks.halo to measure.
-        halo=lambda c: c.layers + 3,
+        # 10 of 15 for 12 layers: 0.06 of a level with a short training (8 leaves 0.47, too near the limit).
+        halo=lambda c: max(1, c.layers - 2),
         alignment=lambda c: 1,
         floats=lambda c: 2 * sum(c.widths) + 2 * c.upsampling * c.scale**2 + 4 * c.reconstruction,
         half=True,
