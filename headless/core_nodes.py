@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ..arch import load_model
 from ..arch.image import to_bchw, to_bhwc
-from ..nodes import NODE_CLASS_MAPPINGS, host
+from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, host
 from .core_files import Folders, LoadImage, LoadImageMask, PreviewImage, SaveImage
 from .errors import SengaError
 from .execute import call_node
@@ -283,3 +283,24 @@ def core_nodes(folders: Folders) -> dict[str, type]:
 def all_nodes(folders: Folders) -> dict[str, type]:
     """All that a headless workflow may use: the stand-ins and our own nodes."""
     return {**core_nodes(folders), **NODE_CLASS_MAPPINGS}
+
+
+# What the editor calls them, where no other title is given.
+TITLES = {
+    "ImageScale": "Upscale Image",
+    "ImageScaleBy": "Upscale Image By",
+    "ImageBatch": "Batch Images",
+    "ImageInvert": "Invert Image",
+    "MaskToImage": "Convert Mask to Image",
+    "ImageToMask": "Convert Image to Mask",
+    "SplitImageWithAlpha": "Split Image with Alpha",
+    "JoinImageWithAlpha": "Join Image with Alpha",
+    "UpscaleModelLoader": "Load Upscale Model",
+    "ImageUpscaleWithModel": "Upscale Image (using Model)",
+    "PreviewAny": "Preview Any",
+    "LoadImage": "Load Image",
+    "LoadImageMask": "Load Image (as Mask)",
+    "SaveImage": "Save Image",
+    "PreviewImage": "Preview Image",
+    **NODE_DISPLAY_NAME_MAPPINGS,
+}

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from .core_files import Folders
-from .core_nodes import all_nodes
+from .core_nodes import TITLES, all_nodes
 from .errors import UsageError
 from .execute import Ui, execute
 from .log import logger
 from .models import add_models_dir, use_models_dirs
 from .progress import progress_line
+from .reading import read_workflow
 from .validate import validate
 from .values import suggest
-from .workflow import NodeClasses, Prompt, Socket, Workflow, label, read_workflow, sockets
+from .workflow import NodeClasses, Prompt, Socket, Workflow, label, sockets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="saved with Export (API)")
+    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="as ComfyUI saves or exports it")
     parser.add_argument(
         "--set",
         action="append",
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
         folders = Folders(args.input_dir, args.output_dir, Path(temp))
         nodes = all_nodes(folders)
-        read = read_workflow(args.workflow)
+        read = read_workflow(args.workflow, nodes, TITLES)
         changed = Workflow(apply_settings(read.prompt, args.settings, nodes), read.extra_pnginfo)
         workflow = validate(changed, nodes, source=str(args.workflow))
         with progress_line() as line:
