@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.fixture
-def only_made_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def only_made_models(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr(host, "WEIGHTS", Path("weights").resolve())
 
 
