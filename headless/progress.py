@@ -31,10 +31,52 @@ class ProgressLine:
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 
+    def whole(self, total: float) -> None:
+        """All that is to be done, where the line counts through everything."""
+        self._bar.reset()
+        self._bar.total = total
+
+    def at(self, place: float, label: str) -> None:
+        """`place` of the whole is done."""
+        self._bar.set_description_str(label, refresh=False)
+        self._bar.update(place - self._bar.n)
+
     def result(self, text: str) -> None:
         """One result to standard output, clear of the line."""
         self._bar.write(text, file=sys.stdout)
         sys.stdout.flush()
+
+
+class BatchLine:
+    """One line for many pictures: files done, tiles of the one that runs, and the time left for all of them."""
+
+    def __init__(self, line: ProgressLine, files: int) -> None:
+        self._line = line
+        self._files = files
+        self._done = 0
+        self._name = ""
+        self._frame, self._frames = 0, 1
+        line.whole(files)
+
+    def start(self, name: str, frames: int) -> None:
+        """A picture of so many frames begins; what runs now is its first."""
+        self._name, self._frame, self._frames = name, 0, frames
+        self.part(0, 0)
+
+    def part(self, done: int, total: int) -> None:
+        """So many tiles of the frame are done."""
+        share = (self._frame + (done / total if total else 0)) / self._frames
+        frame = f" frame {self._frame + 1}/{self._frames}" if self._frames > 1 else ""
+        tiles = f" tile {done}/{total}" if total else ""
+        self._line.at(self._done + share, f"{self._done + 1}/{self._files} {self._name}{frame}{tiles}")
+
+    def next_frame(self) -> None:
+        self._frame += 1
+
+    def end(self) -> None:
+        """The picture is done, or has failed."""
+        self._done += 1
+        self._line.at(self._done, f"{self._done}/{self._files}")
 
 
 @contextmanager
