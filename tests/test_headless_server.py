@@ -10,8 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from headless_made import RGBA, node, own_folder  # noqa: F401 (pytest finds the fixture by its name)
-from PIL import Image
+from headless_made import node, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless import remote
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.definitions import classes_of
@@ -323,7 +322,3 @@ def test_classes_of_a_server_take_odd_declarations() -> None:
     odd = {"input": {"required": {"a": ["IMAGE", None], "b": ["INT"]}, "hidden": {"p": "PROMPT"}}, "output": None}
     made = classes_of({"Odd": odd})["Odd"]
     assert made.INPUT_TYPES() == {"required": {"a": ("IMAGE", {}), "b": ("INT", {})}}  # type: ignore[attr-defined]
-
-
-def test_the_made_server_has_a_picture_to_upload() -> None:
-    assert Image.open("input/a.png").size == RGBA.shape[1::-1]

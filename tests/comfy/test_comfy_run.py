@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import headless_docs
 import numpy as np
 import pytest
 from client import Client
@@ -166,3 +167,22 @@ def test_progress_is_shown(url: str, shipped_model: str, monkeypatch: pytest.Mon
     assert "3 (SengaUpscale)" in labels
     assert len(parts) > 1
     assert parts[-1][0] == parts[-1][1]
+
+
+def test_the_example_of_the_page_about_the_shell(
+    url: str, tmp_path: Path, shipped_model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "page"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    headless_docs.folder_of_the_page(folder)
+    examples = [example for example in headless_docs.EXAMPLES if example.command.startswith("senga run upscale.json")]
+    assert sum("--server" in example.command for example in examples) == 1
+    for example in examples:
+        headless_docs.run_example(example, capsys, **{"http://127.0.0.1:8188": url})
+
+
+def test_the_example_stands_in_the_template_browser(client: Client) -> None:
+    (name,) = [name for name, examples in client.get("/workflow_templates").items() if "upscale" in examples]
+    example = REPOSITORY / "example_workflows" / "upscale.json"
+    assert client.get(f"/api/workflow_templates/{name}/upscale.json") == json.loads(example.read_text(encoding="utf-8"))
