@@ -81,7 +81,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Fake, str]]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
