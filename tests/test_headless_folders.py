@@ -12,6 +12,7 @@ from PIL import Image
 from senga.headless import pictures, shared, upscale
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.plan import make_plan
+from senga.headless.progress import ProgressLine
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -169,6 +170,21 @@ def test_pictures_are_read_and_written_beside_the_network(album: Path, monkeypat
     assert threads["read"]
     assert threads["write"]
     assert not threads["network"] & (threads["read"] | threads["write"])
+
+
+def test_the_line_counts_files_frames_and_tiles(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, str]] = []
+    monkeypatch.setattr(ProgressLine, "at", lambda self, place, label: seen.append((place, label)))
+    frames = [Image.new("RGB", (40, 16), colour) for colour in ("red", "blue")]
+    frames[0].save("album/a.gif", save_all=True, append_images=frames[1:], duration=100)
+    Path("album/a.png").unlink()
+    assert main(["upscale", "album", "-o", "big", "--tile", "20", *MODEL]) == OK
+    places, labels = zip(*seen, strict=True)
+    assert list(places) == sorted(places)
+    assert places[-1] == 3
+    assert (0.25, "1/3 a.gif frame 1/2 tile 1/2") in seen
+    assert (0.75, "1/3 a.gif frame 2/2 tile 1/2") in seen
+    assert "2/3 b.jpg tile 1/1" in labels
 
 
 def test_a_file_that_is_open_elsewhere_is_tried_again_and_then_named(monkeypatch: pytest.MonkeyPatch) -> None:
