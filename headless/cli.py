@@ -28,8 +28,8 @@ class Command:
 
 
 COMMANDS = [
-    Command("run", "run a workflow in ComfyUI's API format", run.add_arguments, run.run),
-    Command("upscale", "upscale pictures", upscale.add_arguments, upscale.run),
+    Command("run", "run a workflow as ComfyUI saves or exports it", run.add_arguments, run.run),
+    Command("upscale", "upscale pictures, folders and animations", upscale.add_arguments, upscale.run),
     Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
     Command("models", "list the models that the nodes find", models.add_arguments, models.run),
     Command("train", "train a network", train.add_arguments, train.run),

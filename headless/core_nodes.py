@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ..arch import load_model
 from ..arch.image import to_bchw, to_bhwc
-from ..nodes import NODE_CLASS_MAPPINGS, host
+from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, host
 from .core_files import Folders, LoadImage, LoadImageMask, PreviewImage, SaveImage
 from .errors import SengaError
 from .execute import call_node
 from .pictures import truncated_levels
+from .shared import shared_model
 
 SCALE_METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 CROPS = ["disabled", "center"]
@@ -216,7 +216,7 @@ class UpscaleModelLoader:
         return {"required": {"model_name": (host.upscale_model_names(),)}}
 
     def load_model(self, model_name: str) -> tuple[Any]:
-        return (load_model(host.upscale_model_path(model_name)),)
+        return (shared_model(host.upscale_model_path(model_name)),)
 
 
 class ImageUpscaleWithModel:
@@ -282,6 +282,37 @@ def core_nodes(folders: Folders) -> dict[str, type]:
     return {node.__name__: node for node in [*bound, *_WITHOUT_FILES]}
 
 
+LOADER = "SengaLoadUpscaleModel"
+
+
+class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
+    """Our own load node, with the model of an earlier run of this process where the file is the same."""
+
+    def load(self, model_name: str) -> tuple[Any]:
+        return (shared_model(host.upscale_model_path(model_name)),)
+
+
 def all_nodes(folders: Folders) -> dict[str, type]:
     """All that a headless workflow may use: the stand-ins and our own nodes."""
-    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS}
+    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, LOADER: _SharedLoader}
+
+
+# What the editor calls them, where no other title is given.
+TITLES = {
+    "ImageScale": "Upscale Image",
+    "ImageScaleBy": "Upscale Image By",
+    "ImageBatch": "Batch Images",
+    "ImageInvert": "Invert Image",
+    "MaskToImage": "Convert Mask to Image",
+    "ImageToMask": "Convert Image to Mask",
+    "SplitImageWithAlpha": "Split Image with Alpha",
+    "JoinImageWithAlpha": "Join Image with Alpha",
+    "UpscaleModelLoader": "Load Upscale Model",
+    "ImageUpscaleWithModel": "Upscale Image (using Model)",
+    "PreviewAny": "Preview Any",
+    "LoadImage": "Load Image",
+    "LoadImageMask": "Load Image (as Mask)",
+    "SaveImage": "Save Image",
+    "PreviewImage": "Preview Image",
+    **NODE_DISPLAY_NAME_MAPPINGS,
+}

@@ -11,20 +11,20 @@ from ..training.degradation import Recipe, Report, degrade, preset, preset_names
 from .errors import SengaError, UsageError
 from .log import logger
 from .pictures import Frame, read_frames, rounded_levels, write_png
+from .plan import Job, make_plan
 from .progress import ProgressLine, progress_line
 from .sheet import draw_sheet
-from .upscale import named, plan
+from .upscale import named
 from .values import convert
 from .workflow import sockets
 
 DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")  # taken from a folder
 # Options that are inputs of the node: what converts their text, and their name in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {"seed": (int, "N"), "scale": (float, "S"), "strength": (float, "0-1")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pictures", nargs="*", type=Path, metavar="IN", help="picture files, and folders of them")
+    parser.add_argument("pictures", nargs="*", metavar="IN", help="pictures, folders of them, patterns like '*.png'")
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a .png, or a folder; with several IN always a folder. A file is replaced"
     )
@@ -48,16 +48,14 @@ def run(args: argparse.Namespace) -> int:
         return _sheet(args, seed)
     if not args.pictures or args.output is None:
         raise UsageError("name pictures or folders, and with -o where the results go; or use --sheet IN OUT.png")
-    into_folder = any(path.is_dir() for path in args.pictures) and not args.output.lower().endswith(".png")
-    # A folder becomes a folder, also where it holds one picture alone.
-    targets = plan(find_pictures(args.pictures), args.output + "/" * into_folder)
+    jobs = plan(args.pictures, args.output)
     failed = False
     with progress_line() as line:
-        for index, (source, target) in enumerate(targets.items()):
+        for index, job in enumerate(jobs):
             try:
-                degrade_file(source, target, recipe, seed, index, args.report, line)
+                degrade_file(job.source, job.target, recipe, seed, index, args.report, line)
             except (SengaError, OSError, RuntimeError, MemoryError) as error:
-                logger.error("%s", named(source, error))
+                logger.error("%s", named(job.source, error))
                 failed = True
     return int(failed)
 
@@ -103,18 +101,12 @@ def _read(path: Path) -> Recipe | Report:
         raise UsageError(f"--recipe {path}: this is no text; name a recipe's JSON") from error
 
 
-def find_pictures(given: list[Path]) -> list[Path]:
-    """Files and the pictures in folders (not below them), in sorted order. Raises UsageError for an empty folder."""
-    found: list[Path] = []
-    for path in given:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = [file for file in path.iterdir() if file.suffix.lower() in PICTURES and file.is_file()]
-        if not inside:
-            raise UsageError(f"{path}: there are no pictures in this folder; name another one, or files")
-        found += inside
-    return sorted(set(found), key=lambda path: path.as_posix())
+def plan(pictures: list[str], output: str) -> list[Job]:
+    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results that are no PNG."""
+    jobs = make_plan(pictures, output, None)
+    if jobs[0].format != "png":
+        raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
+    return sorted(jobs, key=lambda job: job.source.as_posix())
 
 
 def degrade_file(

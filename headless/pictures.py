@@ -3,6 +3,7 @@
 A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, H, W, C) for several.
 """
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,22 @@ from .errors import SengaError, one_line
 GREY_MODES = ("1", "L", "I", "F")
 # Formats whose further frames are other views of the same shot (a depth map, a thumbnail), not an animation.
 FIRST_FRAME_ONLY = ("MPO",)
+
+
+# Formats whose pages are an animation. The pages of others (TIFF, ICO) are pictures of their own.
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+IN_USE_TRIES = 5  # a virus scanner or a viewer may hold a file on Windows for a moment
+IN_USE_WAIT = 0.1  # seconds between two tries
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a file holds: upright pages, each the whole canvas with what the frame before left standing."""
+
+    pages: list[Image.Image]
+    durations: list[float]  # milliseconds for each page of an animation; empty for a still picture
+    plays: int  # how often the animation runs; 0 is for ever
+    profile: bytes | None  # ICC
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,14 @@ def read_frames(path: Path) -> list[Frame]:
 
     Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
     """
+    return [decode(page) for page in read_picture(path).pages]
+
+
+def read_picture(path: Path) -> Picture:
+    """The same as upright pages that are not decoded to floats yet, with the timing of an animation.
+
+    Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
+    """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise SengaError(f"{path}: the file {what}; name a picture file")
@@ -48,18 +73,31 @@ def read_frames(path: Path) -> list[Frame]:
         raise SengaError(f"{path}: the file is empty (0 bytes) where a picture was expected; fetch or save it again")
     try:
         with _open(path) as picture:
-            frames: list[Frame] = []
-            for page in ImageSequence.Iterator(picture):
-                frame = _decode(ImageOps.exif_transpose(page))
-                if not frames or frame.rgb.shape == frames[0].rgb.shape:
-                    frames.append(frame)
-                if picture.format in FIRST_FRAME_ONLY:
-                    break
-            return frames
+            return _pages(picture)
     except UnidentifiedImageError as error:
         raise SengaError(f"{path}: this is no picture that Pillow can read; give a PNG, JPEG or WebP file") from error
     except Exception as error:  # Pillow's readers raise whatever their parsing runs into: SyntaxError, struct.error...
         raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
+
+
+def _pages(picture: Image.Image) -> Picture:
+    kind, profile = str(picture.format), picture.info.get("icc_profile")
+    pages: list[Image.Image] = []
+    durations: list[float] = []
+    for page in ImageSequence.Iterator(picture):
+        upright = ImageOps.exif_transpose(page)  # a copy; WebP knows a frame's duration only once it is decoded
+        if not pages or upright.size == pages[0].size:
+            pages.append(upright)
+            durations.append(float(page.info.get("duration", 0)))
+        if kind in FIRST_FRAME_ONLY:
+            break
+    if picture.info.get("default_image") and len(pages) > 1:
+        del pages[0], durations[0]  # what programs show that know no animated PNG
+    plays = int(picture.info.get("loop", 0))
+    if kind == "GIF":  # it counts the repeats, and plays once where it says nothing
+        plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
+    animated = kind in ANIMATED and len(pages) > 1
+    return Picture(pages, durations if animated else [], plays, profile)
 
 
 def _open(path: Path) -> Image.Image:
@@ -75,7 +113,7 @@ def _open(path: Path) -> Image.Image:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _decode(page: Image.Image) -> Frame:
+def decode(page: Image.Image) -> Frame:
     if page.mode == "I" or page.mode.startswith("I;16"):
         # 16-bit grey. Pillow's own conversion would clip every level above 255 to white.
         grey = torch.from_numpy(np.asarray(page).astype(np.float32) / 65535).clamp(0, 1)
@@ -116,16 +154,32 @@ def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] 
         chunks.add_text(key, value)
     picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=chunks, compress_level=level)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` (the same disk) that takes its place at the end, or goes away on failure."""
     temporary = path.with_name(f".senga_{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
-        temporary.replace(path)
+        _take_its_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _take_its_place(temporary: Path, path: Path) -> None:
+    """Rename over `path`. Windows refuses while another program has that file open: wait a moment, then say so."""
+    for _ in range(IN_USE_TRIES - 1):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(IN_USE_WAIT)
+    try:
+        temporary.replace(path)
+    except PermissionError as error:
+        raise SengaError(
+            f"{path}: it cannot be replaced ({error.strerror}); close the program that has it open"
+        ) from error

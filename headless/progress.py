@@ -1,6 +1,7 @@
 """One line on the error stream that says what runs and how far it is; standard output stays the results'."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..nodes import host
 from .log import logger
 
+REDRAW = 0.1  # seconds between two drawings of a line that counts through everything
 LAYOUT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
@@ -19,6 +21,7 @@ class ProgressLine:
 
     def __init__(self, bar: "tqdm[Any]") -> None:
         self._bar = bar
+        self._shown = 0.0  # when it was last drawn by at()
 
     def start(self, label: str) -> None:
         """Something new begins; how much it has to do is not known yet."""
@@ -31,10 +34,62 @@ class ProgressLine:
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 
+    def whole(self, total: float) -> None:
+        """All that is to be done, where the line counts through everything."""
+        self._bar.reset()
+        self._bar.total = total
+
+    def at(self, place: float, label: str) -> None:
+        """`place` of the whole is done."""
+        self._bar.set_description_str(label, refresh=False)
+        self._bar.n = place  # not update(), which holds parts of a step back until whole ones have come
+        now = time.monotonic()
+        if now - self._shown >= REDRAW:
+            self._shown = now
+            self._bar.refresh()
+
     def result(self, text: str) -> None:
         """One result to standard output, clear of the line."""
         self._bar.write(text, file=sys.stdout)
         sys.stdout.flush()
+
+
+class BatchLine:
+    """One line for many pictures: files done, tiles of the one that runs, and the time left for all of them."""
+
+    def __init__(self, line: ProgressLine, files: int) -> None:
+        self._line = line
+        self._files = files
+        self._done = 0
+        self._name = ""
+        self._frame, self._frames, self._tiles = 0, 1, 0
+        line.whole(files)
+
+    def start(self, name: str, frames: int) -> None:
+        """A picture of so many frames begins; what runs now is its first."""
+        self._name, self._frame, self._frames, self._tiles = name, 0, frames, 0
+        self._draw(0, 0)
+
+    def part(self, done: int, total: int) -> None:
+        """One more tile is done, and so many of the frame's pixels."""
+        self._tiles += 1
+        self._draw(done, total)
+
+    def _draw(self, done: int, total: int) -> None:
+        share = (self._frame + (done / total if total else 0)) / self._frames
+        frame = f" frame {self._frame + 1}/{self._frames}" if self._frames > 1 else ""
+        # Tiles are of nearly one size: how many there are follows from those that are done.
+        tiles = f" tile {self._tiles}/{round(self._tiles * total / done)}" if done else ""
+        self._line.at(self._done + share, f"{self._done + 1}/{self._files} {self._name}{frame}{tiles}")
+
+    def next_frame(self) -> None:
+        self._frame += 1
+        self._tiles = 0
+
+    def end(self) -> None:
+        """The picture is done, or has failed."""
+        self._done += 1
+        self._line.at(self._done, f"{self._done}/{self._files}")
 
 
 @contextmanager

@@ -1,29 +1,28 @@
-"""`senga run WORKFLOW.json`: a workflow without ComfyUI.
+"""`senga run WORKFLOW.json`: a workflow without ComfyUI, or with --server on a running one.
 
 Prints the path of every saved picture and the text of every PreviewAny.
 """
 
 import argparse
-import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .core_files import Folders
-from .core_nodes import all_nodes
+from .core_nodes import TITLES, all_nodes
 from .errors import UsageError
 from .execute import Ui, execute
 from .log import logger
 from .models import add_models_dir, use_models_dirs
 from .progress import progress_line
+from .reading import read_workflow
+from .remote import run_on_server
+from .settings import apply_settings
 from .validate import validate
-from .values import suggest
-from .workflow import NodeClasses, Prompt, Socket, Workflow, label, read_workflow, sockets
+from .workflow import Workflow, label
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="saved with Export (API)")
+    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="as ComfyUI saves or exports it")
     parser.add_argument(
         "--set",
         action="append",
@@ -34,15 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--input-dir", type=Path, default=Path("input"), metavar="D", help="default: ./input")
     parser.add_argument("--output-dir", type=Path, default=Path("output"), metavar="D", help="default: ./output")
+    parser.add_argument("--server", metavar="URL", help="a running ComfyUI that does the work: http://127.0.0.1:8188")
     add_models_dir(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.server is not None:
+        if args.models_dir:
+            raise UsageError("--models-dir: a server has models of its own; leave it out, or leave out --server")
+        run_on_server(args.server, args.workflow, args.settings, args.input_dir, args.output_dir)
+        return 0
     use_models_dirs(args.models_dir)
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
         folders = Folders(args.input_dir, args.output_dir, Path(temp))
         nodes = all_nodes(folders)
-        read = read_workflow(args.workflow)
+        read = read_workflow(args.workflow, nodes, TITLES)
         changed = Workflow(apply_settings(read.prompt, args.settings, nodes), read.extra_pnginfo)
         workflow = validate(changed, nodes, source=str(args.workflow))
         with progress_line() as line:
@@ -63,63 +68,3 @@ def results(ui: Ui, folders: Folders) -> list[str]:
     saved = [image for image in ui.get("images", []) if image["type"] == "output"]
     paths = [str(folders.output / image["subfolder"] / image["filename"]) for image in saved]
     return [*paths, *(str(text) for text in ui.get("text", []))]
-
-
-def apply_settings(prompt: Prompt, settings: list[str], nodes: NodeClasses) -> Prompt:
-    """The prompt with every NODE.INPUT=VALUE put in. Raises UsageError with one line for each that does not fit."""
-    changed = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
-    faults: list[str] = []
-    for setting in settings:
-        try:
-            node_id, name, value = _parse(setting, prompt, nodes)
-        except UsageError as error:
-            faults.append(f"--set {setting}: {error}")
-        else:
-            changed[node_id]["inputs"][name] = value
-    if faults:
-        raise UsageError("\n".join(faults))
-    return changed
-
-
-def _parse(setting: str, prompt: Prompt, nodes: NodeClasses) -> tuple[str, str, Any]:
-    target, equals, text = setting.partition("=")
-    node_name, dot, name = target.rpartition(".")  # a title may hold dots, an input's name does not
-    if not equals or not dot:
-        raise UsageError("this is not NODE.INPUT=VALUE, such as 3.scale=2")
-    node_id = find_node(prompt, node_name)
-    declared = sockets(nodes[class_name]) if (class_name := prompt[node_id]["class_type"]) in nodes else {}
-    if name in declared:
-        return node_id, name, parse_value(declared[name], text)
-    if class_name not in nodes:
-        raise UsageError(f"node {label(prompt, node_id)} is of an unknown class; {suggest(class_name, nodes)}")
-    raise UsageError(f"node {label(prompt, node_id)} has no input '{name}'; {suggest(name, declared)}")
-
-
-def find_node(prompt: Prompt, name: str) -> str:
-    """The id of the node with this id, or with this title or else class if it is the only one."""
-    if name in prompt:
-        return name
-    keys: list[Callable[[dict[str, Any]], object]] = [_title, lambda node: node["class_type"]]
-    for key in keys:
-        found = [node_id for node_id, node in prompt.items() if key(node) == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise UsageError(f"'{name}' fits the nodes {', '.join(found)}; give one of these ids")
-    there = ", ".join(f"{label(prompt, i)}{f' {t!r}' if (t := _title(n)) else ''}" for i, n in prompt.items())
-    raise UsageError(f"there is no node '{name}'; the workflow has {there}")
-
-
-def _title(node: dict[str, Any]) -> str:
-    meta = node.get("_meta")
-    return str(meta.get("title", "")) if isinstance(meta, dict) else ""
-
-
-def parse_value(socket: Socket, text: str) -> Any:
-    """Text for a STRING and for what a list offers; JSON for the rest, and text where it is none."""
-    if socket.kind == "STRING" or text in (socket.choices or []):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

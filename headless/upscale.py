@@ -1,24 +1,33 @@
-"""`senga upscale IN... -o OUT`: pictures through one model, alpha kept, as 8-bit PNG."""
+"""`senga upscale IN... -o OUT`: pictures, folders and animations through one model, alpha and colour profile kept."""
 
 import argparse
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..arch import load_model
 from ..nodes import NODE_CLASS_MAPPINGS, host
 from .errors import SengaError, UsageError, one_line
 from .execute import call_node
+from .formats import FORMATS, write_picture
 from .log import logger
-from .pictures import Frame, read_frames, rounded_levels, write_png
-from .progress import ProgressLine, progress_line
+from .pictures import Frame, Picture, decode, read_picture, rounded_levels
+from .plan import Job, is_done, make_plan
+from .progress import BatchLine, ProgressLine, progress_line
+from .shared import shared_model
 from .values import convert, suggest
 from .workflow import Socket, sockets
 
 DEFAULT_MODEL = "senga_espcn_7_x2.safetensors"
-LOADER, UPSCALER = "SengaLoadUpscaleModel", "SengaUpscale"
+UPSCALER = "SengaUpscale"
 # Options of the command that are inputs of the node: what converts their text, and their name in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "scale": (float, "S"),
@@ -28,44 +37,81 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "halo": (int, "N"),
     "precision": (str, "P"),
 }
+MOST_WORKERS = 64
+FAILURES = (SengaError, OSError, RuntimeError, MemoryError)  # of one picture; torch's own are RuntimeErrors
+
+Levels = NDArray[np.uint8]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="IN", help="picture files")
+    parser.add_argument(
+        "pictures", nargs="+", metavar="IN", help="picture files, folders with their sub-folders, or patterns in quotes"
+    )
     parser.add_argument(
         "-o",
         "--output",
         required=True,
         metavar="OUT",
-        help="a .png, or a folder; with several IN always a folder. A file of that name is replaced",
+        help="a picture file, or a folder; a folder for several IN. Names and sub-folders are kept",
     )
     parser.add_argument("--model", metavar="NAME|PATH", help="a name that `senga models` lists, or a file")
     declared = sockets(NODE_CLASS_MAPPINGS[UPSCALER])
     for name, (kind, metavar) in NODE_OPTIONS.items():
         parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=_help(declared[name]))
     parser.add_argument("--self-ensemble", action="store_true", default=None, help=_help(declared["self_ensemble"]))
+    parser.add_argument("--format", choices=FORMATS, help="default: what the name of OUT says, png in a folder")
+    qualities = ", ".join(f"{name} {known.quality}" for name, known in FORMATS.items() if known.quality)
+    parser.add_argument("--quality", type=int, metavar="1-100", help=f"default: {qualities}; 100 is lossless for webp")
+    parser.add_argument("--force", action="store_true", help="do again what is there already and not older than IN")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=_default_workers(),
+        metavar="N",
+        help="threads that read and write pictures beside the network (default: %(default)s)",
+    )
 
 
 def _help(socket: Socket) -> str:
     return str(socket.options.get("tooltip", "")).replace("%", "%%")  # argparse fills in %(...)s
 
 
+def _default_workers() -> int:
+    return max(1, min(4, (os.cpu_count() or 1) // 2))
+
+
 def run(args: argparse.Namespace) -> int:
     options = node_options(args)
-    targets = plan(args.pictures, args.output)
+    jobs = make_plan(args.pictures, args.output, args.format)
+    for fault in (quality_fault(args.quality, jobs[0].format), workers_fault(args.workers)):
+        if fault:
+            raise UsageError(fault)
+    left = jobs if args.force else [job for job in jobs if not is_done(job)]
+    if done := len(jobs) - len(left):
+        logger.info("%d of %d pictures are done already; --force does them again", done, len(jobs))
+    if not left:
+        return 0
     model = load(args.model)
-    failed = False
     with progress_line() as line:
-        for source, target in targets.items():
-            try:
-                upscale_file(source, target, model, options, line)
-            except (SengaError, OSError, RuntimeError, MemoryError) as error:  # torch's own are RuntimeErrors
-                logger.error("%s", named(source, error))
-                failed = True
-    return int(failed)
+        failed = run_jobs(left, model, options, line, quality=args.quality, workers=args.workers)
+    if failed and len(jobs) > 1:
+        logger.error("%d of %d pictures failed: %s", len(failed), len(jobs), ", ".join(map(str, failed)))
+    return int(bool(failed))
 
 
-def named(source: Path, error: Exception) -> str:
+def quality_fault(quality: int | None, name: str) -> str:
+    if quality is None:
+        return ""
+    if FORMATS[name].quality is None:
+        return f"--quality {quality}: {name} has no quality; leave it out, or choose another --format"
+    return "" if 1 <= quality <= 100 else f"--quality {quality}: 1 to 100 is wanted"
+
+
+def workers_fault(workers: int) -> str:
+    return "" if 1 <= workers <= MOST_WORKERS else f"--workers {workers}: 1 to {MOST_WORKERS} is wanted"
+
+
+def named(source: Path, error: BaseException) -> str:
     """What went wrong on one line, with the file's name in it."""
     text = one_line(error)
     return text if str(source) in text else f"{source}: {text}"
@@ -85,31 +131,6 @@ def node_options(args: argparse.Namespace) -> dict[str, object]:
     return options
 
 
-def plan(pictures: list[Path], output: str) -> dict[Path, Path]:
-    """Which file each picture becomes. Raises UsageError where two would meet, or one would replace its own source."""
-    out = Path(output)
-    is_folder = out.is_dir() or output.endswith(("/", os.sep))
-    if len(pictures) > 1 and not is_folder and (out.is_file() or out.suffix.lower() == ".png"):
-        raise UsageError(f"-o {output}: with {len(pictures)} pictures this has to be a folder")
-    if len(pictures) == 1 and not is_folder:
-        if out.suffix.lower() != ".png":
-            raise UsageError(f"-o {output}: pictures are written as PNG; end the name in .png, or a folder's in /")
-        targets = {pictures[0]: out}
-    else:
-        targets = {picture: out / f"{picture.stem}.png" for picture in pictures}
-    faults: list[str] = []
-    taken: dict[Path, Path] = {}
-    for source, target in targets.items():
-        if target.exists() and source.exists() and target.samefile(source):
-            faults.append(f"{source}: it would be replaced by its own result; give another folder or name with -o")
-        if target in taken:
-            faults.append(f"{source}: it would be written to {target}, and so would {taken[target]}; run them apart")
-        taken[target] = source
-    if faults:
-        raise UsageError("\n".join(faults))
-    return targets
-
-
 def load(model: str | None) -> object:
     """The model by name or path, or the default one. Raises UsageError for one that does not exist."""
     names = host.upscale_model_names()
@@ -117,31 +138,124 @@ def load(model: str | None) -> object:
         if not names:
             raise UsageError("no model was found in weights/; name a file with --model")
         model = DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
-    loader = NODE_CLASS_MAPPINGS[LOADER]
     if model in names:
-        return call_node(loader, model_name=model)[0]
+        return shared_model(host.upscale_model_path(model))
     path = Path(model)
     if not path.is_file():
         raise UsageError(f"--model {model}: there is no model of that name and no such file; {suggest(model, names)}")
-    return load_model(path)
+    return shared_model(path)
 
 
-def upscale_file(source: Path, target: Path, model: object, options: dict[str, object], line: ProgressLine) -> None:
-    """Read, upscale and write one picture. Raises SengaError or OSError."""
-    line.start(source.name)
-    frames = read_frames(source)
-    if len(frames) > 1:
-        logger.warning("%s: it has %d frames; only the first is upscaled (a workflow takes all)", source, len(frames))
-    with torch.inference_mode():
-        image, *_ = call_node(
-            NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=as_image(frames[0])[None], **options
-        )
-    write_png(target, rounded_levels(image[0]))
-    line.result(str(target))
+@dataclass
+class _Running:
+    """A picture between the network and the disk."""
+
+    job: Job
+    written: "Future[None]"
 
 
-def as_image(frame: Frame) -> Tensor:
-    """(H, W, C): grey 1, colour 3, anything with alpha 4 channels."""
-    if frame.alpha is not None:
-        return torch.cat((frame.rgb, frame.alpha[:, :, None]), dim=2)
-    return frame.rgb if frame.grey is None else frame.grey[:, :, None]
+def run_jobs(
+    jobs: list[Job],
+    model: object,
+    options: dict[str, object],
+    line: ProgressLine,
+    *,
+    quality: int | None = None,
+    workers: int = 1,
+) -> list[Path]:
+    """Upscale one picture after the other while `workers` threads read the next ones and write the last ones.
+
+    Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
+    """
+    batch = BatchLine(line, len(jobs))
+    failed: list[Path] = []
+    running: list[_Running] = []
+
+    def fail(job: Job, error: BaseException) -> None:
+        logger.error("%s", named(job.source, error))
+        failed.append(job.source)
+
+    def settle(most: int) -> None:
+        """Wait until no more than `most` pictures are being written."""
+        while len(running) > most:
+            oldest = running.pop(0)
+            try:
+                oldest.written.result()
+            except FAILURES as error:
+                fail(oldest.job, error)
+            else:
+                line.result(str(oldest.job.target))
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="senga")
+    before = host.standalone.progress
+    host.standalone.progress = batch.part
+    try:
+        for job, read in _read_ahead(pool, jobs, workers):
+            try:
+                picture = read.result()
+                batch.start(job.source.name, len(picture.durations) or 1)
+                frames = upscale_frames(job.source, picture, model, options, batch)
+            except FAILURES as error:
+                settle(0)  # so that messages stand in the order of the pictures
+                fail(job, error)
+            else:
+                write = partial(_write, job, frames, picture, quality)
+                running.append(_Running(job, pool.submit(write)))
+                settle(workers)
+            batch.end()
+        settle(0)
+    finally:
+        host.standalone.progress = before
+        pool.shutdown()  # after Ctrl-C too: what the network has done is written, no temporary name stays behind
+    return failed
+
+
+def _read_ahead(pool: ThreadPoolExecutor, jobs: list[Job], ahead: int) -> Iterator[tuple[Job, "Future[Picture]"]]:
+    """Each job with its picture on the way, at most `ahead` pictures being held before their turn."""
+    rest = iter(jobs)
+    waiting = [(job, pool.submit(read_picture, job.source)) for job in islice(rest, ahead)]
+    while waiting:
+        first = waiting.pop(0)
+        waiting += [(job, pool.submit(read_picture, job.source)) for job in islice(rest, 1)]
+        yield first
+
+
+def _write(job: Job, frames: list[Levels], picture: Picture, quality: int | None) -> None:
+    write_picture(
+        job.target,
+        frames,
+        job.format,
+        durations=picture.durations,
+        plays=picture.plays,
+        profile=picture.profile,
+        quality=quality,
+    )
+
+
+def upscale_frames(
+    source: Path, picture: Picture, model: object, options: dict[str, object], batch: BatchLine
+) -> list[Levels]:
+    """The upscaled frames of an animation, or the one of a still: (H, W, C) levels. Raises SengaError."""
+    pages = picture.pages
+    if len(pages) > 1 and not picture.durations:
+        logger.warning("%s: it has %d pages; only the first is upscaled (a workflow takes all)", source, len(pages))
+        pages = pages[:1]
+    # Channels are those of the animation as a whole: a GIF's first frame may be opaque and the others not.
+    clear = any(page.has_transparency_data for page in pages)
+    frames: list[Levels] = []
+    for page in pages:
+        frame = decode(page)
+        image = as_image(frame, alpha=clear, grey=len(pages) == 1)
+        with torch.inference_mode():
+            large, *_ = call_node(NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=image[None], **options)
+        frames.append(rounded_levels(large[0]))
+        batch.next_frame()
+    return frames
+
+
+def as_image(frame: Frame, *, alpha: bool, grey: bool) -> Tensor:
+    """(H, W, C): grey 1 where `grey` allows, colour 3, with `alpha` 4 channels."""
+    if alpha:
+        opacity = torch.ones(frame.rgb.shape[:2]) if frame.alpha is None else frame.alpha
+        return torch.cat((frame.rgb, opacity[:, :, None]), dim=2)
+    return frame.rgb if frame.grey is None or not grey else frame.grey[:, :, None]

@@ -1,18 +1,15 @@
-"""A workflow in ComfyUI's API format: reading the file, the sockets of its node classes, its links and their order.
+"""A workflow in ComfyUI's API format: the sockets of its node classes, its links and their order.
 
     {"3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}, "_meta": {"title": "S"}}}
 
-An input is a value or a link `[node id, output number]`. Nothing here runs a node; validate.py checks, execute.py runs.
+An input is a value or a link `[node id, output number]`. Nothing here runs a node: reading.py reads
+files, validate.py checks, execute.py runs.
 """
 
 import graphlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
-
-from .errors import UsageError
 
 Prompt = dict[str, dict[str, Any]]  # node id -> node, as the file has it: SaveImage embeds it unchanged
 NodeClasses = Mapping[str, type]
@@ -80,58 +77,6 @@ def links(node: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
 def label(prompt: Prompt, node_id: str) -> str:
     """`3 (SaveImage)`: how messages name a node."""
     return f"{node_id} ({prompt[node_id]['class_type']})"
-
-
-def read_workflow(path: Path) -> Workflow:
-    """Read an API-format file, or the body of a POST to ComfyUI's /prompt.
-
-    Raises UsageError where it is missing, is not JSON, is the editor's own format, or its nodes lack their parts.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such workflow file; give the path of an exported .json") from error
-    except OSError as error:
-        raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-        reason = str(error) or type(error).__name__
-        raise UsageError(f"{path}: this is not JSON ({reason}); export it with Export (API)") from error
-    if not isinstance(data, dict):
-        raise UsageError(f"{path}: a JSON {_json_name(data)} was found where an object of nodes was expected")
-    if isinstance(data.get("nodes"), list):
-        raise UsageError(
-            f"{path}: this is the editor's own format, which a later version will read; export it with Export (API)"
-        )
-    extra = None
-    if isinstance(data.get("prompt"), dict) and "class_type" not in data["prompt"]:
-        extra_data = data.get("extra_data")
-        extra = extra_data.get("extra_pnginfo") if isinstance(extra_data, dict) else None
-        data = data["prompt"]
-    faults = [f"{path}: {fault}" for node_id, node in data.items() if (fault := _shape_fault(node_id, node))]
-    if not data:
-        faults = [f"{path}: the workflow is empty; it has no node"]
-    if faults:
-        raise UsageError("\n".join(faults))
-    return Workflow(data, extra if isinstance(extra, dict) else None)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _json_name(value: object) -> str:
-    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
-    return names.get(type(value), "null")
-
-
-def _shape_fault(node_id: str, node: object) -> str | None:
-    if not isinstance(node, dict):
-        return f"node {node_id}: a JSON {_json_name(node)} was found where an object was expected"
-    if not isinstance(node.get("class_type"), str):
-        return f"node {node_id}: it has no class_type; every node needs the name of its class"
-    if not isinstance(node.get("inputs"), dict):
-        return f"node {node_id} ({node['class_type']}): it has no inputs object; write {{}} for none"
-    return None
 
 
 def outputs(prompt: Prompt, nodes: NodeClasses) -> list[str]:

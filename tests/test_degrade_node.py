@@ -163,7 +163,7 @@ class TestCommand:
             ([], "name pictures or folders, and with -o"),
             (["input/a.png"], "name pictures or folders, and with -o"),
             (["input/a.png", "-o", "b.jpg"], "pictures are written as PNG"),
-            (["models", "-o", "out"], "models: there are no pictures in this folder"),
+            (["models", "-o", "out"], "models: no picture was found there"),
             (["input/a.png", "-o", "b.png", "--preset", "webrepost"], "did you mean 'web_repost'"),
             (["input/a.png", "-o", "b.png", "--scale", "9"], "--scale: 9.0 is above the maximum of 4.0"),
             (["input/a.png", "-o", "b.png", "--seed", "-1"], "--seed: -1 is below the minimum"),

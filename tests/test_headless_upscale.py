@@ -34,8 +34,9 @@ def test_upscale_several_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[
     assert main(["upscale", "input/a.png", "input/bad.png", "input/c.jpg", "-o", "big", *MODEL]) == FAILED
     out, err = capsys.readouterr()
     assert [Path(line) for line in out.splitlines()] == [Path("big/a.png"), Path("big/c.png")]
-    (line,) = err.splitlines()
+    line, last = err.splitlines()
     assert "bad.png: the file is empty" in line
+    assert last == f"senga: 1 of 3 pictures failed: {Path('input/bad.png')}"
     assert sorted(path.name for path in Path("big").iterdir()) == ["a.png", "c.png"]
 
 
@@ -61,8 +62,13 @@ def test_upscale_options_reach_the_node(options: list[str], size: tuple[int, int
         (["--tile", "-5"], "--tile: -5 is below the minimum of 0"),
         (["--precision", "int8"], "--precision: 'int8' is not in the list; choose from: auto, fp32, bf16, fp16"),
         (["--model", "none"], "--model none: there is no model of that name and no such file; "),
-        (["-o", "b.jpg"], "-o b.jpg: pictures are written as PNG"),
-        (["other/b.png"], "-o out.png: with 2 pictures this has to be a folder"),
+        (["-o", "b.txt"], "-o b.txt: no picture format has this ending; end it in .png, "),
+        (["-o", "b.jpg", "--format", "webp"], "-o b.jpg: the name says jpeg, --format says webp"),
+        (["--quality", "90"], "--quality 90: png has no quality"),
+        (["-o", "b.webp", "--quality", "0"], "--quality 0: 1 to 100 is wanted"),
+        (["--workers", "0"], "--workers 0: 1 to 64 is wanted"),
+        (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found there"),
+        (["other/b.png"], "-o out.png: with more than one picture this has to be a folder"),
         (["-o", "input"], "it would be replaced by its own result"),
         (["other/a.jpg", "-o", "big"], "run them apart"),
         (["other/a.jpg", "-o", "big/"], "run them apart"),
@@ -82,16 +88,10 @@ def test_upscale_refuses_what_the_network_refuses_with_the_files_name(capsys: py
     assert line.startswith(f"senga: {Path('input/a.png')}: tile is 5")
 
 
-def test_upscale_of_an_animation_takes_the_first_frame_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    first = Image.fromarray(RGBA[..., :3])
-    first.save("input/b.gif", save_all=True, append_images=[first.rotate(180)])
-    assert main(["upscale", "input/b.gif", "-o", "b.png", *MODEL]) == OK
-    assert "b.gif: it has 2 frames; only the first is upscaled" in capsys.readouterr().err
-
-
 def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[object] = []
-    monkeypatch.setattr(upscale, "call_node", lambda node_class, **inputs: (loaded.append(inputs["model_name"]),))
+    monkeypatch.setattr(upscale, "shared_model", lambda path: loaded.append(path))
+    monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
     monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second", upscale.DEFAULT_MODEL])
     upscale.load(None)
     upscale.load("second")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from headless_made import node
 from senga.headless.errors import UsageError
-from senga.headless.workflow import needed, read_workflow
+from senga.headless.reading import read_workflow
+from senga.headless.workflow import needed
 
 
 def written(folder: Path, text: str | bytes) -> Path:
@@ -27,7 +28,7 @@ def written(folder: Path, text: str | bytes) -> Path:
         ('"text"', "a JSON string was found where an object of nodes was expected"),
         ("null", "a JSON null was found"),
         ("{}", "the workflow is empty"),
-        ('{"nodes": [], "links": [], "version": 0.4}', "the editor's own format, which a later version will read"),
+        ('{"nodes": [{"id": 1, "type": "SaveImage"}, 5]}', "the drawing is damaged"),
         ('{"1": 5}', "node 1: a JSON number was found where an object was expected"),
         ('{"1": {"inputs": {}}}', "node 1: it has no class_type"),
         ('{"1": {"class_type": "A"}}', "node 1 (A): it has no inputs object"),
@@ -36,31 +37,26 @@ def written(folder: Path, text: str | bytes) -> Path:
 def test_what_is_no_workflow(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(UsageError) as caught:
-        read_workflow(path)
+        read_workflow(path, {})
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_the_editor_format_names_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"export it with Export \(API\)"):
-        read_workflow(written(tmp_path, '{"nodes": [{"id": 1, "type": "SaveImage"}]}'))
-
-
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no such workflow file"):
-        read_workflow(tmp_path / "none.json")
+        read_workflow(tmp_path / "none.json", {})
 
 
 def test_every_node_without_its_parts_has_a_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        read_workflow(written(tmp_path, '{"1": {"inputs": {}}, "2": []}'))
+        read_workflow(written(tmp_path, '{"1": {"inputs": {}}, "2": []}'), {})
     assert len(str(caught.value).split("\n")) == 2
 
 
 def test_nodes_are_kept_as_the_file_has_them(tmp_path: Path) -> None:
     prompt = {"1": {**node("A", x=1), "_meta": {"title": "線画"}}, "2": node("B", y=["1", 0])}
-    workflow = read_workflow(written(tmp_path, "\ufeff" + json.dumps(prompt)))
+    workflow = read_workflow(written(tmp_path, "\ufeff" + json.dumps(prompt)), {})
     assert workflow.prompt == prompt
     assert workflow.extra_pnginfo is None
 
@@ -68,7 +64,7 @@ def test_nodes_are_kept_as_the_file_has_them(tmp_path: Path) -> None:
 def test_the_body_of_a_post_to_prompt_brings_its_editor_workflow_along(tmp_path: Path) -> None:
     prompt = {"1": node("A", x=1)}
     body = {"prompt": prompt, "client_id": "c", "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}}}}
-    workflow = read_workflow(written(tmp_path, json.dumps(body)))
+    workflow = read_workflow(written(tmp_path, json.dumps(body)), {})
     assert workflow.prompt == prompt
     assert workflow.extra_pnginfo == {"workflow": {"nodes": []}}
 

@@ -1,0 +1,31 @@
+"""One loaded model for all runs of a process: a workflow's load node, `senga upscale` and calls of `main` share it."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from ..arch import load_model
+
+KEPT = 2  # models; a process that goes through many of them must not fill the memory
+
+_Key = tuple[Path, int, int]
+_loaded: "OrderedDict[_Key, Any]" = OrderedDict()
+_lock = threading.Lock()
+
+
+def shared_model(path: Path) -> Any:
+    """The model of a weights file, loaded once for as long as the file does not change. Raises what load_model does."""
+    with _lock:
+        stat = path.stat() if path.is_file() else None
+        key = (path.resolve(), stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
+        if key in _loaded:
+            _loaded.move_to_end(key)
+        else:
+            model = load_model(path)
+            for old in [other for other in _loaded if other[0] == key[0]]:
+                del _loaded[old]  # the file was replaced
+            _loaded[key] = model
+            while len(_loaded) > KEPT:
+                _loaded.popitem(last=False)
+        return _loaded[key]
