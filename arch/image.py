@@ -18,13 +18,13 @@ def to_bhwc(image: Tensor) -> Tensor:
     return rearrange(image, "b c h w -> b h w c")
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column of (B, C, H, W) until H and W are multiples of `multiple`."""
-    height, width = image.shape[-2:]
-    bottom, right = -height % multiple, -width % multiple
+def pad_to_multiple(image: Tensor, multiple: int, border: int = 0) -> Tensor:
+    """Repeat the edge of (B, C, H, W): `border` pixels all around, and more below and right up to a multiple."""
+    height, width = (side + 2 * border for side in image.shape[-2:])
+    bottom, right = border + -height % multiple, border + -width % multiple
     if not bottom and not right:
         return image
-    return F.pad(image, (0, right, 0, bottom), mode="replicate")
+    return F.pad(image, (border, right, border, bottom), mode="replicate")
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:

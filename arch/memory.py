@@ -36,7 +36,7 @@ def tile_that_fits(free: int, floats_per_pixel: int, halo: int, device: torch.de
     Args:
         free: bytes.
         floats_per_pixel: activations alive at the peak, per input pixel of the window.
-        halo: input pixels of context on each side.
+        halo: input pixels around the core on each side.
 
     Returns:
         16 to 384 on a CPU, 16 to 1024 elsewhere.

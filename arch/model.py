@@ -102,6 +102,7 @@ class UpscaleModel:
         self.receptive_radius: int = row.radius(config)
         self.default_halo: int = row.halo(config)
         self.alignment: int = row.alignment(config)
+        self.border: int = row.border(config)
         self.floats_per_pixel: int = row.floats(config)
         self.patcher: Any = None  # set by the load node inside ComfyUI, whose memory management asks for it
 
@@ -130,9 +131,10 @@ class UpscaleModel:
     def __call__(self, image: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1], any size from 1x1, -> (B, C, scale * H, scale * W) in [0, 1], same dtype and device.
 
-        H and W are padded to the alignment by repeating the edge, and the result is cropped.
+        The edge is repeated around the image, by the border and to the alignment, and the result is cropped.
         """
-        height, width = image.shape[-2:]
-        x = pad_to_multiple(image, self.alignment).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        y = self.model(x)[..., : height * self.scale, : width * self.scale]
-        return y.to(image.dtype).clamp(0, 1)
+        height, width = (side * self.scale for side in image.shape[-2:])
+        x = pad_to_multiple(image, self.alignment, self.border)
+        y = self.model(x.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        begin = self.border * self.scale
+        return y[..., begin : begin + height, begin : begin + width].to(image.dtype).clamp(0, 1)

@@ -26,6 +26,7 @@ class Architecture:
     radius: Callable[[Any], int]  # how far an input pixel can be from an output pixel that it changes
     halo: Callable[[Any], int]  # default context around a tile
     alignment: Callable[[Any], int]  # tiles start on multiples of it, and input sizes are padded to it
+    border: Callable[[Any], int]  # pixels repeated around an input, so that the nets' zero padding never shows
     floats: Callable[[Any], int]  # activations alive at the peak, per input pixel (to choose a tile that fits)
     half: bool  # float16 arithmetic is safe
     bf16: bool  # bfloat16 arithmetic is safe
@@ -41,6 +42,8 @@ ARCHITECTURES = (
         # The radius: 6 left 0.5035/255 in senga_espcn_7_x2 (python -m benchmarks.halo ... --count 200 --strip 48 320).
         halo=lambda c: len(c.widths) + 1,
         alignment=lambda c: 1,
+        # All of the radius: with zeros beyond the edge, corners of saturated pictures come out dark.
+        border=lambda c: len(c.widths) + 1,
         floats=lambda c: 4 * max(c.widths),
         half=True,
         bf16=True,
@@ -54,6 +57,7 @@ ARCHITECTURES = (
         # 10 of 15 for 12 layers: 0.06 of a level with a short training (8 leaves 0.47, too near the limit).
         halo=lambda c: max(1, c.layers - 2),
         alignment=lambda c: 1,
+        border=lambda c: c.layers + 3,
         floats=lambda c: 2 * sum(c.widths) + 2 * c.upsampling * c.scale**2 + 4 * c.reconstruction,
         half=True,
         bf16=True,
@@ -67,6 +71,8 @@ ARCHITECTURES = (
         # 56 for 6 blocks, 80 for 23, a line between: python -m benchmarks.halo peer:x4plus-anime peer:x4plus (both x4).
         halo=lambda c: min(15 * c.blocks + 4, 48 + 4 * -(-c.blocks // 3)) * c.unshuffle,
         alignment=lambda c: c.unshuffle,
+        # None: its files are other programs' too, and give the same picture there.
+        border=lambda c: 0,
         floats=lambda c: 3 * c.features * c.scale**2 + 2 * (c.features + 4 * c.growth) // c.unshuffle**2,
         half=True,
         bf16=True,

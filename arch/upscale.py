@@ -32,6 +32,7 @@ class Traits:
     half: bool
     bf16: bool
     halo: int
+    border: int
     alignment: int
     floats: int
 
@@ -50,6 +51,7 @@ class Traits:
             half=bool(getattr(model, "supports_half", False)),
             bf16=bool(getattr(model, "supports_bfloat16", False)),
             halo=getattr(model, "default_halo", UNKNOWN_HALO),
+            border=getattr(model, "border", 0),
             alignment=getattr(model, "alignment", getattr(sizes, "multiple_of", 1)),
             floats=getattr(model, "floats_per_pixel", UNKNOWN_FLOATS * scale**2),
         )
@@ -135,7 +137,7 @@ def upscale(
 def memory_wanted(model: Any, tile: int, halo: int) -> int:
     """Bytes that the device should have free for the activations of the tiles that `upscale` would like to use."""
     traits = Traits.of(model)
-    side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (traits.halo if halo < 0 else halo)
+    side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (traits.halo if halo < 0 else halo) + 2 * traits.border
     return int(side**2 * traits.floats * BYTES_PER_FLOAT / SHARE)
 
 
@@ -231,7 +233,8 @@ class _Run:
     def one_pass(self, image: Tensor, out: Tensor, held: bool) -> None:
         traits = self.traits
         height, width = image.shape[-2:]
-        tile = self.tile or tile_that_fits(free_memory(traits.device), traits.floats, self.halo, traits.device)
+        around = self.halo + traits.border
+        tile = self.tile or tile_that_fits(free_memory(traits.device), traits.floats, around, traits.device)
         grid = TileGrid(height, width, tile, self.halo, traits.alignment)
 
         def process(window: Tile) -> Tensor:

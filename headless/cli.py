@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log more; show where an error happened"
     )
     parser = argparse.ArgumentParser(
-        prog="senga", description="Senga without ComfyUI: run workflows, upscale pictures, train.", parents=[shared]
+        prog="senga",
+        description="Senga without ComfyUI: run workflows, upscale and degrade pictures, train.",
+        parents=[shared],
     )
     parser.add_argument("--version", action="version", version=f"senga {version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

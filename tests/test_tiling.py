@@ -172,7 +172,8 @@ def test_the_estimate_of_activations_covers_the_largest_tensors(name):
             lambda _, inputs, out: largest.append(sum(x.numel() for x in inputs) + out.numel() if inputs else 0)
         )
     model(picture(16, 16).permute(0, 3, 1, 2))
-    assert max(largest) / 256 <= model.floats_per_pixel <= 4 * max(largest) / 256
+    pixels = (16 + 2 * model.border) ** 2
+    assert max(largest) / pixels <= model.floats_per_pixel <= 4 * max(largest) / pixels
 
 
 def test_working_memory_does_not_grow_with_the_picture():

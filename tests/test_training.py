@@ -279,6 +279,9 @@ def test_the_shipped_configs_are_valid(path):
         ("data.shrink=[1.0]", "data.shrink is [1.0]; wanted two factors"),
         ("data.jpeg_quality=[95, 75]", "data.jpeg_quality is [95, 75]"),
         ("run.validate_every=0", "run.validate_every is 0"),
+        ("name='../x'", "name is '../x'; wanted one plain file name"),
+        ("name=''", "name is ''; wanted one plain file name"),
+        ("seed=-1", "seed is -1; wanted 0 or more"),
     ],
 )
 def test_unknown_and_mistyped_settings_are_named(override, words, tmp_path, art):
@@ -330,6 +333,14 @@ def test_the_shipped_weights_restore_a_drawing_they_never_saw():
     ours = model(to_tensor([np.asarray(small)]))
     target = to_tensor([hr])
     assert psnr_y(ours, target, 2) > psnr_y(to_tensor([lanczos]), target, 2) + 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (2, 2), (48, 48)])
+@pytest.mark.parametrize("colour", [(30, 40, 230), (0, 255, 0), (200, 10, 30), (250, 220, 200), (255, 255, 255)])
+def test_the_shipped_weights_keep_flat_colours_flat_up_to_the_corners(size, colour):
+    flat = (torch.tensor(colour) / 255).view(1, 3, 1, 1).expand(1, 3, *size)
+    out = load_model(WEIGHTS / "senga_espcn_7_x2.safetensors")(flat)
+    assert (out - flat[..., :1, :1]).abs().max() * 255 < 6
 
 
 def test_a_settings_file_records_the_run(tmp_path, art):

@@ -3,6 +3,7 @@
 python -m senga.training.model_card
 """
 
+import sys
 from pathlib import Path
 
 from ..arch import Header, read_header
@@ -77,5 +78,8 @@ def with_table(readme: str, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    (WEIGHTS / "README.md").write_text(render(WEIGHTS), encoding="utf-8")
-    README.write_text(with_table(README.read_text(encoding="utf-8"), WEIGHTS), encoding="utf-8")
+    page = render(WEIGHTS)
+    sys.stdout.write(page)
+    if README.is_file():  # in the repository; an installed package has the weights alone
+        (WEIGHTS / "README.md").write_text(page, encoding="utf-8")
+        README.write_text(with_table(README.read_text(encoding="utf-8"), WEIGHTS), encoding="utf-8")

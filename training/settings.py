@@ -93,6 +93,11 @@ class Settings:
     run: RunSettings = RunSettings()
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        plain = bool(self.name) and Path(self.name).name == self.name and not self.name.startswith(".")
+        check(plain, "name", self.name, "one plain file name, since it names the run's folder and file")
+        check(self.seed >= 0, "seed", self.seed, "0 or more")
+
 
 def read_settings(path: Path, overrides: list[str] | None = None) -> Settings:
     """Settings from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.

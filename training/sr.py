@@ -141,8 +141,9 @@ def train(settings: Settings, command: str) -> Path:
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale, header = model.scale, model.header
     pictures.sources((settings.data.patch + 2 * MARGIN) * scale)  # says now if the pictures are too small
-    for source in settings.data.shares.keys() - {row.source for row in pictures.train}:
-        log.warning("data.shares names %s, which the set does not have", source)
+    missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
+    if missing:
+        log.warning("data.shares names %s, which the set does not have", ", ".join(missing))
     pairs = validation_pairs(pictures, scale, run.validation_crops)
     lanczos = baseline(pairs, scale, Image.Resampling.LANCZOS)
     log.info(
@@ -267,7 +268,8 @@ def train(settings: Settings, command: str) -> Path:
     trained = UpscaleModel(dataclasses.replace(header, provenance=provenance), shadow().cpu())
     path = folder / f"{settings.name}.safetensors"
     save_model(path, trained)
-    log.info("%s: %s", path, metrics)
+    found = (metrics[name] for name in ("psnr_y", "psnr_y_lanczos", "psnr_y_bicubic"))
+    log.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
     return path
 
 

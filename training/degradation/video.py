@@ -36,7 +36,7 @@ def _code(planes: tuple[NDArray[np.uint8], ...], p: Mapping[str, Any]) -> list[N
         from av.error import FFmpegError
         from av.video.codeccontext import VideoCodecContext
     except ModuleNotFoundError as error:
-        raise SengaError("step video: PyAV is not installed; pip install av, or senga[video]") from error
+        raise SengaError("step video: PyAV is not installed; install it with pip install av") from error
     name = p["codec"]
     height, width = planes[0].shape
     try:
