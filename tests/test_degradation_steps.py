@@ -211,7 +211,7 @@ def test_our_yuv_conversion_keeps_greys_and_flat_colours():
 
 def test_video_without_pyav_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SengaError, match=r"PyAV is not installed; pip install av"):
+    with pytest.raises(SengaError, match=r"PyAV is not installed; install it with pip install av"):
         run("video")
 
 

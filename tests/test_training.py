@@ -214,6 +214,21 @@ def test_pictures_too_small_for_a_crop_are_passed_over(art):
         pictures.sources(221)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file;split;source;licence;width;height\n", r"manifest\.csv: has no column 'file'"),
+        ("file,source,licence,width,height\n", r"manifest\.csv: has no column 'split'"),
+        ("file,split,source,licence,width,height\na,train,b,c,big,3\n", r"line 2: the size is 'big' x '3'"),
+        ("file,split,source,licence,width,height\na,valid,b,c,3,3\n", "has 0 train and 0 val pictures"),
+    ],
+)
+def test_a_manifest_that_is_none_is_named_with_its_fault(text, words, tmp_path):
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(SengaError, match=words):
+        PictureSet(tmp_path, 1.0)
+
+
 def test_a_broken_picture_is_named(tmp_path, art):
     shutil.copytree(art, tmp_path / "set")
     (tmp_path / "set" / "train0.png").write_bytes(b"")

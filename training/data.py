@@ -27,6 +27,8 @@ FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothin
 TRIES = 6  # crops looked at before a flat one is taken after all
 VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
 
+COLUMNS = ("file", "split", "source", "licence", "width", "height")  # of a manifest; others are only recorded
+
 Picture = NDArray[np.uint8]  # (H, W, 3)
 
 
@@ -37,6 +39,24 @@ class Row:
     source: str
     licence: str
     side: int  # pixels, the shorter one
+
+
+def read_manifest(path: Path) -> list[Row]:
+    """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
+        if missing:
+            raise SengaError(f"{path}: has no column {missing[0]!r}; wanted {','.join(COLUMNS)}, with commas between")
+        rows = []
+        for line in table:
+            try:
+                side = min(int(line["width"]), int(line["height"]))
+            except (TypeError, ValueError) as error:
+                found = f"{line['width']!r} x {line['height']!r}"
+                raise SengaError(f"{path}, line {table.line_num}: the size is {found}; wanted whole pixels") from error
+            rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side))
+    return rows
 
 
 class PictureSet:
@@ -51,11 +71,7 @@ class PictureSet:
             )
         self.folder = folder
         self.sha256 = hashlib.sha256(manifest.read_bytes()).hexdigest()
-        with manifest.open(newline="", encoding="utf-8") as file:
-            rows = [
-                Row(r["file"], r["split"], r["source"], r["licence"], min(int(r["width"]), int(r["height"])))
-                for r in csv.DictReader(file)
-            ]
+        rows = read_manifest(manifest)
         self.train = [row for row in rows if row.split == "train"]
         self.val = [row for row in rows if row.split == "val"]
         if not self.train or not self.val:
