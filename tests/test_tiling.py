@@ -176,8 +176,7 @@ def test_the_estimate_of_activations_covers_the_largest_tensors(name):
     assert max(largest) / pixels <= model.floats_per_pixel <= 4 * max(largest) / pixels
 
 
-def test_working_memory_does_not_grow_with_the_picture():
-    """The largest tensor that the model sees is a tile's window, however large the picture."""
+def test_the_network_never_sees_more_than_a_tiles_window():
     largest = []
     for side in (200, 600):
         model = Recorder()

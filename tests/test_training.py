@@ -193,6 +193,17 @@ def test_a_batch_depends_on_seed_and_step_alone(art):
     assert not torch.equal(batch(first, settings, 2, 1, 0)[0], batch(first, settings, 2, 2, 0)[0])
 
 
+def test_jpeg_damages_the_small_picture_alone(art):
+    """The draws before it are the same, so the large pictures are equal and the small ones are not."""
+    pictures = PictureSet(art, 1.0)
+    (clean, hr), (damaged, hr2) = (
+        batch(pictures, DataSettings(patch=24, batch=4, jpeg_probability=p, jpeg_quality=[30, 30]), 2, 1, 0)
+        for p in (0.0, 1.0)
+    )
+    assert torch.equal(hr, hr2)
+    assert 0.001 < (clean - damaged).abs().mean() < 0.1
+
+
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_lr_and_hr_show_the_same_place(scale, art):
     """A shift of a pixel between them would cost decibels for ever."""

@@ -166,8 +166,9 @@ def test_a_grey_picture_with_a_mask_comes_back_as_the_mean_of_its_colours():
 
 def test_resizing_down_is_antialiased():
     """One-pixel stripes become grey; without a filter they would become black or white."""
-    stripes = (torch.arange(64) % 2).float().view(1, 1, 64, 1).expand(1, 3, 64, 64)
-    assert (resize(stripes, 16, 16)[..., 4:-4, :] - 0.5).abs().max() < 0.1
+    stripes = (torch.arange(90) % 2).float().view(1, 1, 90, 1).expand(1, 3, 90, 90)
+    # A third: without a filter each result row would be one source row, as it is.
+    assert (resize(stripes, 30, 30)[..., 4:-4, :] - 0.5).abs().max() < 0.2
 
 
 def test_full_precision_ignores_a_callers_autocast():
