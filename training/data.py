@@ -75,8 +75,9 @@ class Window:
     side: int
     background: NDArray[np.uint8]
 
-    def cut(self, picture: Picture, pace: int = 1) -> Picture:
-        rows, columns = slice(self.top, self.top + self.side, pace), slice(self.left, self.left + self.side, pace)
+    def cut(self, picture: Picture, inset: int = 0, pace: int = 1) -> Picture:
+        """The crop without `inset` pixels all around, every `pace`-th pixel of it."""
+        rows, columns = (slice(at + inset, at + self.side - inset, pace) for at in (self.top, self.left))
         return flatten(picture[rows, columns], self.background)
 
 
@@ -93,15 +94,16 @@ def draw_window(picture: Picture, side: int, shrink: tuple[float, float], rng: n
 def cut(
     picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator, scale: int = 2, among: int = 1
 ) -> Picture:
-    """A random HR crop of `side` pixels with content in it, over a random background: the hardest `among` so many.
+    """A random HR crop of `side` pixels with content within its margin, over a random background.
 
-    No side of the picture is smaller than `side`.
+    It is the hardest `among` so many. No side of the picture is smaller than `side`.
     """
     found: list[tuple[float, Window]] = []
     flat: list[tuple[float, Window]] = []
     while len(found) < among and len(found) + len(flat) < TRIES * among:
         window = draw_window(picture, side, shrink, rng)
-        seen = content(window.cut(picture, GLANCE))
+        # The margin is cut away later: what is in it does not count.
+        seen = content(window.cut(picture, MARGIN * scale * window.side // side, GLANCE))
         (found if seen >= FLAT else flat).append((seen, window))
     if not found:
         found = [max(flat, key=lambda pair: pair[0])]

@@ -77,8 +77,8 @@ def decode(data: bytes) -> Picture:
             return np.ascontiguousarray(np.broadcast_to(grey[..., None], (*grey.shape, 3)))
         if image.mode in ("RGB", "L", "CMYK", "YCbCr") and "transparency" not in image.info:
             return np.asarray(image.convert("RGB"))
-        picture = np.asarray(image.convert("RGBA"))
-    return np.ascontiguousarray(picture[..., :3]) if picture[..., 3].min() == 255 else picture
+        rgba = image.convert("RGBA")
+    return np.asarray(rgba.convert("RGB") if rgba.getchannel("A").getextrema()[0] == 255 else rgba)
 
 
 def read_manifest(path: Path) -> list[Row]:

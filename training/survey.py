@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from .picture_files import BROKEN, Member, Picture, decode, list_shard
@@ -102,12 +101,13 @@ def look(member: Member, stamp: str) -> Facts:
 
 def has_one_colour(picture: Picture) -> bool:
     """No shape is to be seen: colour and alpha are flat, or everything is clear."""
-    flat = picture.reshape(-1, picture.shape[2])
-    low, high = flat.min(axis=0).astype(np.int16), flat.max(axis=0).astype(np.int16)
-    spread = high - low
-    if len(spread) == 4 and (spread[3] >= FLAT or high[3] < FLAT):
-        return bool(high[3] < FLAT)
-    return bool(spread[:3].max() < FLAT)
+    # By channel: numpy takes twenty times as long over the short axis.
+    levels = [picture[..., channel] for channel in range(picture.shape[2])]
+    if len(levels) == 4:
+        clearest, fullest = int(levels[3].min()), int(levels[3].max())
+        if fullest < FLAT or fullest - clearest >= FLAT:
+            return fullest < FLAT
+    return all(int(level.max()) - int(level.min()) < FLAT for level in levels[:3])
 
 
 def places(path: Path) -> tuple[Path, Path]:
