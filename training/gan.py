@@ -1,0 +1,137 @@
+"""Training against a discriminator: the network, its losses as functions of logits, and the sharpened targets.
+
+Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) trains with L1 and perceptual losses against `usm_sharpen`ed targets
+and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they are. Give the generator's losses some
+`low_frequency` (losses.py) as well, or its colours may drift.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ..arch.precision import autocast
+from .losses import blur
+
+
+class UNetDiscriminator(nn.Module):
+    """How real each place of a picture looks: (B, channels, H, W) in [0, 1] -> logits (B, 1, H, W).
+
+    Real-ESRGAN's U-Net with spectral normalisation (Wang et al. 2021, section 3.4; Miyato et al. 2018,
+    arXiv:1802.05957), 4,376,897 parameters at 64 features. Sides of 8 pixels or more, multiples of 8 or not.
+
+    In training mode every call brings the estimates of the spectral norms forward; they are buffers and so part of
+    the state_dict.
+    """
+
+    def __init__(self, channels: int = 3, features: int = 64) -> None:
+        super().__init__()
+        f = features
+
+        def conv(ins: int, outs: int, kernel: int, stride: int) -> nn.Module:
+            return spectral_norm(nn.Conv2d(ins, outs, kernel, stride, padding=1, bias=False))
+
+        self.first = nn.Conv2d(channels, f, 3, padding=1)
+        self.down = nn.ModuleList(conv(ins, 2 * ins, 4, 2) for ins in (f, 2 * f, 4 * f))
+        self.up = nn.ModuleList(conv(ins, ins // 2, 3, 1) for ins in (8 * f, 4 * f, 2 * f))
+        self.extra = nn.ModuleList(conv(f, f, 3, 1) for _ in range(2))
+        self.last = nn.Conv2d(f, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.first(x), 0.2)
+        skips = []
+        for layer in self.down:
+            skips.append(x)
+            x = F.leaky_relu(layer(x), 0.2)  # (B, 128, H/2), (B, 256, H/4), (B, 512, H/8)
+        for layer in self.up:
+            skip = skips.pop()
+            x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = F.leaky_relu(layer(x), 0.2) + skip
+        for layer in self.extra:
+            x = F.leaky_relu(layer(x), 0.2)
+        return self.last(x)
+
+
+def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(fake): the generator wants its pictures taken for real (Goodfellow et al. 2014, non-saturating)."""
+    return F.softplus(-fake.float()).mean()
+
+
+def vanilla_discriminator(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(fake))."""
+    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
+
+
+def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """ESRGAN's (Wang et al. 2018, arXiv:1809.00219): the fake should look more real than the real do on average.
+
+    Relativistic average GAN, Jolicoeur-Martineau 2018, arXiv:1807.00734. Both terms are halved, as in ESRGAN's code, so
+    that its weight of 0.005 means the same here.
+    """
+    fake, real = fake.float(), real.float()
+    return (F.softplus(real - fake.mean()).mean() + F.softplus(real.mean() - fake).mean()) / 2
+
+
+def relativistic_discriminator(fake: Tensor, real: Tensor) -> Tensor:
+    """As `relativistic_generator` with the two exchanged."""
+    return relativistic_generator(real, fake)
+
+
+@dataclass(frozen=True)
+class GanLoss:
+    """Both take (fake, real), the discriminator's logits of any one shape, and give a scalar to be minimised.
+
+    For the discriminator's step the fake picture must be detached; for the generator's, let the discriminator's
+    parameters be without gradient. Only a `relative` generator loss looks at `real`, and may be given any tensor else.
+    """
+
+    generator: Callable[[Tensor, Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    relative: bool  # the generator's loss needs the real pictures' logits
+
+
+GAN_LOSSES = {
+    "vanilla": GanLoss(vanilla_generator, vanilla_discriminator, relative=False),
+    "relativistic": GanLoss(relativistic_generator, relativistic_discriminator, relative=True),
+}
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Half the squared length of the gradient of a real picture's score, to be multiplied by gamma.
+
+    Mescheder et al. 2018, arXiv:1801.04406, equation 9; the score of a picture is the mean of its map of logits. It
+    keeps the discriminator from turning steep around real pictures. Dear (a second derivative): every 16th step, with
+    16 times the weight, will do (Karras et al. 2020, arXiv:1912.04958).
+    """
+    real = real.detach().requires_grad_()
+    scores = discriminator(real).float().flatten(1).mean(1)
+    (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+    return 0.5 * gradient.float().square().flatten(1).sum(1).mean()
+
+
+@torch.no_grad()
+def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, threshold: float = 10.0) -> Tensor:
+    """Real-ESRGAN's sharper targets: unsharp masking where it exceeds a threshold, with a soft mask.
+
+    The same arithmetic as the degradation step `sharpen`, for batches of patches on any device.
+
+    Args:
+        picture: (B, C, H, W) in [0, 1].
+        radius: of the Gaussian blur, in pixels; its kernel has the next odd number of taps.
+        amount: how much of the difference from the blurred picture is added.
+        threshold: the difference, in levels of 255, below which nothing is.
+
+    Returns:
+        (B, C, H, W) float32 in [0, 1].
+    """
+    taps = radius // 2 * 2 + 1
+    sigma = 0.3 * ((taps - 1) * 0.5 - 1) + 0.8  # OpenCV's rule for a Gaussian of this size
+    with autocast(picture.device, "fp32"):
+        picture = picture.float()
+        residue = picture - blur(picture, taps, sigma, mirror=True)
+        soft = blur((residue.abs() * 255 > threshold).float(), taps, sigma, mirror=True).clamp(0, 1)
+        sharp = (picture + amount * residue).clamp(0, 1)
+        return soft * sharp + (1 - soft) * picture
