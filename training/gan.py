@@ -6,7 +6,6 @@ and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ class UNetDiscriminator(nn.Module):
     the state_dict.
     """
 
-    def __init__(self, channels: int = 3, features: int = 64) -> None:
+    def __init__(self, features: int = 64, channels: int = 3) -> None:
         super().__init__()
         f = features
 
@@ -55,48 +54,56 @@ class UNetDiscriminator(nn.Module):
         return self.last(x)
 
 
-def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(fake): the generator wants its pictures taken for real (Goodfellow et al. 2014, non-saturating)."""
-    return F.softplus(-fake.float()).mean()
-
-
-def vanilla_discriminator(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(fake))."""
+def vanilla(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(fake)): what the discriminator minimises (Goodfellow et al. 2014)."""
     return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
 
 
-def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """ESRGAN's (Wang et al. 2018, arXiv:1809.00219): the fake should look more real than the real do on average.
+def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(fake): the generator wants its pictures taken for real (the non-saturating form). `real` plays no part."""
+    return F.softplus(-fake.float()).mean()
 
-    Relativistic average GAN, Jolicoeur-Martineau 2018, arXiv:1807.00734. Both terms are halved, as in ESRGAN's code, so
-    that its weight of 0.005 means the same here.
+
+def relativistic(fake: Tensor, real: Tensor) -> Tensor:
+    """The real should look more real than the fake do on average, and the fake less than the real.
+
+    Relativistic average GAN (Jolicoeur-Martineau 2018, arXiv:1807.00734) as ESRGAN has it (Wang et al. 2018,
+    arXiv:1809.00219). Both terms are halved, as in its code, so that its weight of 0.005 means the same here.
     """
     fake, real = fake.float(), real.float()
-    return (F.softplus(real - fake.mean()).mean() + F.softplus(real.mean() - fake).mean()) / 2
+    return (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()) / 2
 
 
-def relativistic_discriminator(fake: Tensor, real: Tensor) -> Tensor:
-    """As `relativistic_generator` with the two exchanged."""
-    return relativistic_generator(real, fake)
+def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """`relativistic` with the two exchanged."""
+    return relativistic(real, fake)
 
 
-@dataclass(frozen=True)
-class GanLoss:
-    """Both take (fake, real), the discriminator's logits of any one shape, and give a scalar to be minimised.
-
-    For the discriminator's step the fake picture must be detached; for the generator's, let the discriminator's
-    parameters be without gradient. Only a `relative` generator loss looks at `real`, and may be given any tensor else.
-    """
-
-    generator: Callable[[Tensor, Tensor], Tensor]
-    discriminator: Callable[[Tensor, Tensor], Tensor]
-    relative: bool  # the generator's loss needs the real pictures' logits
-
-
-GAN_LOSSES = {
-    "vanilla": GanLoss(vanilla_generator, vanilla_discriminator, relative=False),
-    "relativistic": GanLoss(relativistic_generator, relativistic_discriminator, relative=True),
+# kind: the discriminator's loss, the generator's; both of the logits (fake, real)
+GAN_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "vanilla": (vanilla, vanilla_generator),
+    "relativistic": (relativistic, relativistic_generator),
 }
+
+
+def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
+    """What the discriminator is to minimise, from its logits of generated pictures (detached) and of real ones.
+
+    Named arguments alone: exchanged, the two would train it to prefer the fake, and nothing would complain.
+
+    Args:
+        kind: a key of GAN_LOSSES.
+    """
+    return GAN_LOSSES[kind][0](fake, real)
+
+
+def generator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
+    """What the generator is to minimise; see `discriminator_loss`.
+
+    `fake` carries the gradient; let the discriminator's parameters be without one meanwhile. "vanilla" does not look at
+    `real`: any tensor will do.
+    """
+    return GAN_LOSSES[kind][1](fake, real)
 
 
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
