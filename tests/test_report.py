@@ -149,16 +149,24 @@ class TestCurve:
     def test_the_table_says_which_columns_belong_together(self, tmp_path):
         shown = arrange(read_curve(curve(tmp_path)), SR_PLOTS)
         assert [plot.title for plot in shown] == [
-            *("loss", "PSNR_Y, dB", "SSIM_Y", "SSIMULACRA2", "colour shift", "learning rate"),
-            *("pictures a second", "waiting for data"),
+            *("loss", "PSNR_Y, dB", "SSIM_Y", "SSIMULACRA2", "colour shift, levels of 255", "learning rate"),
+            *("pictures a second", "waiting for data, share of the time"),
         ]
         assert shown[1] == Plot("PSNR_Y, dB", ("psnr_y",), dashed=("psnr_y_lanczos",))
+
+    def test_a_pattern_takes_what_no_reference_is(self, tmp_path):
+        found = read_curve(curve(tmp_path, "step,psnr_y_q75,psnr_y,psnr_y_lanczos,psnr_y_q50\n1,28,30,27,26\n"))
+        names = ("psnr_y", "psnr_y_q75", "psnr_y_q50")
+        assert arrange(found, SR_PLOTS) == [Plot("PSNR_Y, dB", names, dashed=("psnr_y_lanczos",))]
+
+    def test_a_reference_alone_is_no_plot(self, tmp_path):
+        assert arrange(read_curve(curve(tmp_path, "step,psnr_y,psnr_y_lanczos\n1,,27\n")), SR_PLOTS) == []
 
     def test_columns_of_no_plot_get_their_own(self, tmp_path):
         found = read_curve(curve(tmp_path, "step,loss,mAP,f1,f1_seen,unused,seconds\n1,2,0.3,0.4,0.5,,9\n"))
         shown = arrange(found, (Plot("F1", ("f1", "f1_seen", "f1_unseen")),))
         assert [(plot.title, plot.columns) for plot in shown] == [
-            ("F1", ("f1", "f1_seen", "f1_unseen")),
+            ("F1", ("f1", "f1_seen")),
             ("loss", ("loss",)),
             ("mAP", ("mAP",)),
         ]
@@ -217,7 +225,8 @@ def run(tmp_path: Path) -> Path:
     (folder / "metrics.json").write_text(json.dumps({"psnr_y": 30.25123}), encoding="utf-8")
     for name in ("sheet-0000500.png", "sheet-0001500.png", "hard ones-0001500.png"):
         contact_sheet([TestContactSheet.row(200)], folder / name)
-    (folder / "my_run.safetensors").write_bytes(b"")
+    for name in ("my_run.safetensors", "checkpoint-0000500.pt", "checkpoint-0001500.pt"):
+        (folder / name).write_bytes(b"")
     return folder
 
 
@@ -232,7 +241,8 @@ class TestReport:
             "![curves](curves.png)",
             "![sheet](sheet-0001500.png)",
             "![hard ones](hard%20ones-0001500.png)",
-            "senga train sr my.toml",
+            "senga train sr my.toml  # goes on from the last checkpoint, if given more steps",
+            "senga train sr my.toml --export 1500  # the weights of a checkpoint",
             f"senga upscale PICTURE -o LARGE.png --model {run.as_posix()}/my_run.safetensors",
             "| `model.architecture` | rrdb |",
             "| `optim.milestones` | 0.5, 0.8 |",

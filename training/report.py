@@ -5,10 +5,11 @@ extra [train]).
 """
 
 import csv
+import fnmatch
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,20 @@ class Plot:
     """One picture of a curve: which columns it shows."""
 
     title: str
-    columns: tuple[str, ...]
-    dashed: tuple[str, ...] = ()  # columns shown as well, as references
+    columns: tuple[str, ...]  # names, or patterns such as "psnr_y_*"
+    dashed: tuple[str, ...] = ()  # names of columns shown as well, as references
     log: bool = False
 
 
 SR_PLOTS = (
     Plot("loss", ("loss",), log=True),
-    Plot("PSNR_Y, dB", ("psnr_y",), dashed=("psnr_y_lanczos",)),
-    Plot("SSIM_Y", ("ssim_y",), dashed=("ssim_y_lanczos",)),
-    Plot("SSIMULACRA2", ("ssimulacra2",), dashed=("ssimulacra2_lanczos",)),
-    Plot("colour shift", ("colour_shift",)),
+    Plot("PSNR_Y, dB", ("psnr_y", "psnr_y_*"), dashed=("psnr_y_lanczos",)),
+    Plot("SSIM_Y", ("ssim_y", "ssim_y_*"), dashed=("ssim_y_lanczos",)),
+    Plot("SSIMULACRA2", ("ssimulacra2", "ssimulacra2_*"), dashed=("ssimulacra2_lanczos",)),
+    Plot("colour shift, levels of 255", ("colour_shift",)),
     Plot("learning rate", ("learning_rate",)),
     Plot("pictures a second", ("images_per_second",)),
-    Plot("waiting for data", ("waiting",)),
+    Plot("waiting for data, share of the time", ("waiting",)),
 )
 
 Curve = dict[str, list[tuple[float, float]]]  # column -> (step, value), rising; empty cells are left out
@@ -82,11 +83,20 @@ def read_curve(path: Path) -> Curve:
 
 
 def arrange(curve: Curve, plots: Sequence[Plot]) -> list[Plot]:
-    """The plots that the curve has something for; a column that stands in none gets its own, so nothing goes unseen."""
-    known = {name for plot in plots for name in (*plot.columns, *plot.dashed)}
-    shown = [plot for plot in plots if any(curve.get(name) for name in plot.columns)]
-    rest = [name for name, points in curve.items() if points and name not in known and name != SECONDS]
-    return shown + [Plot(name, (name,)) for name in rest]
+    """The plots that the curve has something for, with the columns' own names in them.
+
+    A column that stands in none gets a plot of its own, so nothing goes unseen.
+    """
+    drawn = [name for name, points in curve.items() if points and name != SECONDS]
+    shown, known = [], set()
+    for plot in plots:
+        dashed = tuple(name for name in plot.dashed if name in drawn)
+        fitting = [name for pattern in plot.columns for name in fnmatch.filter(drawn, pattern)]
+        columns = tuple(name for name in dict.fromkeys(fitting) if name not in plot.dashed)
+        known.update(columns, dashed)
+        if columns:
+            shown.append(replace(plot, columns=columns, dashed=dashed))
+    return shown + [Plot(name, (name,)) for name in drawn if name not in known]
 
 
 def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = SR_PLOTS) -> None:
@@ -119,14 +129,11 @@ def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = SR_PLOTS) ->
         sides = ((PLOT_WIDTH - LEFT - RIGHT) / width, (PLOT_HEIGHT - BELOW - ABOVE) / height)
         axes = figure.add_axes((left / width, below / height, *sides))
         for name in (*plot.columns, *plot.dashed):
-            points = curve.get(name)
-            if not points:
-                continue
-            steps, values = zip(*points, strict=True)
+            steps, values = zip(*curve[name], strict=True)
             style: dict[str, Any] = {"linestyle": "--", "color": "0.4"} if name in plot.dashed else {}
-            marker = "." if len(points) < 20 else ""  # one point alone would not be seen as a line
+            marker = "." if len(steps) < 20 else ""  # one point alone would not be seen as a line
             axes.plot(steps, values, label=f"{name} {values[-1]:.4g}", marker=marker, **style)
-        if plot.log and all(value > 0 for name in plot.columns for _, value in curve.get(name, [])):
+        if plot.log and all(value > 0 for name in plot.columns for _, value in curve[name]):
             axes.set_yscale("log")
         axes.set_title(plot.title, fontsize=10)
         axes.tick_params(which="both", labelsize=8)
@@ -142,6 +149,7 @@ def write_report(
     *,
     facts: Mapping[str, Any] | None = None,
     command: str = "",
+    export: str = "{command} --export {step}",
     use: str = "senga upscale PICTURE -o LARGE.png --model {weights}",
     plots: Sequence[Plot] = SR_PLOTS,
 ) -> Path:
@@ -154,6 +162,7 @@ def write_report(
         metrics: the final table, instead of metrics.json: name -> value, or row -> (name -> value).
         facts: name -> value, shown first: what it was trained on, say.
         command: what started the run; the same goes on with it.
+        export: how the weights of a checkpoint are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
         use: how its weights are used; {weights} becomes their path.
         plots: as `draw_curves`.
     """
@@ -177,13 +186,13 @@ def write_report(
     if pictures:
         parts += ["## Pictures", *(f"![{kind}]({_url(file)})" for kind, file in pictures.items())]
     weights = sorted(folder.glob("*.safetensors"))
-    lines = [command] if command else []
+    found = sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob("checkpoint-*[0-9].pt"))
+    lines = [f"{command}  # goes on from the last checkpoint, if given more steps"] if command else []
+    if command and found and export:
+        lines.append(f"{export.format(command=command, step=found[-1])}  # the weights of a checkpoint")
     lines += [use.format(weights=path.as_posix()) for path in weights]
     if lines:
-        parts += ["## Go on, or use it"]
-        if command:
-            parts.append("The command that made it goes on from the last checkpoint, if it is given more steps.")
-        parts.append("\n".join(["```sh", *lines, "```"]))
+        parts += ["## Go on, or use it", "\n".join(["```sh", *lines, "```"])]
     for title, data in (("Settings", settings), ("Environment", environment)):
         if data:
             parts += [f"## {title}", _table(["", ""], [[f"`{key}`", _cell(value)] for key, value in _flat(data)])]
