@@ -162,7 +162,7 @@ def write_report(
         metrics: the final table, instead of metrics.json: name -> value, or row -> (name -> value).
         facts: name -> value, shown first: what it was trained on, say.
         command: what started the run; the same goes on with it.
-        export: how the weights of a checkpoint are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
+        export: how a checkpoint's weights are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
         use: how its weights are used; {weights} becomes their path.
         plots: as `draw_curves`.
     """
