@@ -117,7 +117,9 @@ def describe(sources: Sequence[Source]) -> str:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("models", nargs="*", type=Path, metavar="FILE", help="weights of ours; none: all in weights/")
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "art", metavar="DIR", help="a set with manifest.csv")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT / "data" / "art", metavar="DIR", help="a set with manifest.csv"
+    )
     parser.add_argument("--scale", type=int, nargs="+", help="default: 2, 4 and those of the models")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument(
@@ -128,8 +130,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="psnr and ssim alone take a tenth of the time",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="so many pictures, evenly spread; 0: all")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of ours; peers have fp32")
-    parser.add_argument("--by-source", choices=CONDITIONS, metavar="CONDITION", help="also a table by source of picture")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of ours; peers have fp32"
+    )
+    parser.add_argument(
+        "--by-source", choices=CONDITIONS, metavar="CONDITION", help="also a table by source of picture"
+    )
     parser.add_argument("--bf16", action="store_true", help="also how far bf16 inference is from fp32")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="every score of every picture")
     parser.add_argument("--crops", type=Path, metavar="DIR", help="write side-by-side sheets")
