@@ -1,7 +1,7 @@
 """Our upscalers, the peers and plain filters on the same pictures, by the same code.
 
     python -m benchmarks.quality                                     # every upscaler in weights/, x2 and x4
-    python -m benchmarks.quality my.safetensors --metrics psnr ssim --limit 40
+    python -m benchmarks.quality --models my.safetensors --metrics psnr ssim --limit 40
     python -m benchmarks.quality --crops sheets --csv scores.csv --write-docs
 
 Run it from the repository root, with the set that `python -m senga.training.build_dataset --out data/art` writes. The
@@ -82,6 +82,7 @@ def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: str | Non
 def write_csv(path: Path, scores: Sequence[Score]) -> None:
     """A line for each contender, condition and picture."""
     columns = sorted({column for score in scores for column in score.values})
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["scale", "condition", "picture", "source", "side", "name", *columns])
@@ -116,7 +117,9 @@ def describe(sources: Sequence[Source]) -> str:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("models", nargs="*", type=Path, metavar="FILE", help="weights of ours; none: all in weights/")
+    parser.add_argument(
+        "--models", nargs="+", type=Path, metavar="FILE", help="weights of ours; default: all in weights/"
+    )
     parser.add_argument(
         "--data", type=Path, default=ROOT / "data" / "art", metavar="DIR", help="a set with manifest.csv"
     )

@@ -25,7 +25,7 @@ def flip(output: Picture, reference: Picture) -> float:
         import flip_evaluator  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SengaError(
-            "FLIP needs the package flip-evaluator, which is not installed; run: pip install 'senga[bench]'"
+            "FLIP needs the package flip-evaluator, which is not installed; run: pip install flip-evaluator"
         ) from error
     a, b = (picture.astype(np.float32) / 255 for picture in (reference, output))
     _, mean, _ = flip_evaluator.evaluate(a, b, "LDR", applyMagma=False)

@@ -239,6 +239,13 @@ def test_another_file_of_the_same_name_is_another_contender(tmp_path):
     assert quality_contenders.ours([tmp_path / "mine.safetensors"], "fp32")[0].identity != first.identity
 
 
+def test_two_files_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    (tmp_path / "b").mkdir()
+    paths = [made_file(tmp_path), made_file(tmp_path / "b"), made_file(tmp_path, "other.safetensors")]
+    names = [contender.name for contender in quality_contenders.ours(paths, "fp32")]
+    assert names == [str(paths[0]), str(paths[1]), "other"]
+
+
 def test_unnamed_peers_without_their_package_are_left_out_with_a_word(monkeypatch, caplog):
     def missing(package):
         raise SengaError(f"{package} is not installed")
@@ -382,7 +389,18 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     docs.write_text(f"before\n{quality.BEGIN} -->\nold\n{quality.END}\nafter\n", encoding="utf-8")
     monkeypatch.setattr(quality, "DOCS", docs)
     monkeypatch.setattr(quality, "BF16_PEERS", ())
-    common = [str(mine), "--data", str(folder), "--cache", str(tmp_path / "kept"), "--peers", "none", "--scale", "2"]
+    common = [
+        "--models",
+        str(mine),
+        "--data",
+        str(folder),
+        "--cache",
+        str(tmp_path / "kept"),
+        "--peers",
+        "none",
+        "--scale",
+        "2",
+    ]
     options = ["--metrics", "psnr", "ssim", "--conditions", "clean", "q75", "--by-source", "q75", "--bf16"]
     files = ["--csv", str(tmp_path / "s.csv"), "--crops", str(tmp_path / "sheets"), "--sheets", "1", "--write-docs"]
     assert quality.main([*common, *options, *files]) == 0
@@ -423,7 +441,7 @@ def test_at_scale_1_the_damaged_picture_itself_is_the_baseline(tmp_path, capsys)
         "clean",
         "q50",
     ]
-    assert quality.main([str(path), "--data", str(folder), "--scale", "1", *options]) == 0
+    assert quality.main(["--models", str(path), "--data", str(folder), "--scale", "1", *options]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[4].split()[:2] == ["untouched", "*100.00"]
     assert float(lines[4].split()[3].lstrip("*")) < 50
@@ -461,7 +479,7 @@ def test_several_processes_keep_the_order(tmp_path, monkeypatch):
     ("change", "message"),
     [
         (["--peers", "spam"], "peer 'spam' is unknown"),
-        (["no/such.safetensors"], "no such file"),
+        (["--models", "no/such.safetensors"], "no such file"),
         (["--data", "no/such/folder", "--peers", "none"], "there is no manifest"),
     ],
 )

@@ -136,7 +136,7 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
         from ssimulacra2 import compute_ssimulacra2  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SengaError(
-            "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install 'senga[bench]'"
+            "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install ssimulacra2"
         ) from error
     if image.shape != reference.shape or min(image.shape[-2:]) < SMALLEST_SSIMULACRA2:
         raise SengaError(
