@@ -66,7 +66,7 @@ def contenders(args: argparse.Namespace) -> list[Contender]:
     return found
 
 
-def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: str | None) -> list[Table]:
+def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: Iterable[str]) -> list[Table]:
     found: list[Table] = []
     for scale in sorted({score.scale for score in scores}):
         some = [score for score in scores if score.scale == scale]
@@ -74,8 +74,7 @@ def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: str | Non
             found.append(means(some, metric, f"x{scale}: "))
             lead = leads(some, metric, f"x{scale}: ")
             found += [] if lead is None else [lead]
-            if by_source:
-                found.append(groups(some, metric, by_source, f"x{scale}: "))
+            found += [groups(some, metric, condition, f"x{scale}: ") for condition in by_source]
     return found
 
 
@@ -136,9 +135,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of ours; peers have fp32"
     )
-    parser.add_argument(
-        "--by-source", choices=CONDITIONS, metavar="CONDITION", help="also a table by source of picture"
-    )
+    parser.add_argument("--by-source", nargs="+", choices=CONDITIONS, default=[], help="also tables by source")
     parser.add_argument("--bf16", action="store_true", help="also how far bf16 inference is from fp32")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="every score of every picture")
     parser.add_argument("--crops", type=Path, metavar="DIR", help="write side-by-side sheets")
@@ -155,6 +152,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     torch.set_num_threads(1)
     try:
+        unknown = [name for name in args.by_source if name not in args.conditions]
+        if unknown:
+            raise SengaError(f"--by-source {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
         rivals = contenders(args)
         sources = load_pictures(args.data, args.limit)
         pairs = {

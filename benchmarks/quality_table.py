@@ -78,16 +78,18 @@ def means(scores: Sequence[Score], metric: str, title: str) -> Table:
 
 
 def groups(scores: Sequence[Score], metric: str, condition: str, title: str) -> Table:
-    """Rows contenders, columns groups of pictures: the mean under one condition."""
-    scores = [score for score in scores if score.condition == condition]
+    """Rows contenders, columns groups of pictures: the mean under one condition, and the mean of those means."""
     cells: dict[tuple[str, str], list[float]] = {}
     for score in scores:
-        cells.setdefault((score.name, score.group), []).append(score.values[metric])
+        if score.condition == condition:
+            cells.setdefault((score.name, score.group), []).append(score.values[metric])
     names = list(dict.fromkeys(name for name, _ in cells))
     kinds = sorted({group for _, group in cells})
-    header = ["", *(f"{kind} ({len(cells[names[0], kind])})" for kind in kinds)]
-    digits = METRICS[metric].digits
-    rows = [[name, *(f"{mean(cells[name, kind]):.{digits}f}" for kind in kinds)] for name in names]
+    header = ["", *(f"{kind} ({len(cells[names[0], kind])})" for kind in kinds), "sources alike"]
+    rows = []
+    for name in names:
+        values = [mean(cells[name, kind]) for kind in kinds]
+        rows.append([name, *(f"{value:.{METRICS[metric].digits}f}" for value in [*values, mean(values)])])
     return Table(f"{title}{METRICS[metric].title}, {condition}, by source (pictures)", header, rows)
 
 

@@ -181,8 +181,8 @@ def test_each_condition_is_won_and_led_by_itself():
 
 def test_groups_have_their_own_means():
     table = quality_table.groups(scores({"peer": [30, 20, 40], "mine": [1, 2, 3]}), "psnr", "clean", "x2: ")
-    assert table.header == ["", "even (2)", "odd (1)"]
-    assert table.rows == [["peer", "35.00", "20.00"], ["mine", "2.00", "2.00"]]
+    assert table.header == ["", "even (2)", "odd (1)", "sources alike"]
+    assert table.rows == [["peer", "35.00", "20.00", "27.50"], ["mine", "2.00", "2.00", "2.00"]]
 
 
 def test_tables_as_text_and_markdown():
@@ -480,6 +480,7 @@ def test_several_processes_keep_the_order(tmp_path, monkeypatch):
     [
         (["--peers", "spam"], "peer 'spam' is unknown"),
         (["--models", "no/such.safetensors"], "no such file"),
+        (["--conditions", "clean", "--by-source", "q75"], "--by-source q75 is not among --conditions clean"),
         (["--data", "no/such/folder", "--peers", "none"], "there is no manifest"),
     ],
 )
