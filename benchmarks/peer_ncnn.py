@@ -6,10 +6,12 @@ the border and the multiple that sizes are brought up to are those of the progra
 """
 
 import hashlib
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,32 +37,32 @@ class Peer:
     usual: bool = False  # in the table when no peers are named
 
 
-def cunet(name: str, stem: str, **extra: bool) -> Peer:
-    return Peer(name, WAIFU2X, f"models/models-cunet/{stem}", 2, 18, 2, **extra)
+def cunet(name: str, stem: str, usual: bool = False) -> Peer:
+    return Peer(name, WAIFU2X, f"models/models-cunet/{stem}", 2, 18, 2, usual=usual)
 
 
-def cunet_x4(name: str, stem: str, **extra: bool) -> Peer:
+def cunet_x4(name: str, stem: str, usual: bool = False) -> Peer:
     """Four times as large by two passes, as its program does; noise is taken away in the first."""
     folder = "models/models-cunet"
-    return Peer(name, WAIFU2X, f"{folder}/{stem}", 4, 18, 2, then=f"{folder}/scale2.0x_model", **extra)
+    return Peer(name, WAIFU2X, f"{folder}/{stem}", 4, 18, 2, then=f"{folder}/scale2.0x_model", usual=usual)
 
 
 def cunet_x1(name: str, stem: str) -> Peer:
     return Peer(name, WAIFU2X, f"models/models-cunet/{stem}", 1, 28, 4, usual=True)
 
 
-def upconv_7(name: str, stem: str, **extra: bool) -> Peer:
-    return Peer(name, WAIFU2X, f"models/models-upconv_7_anime_style_art_rgb/{stem}", 2, 7, **extra)
+def upconv_7(name: str, stem: str, usual: bool = False) -> Peer:
+    return Peer(name, WAIFU2X, f"models/models-upconv_7_anime_style_art_rgb/{stem}", 2, 7, usual=usual)
 
 
-def cugan(name: str, stem: str, **extra: bool) -> Peer:
+def cugan(name: str, stem: str, usual: bool = False) -> Peer:
     scale = 4 if "up4x" in stem else 2
-    return Peer(name, CUGAN, f"models/{stem}", scale, {2: 18, 4: 19}[scale], 2, adds_input=scale == 4, **extra)
+    return Peer(name, CUGAN, f"models/{stem}", scale, {2: 18, 4: 19}[scale], 2, adds_input=scale == 4, usual=usual)
 
 
-def plain(name: str, package: str, stem: str, scale: int, **extra: bool) -> Peer:
+def plain(name: str, package: str, stem: str, scale: int, usual: bool = False) -> Peer:
     """A network that keeps its border: it comes back scaled, and is cut away."""
-    return Peer(name, package, stem, scale, 10, **extra)
+    return Peer(name, package, stem, scale, 10, usual=usual)
 
 
 PEERS = (
@@ -164,12 +166,16 @@ def open_peer(peer: Peer) -> Callable[[Picture], Picture]:
     return run
 
 
-def load_net(param: Path, data: Path) -> object:
+def runtime() -> Any:
+    """The module ncnn, whose names live in a compiled part without types."""
     try:
-        import ncnn
+        return importlib.import_module("ncnn")
     except ImportError as error:
         raise SengaError("peers run by the package ncnn, which is not installed; run: pip install ncnn") from error
-    net = ncnn.Net()
+
+
+def load_net(param: Path, data: Path) -> Any:
+    net = runtime().Net()
     net.opt.use_vulkan_compute = False
     net.opt.num_threads = 1
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
@@ -179,10 +185,8 @@ def load_net(param: Path, data: Path) -> object:
     return net
 
 
-def run_pass(net: object, picture: Picture, peer: Peer, scale: int) -> Picture:
+def run_pass(net: Any, picture: Picture, peer: Peer, scale: int) -> Picture:
     """(H, W, 3) -> (scale * H, scale * W, 3)."""
-    import ncnn
-
     height, width = picture.shape[:2]
     border = peer.border
     padded = np.pad(
@@ -192,9 +196,9 @@ def run_pass(net: object, picture: Picture, peer: Peer, scale: int) -> Picture:
     )
     # ncnn.Mat borrows the array's memory: `planes` has to live until the result is there.
     planes = np.ascontiguousarray(padded.transpose(2, 0, 1), dtype=np.float32) / 255
-    extractor = net.create_extractor()  # type: ignore[attr-defined]
-    extractor.input(net.input_names()[0], ncnn.Mat(planes))  # type: ignore[attr-defined]
-    code, result = extractor.extract(net.output_names()[0])  # type: ignore[attr-defined]
+    extractor = net.create_extractor()
+    extractor.input(net.input_names()[0], runtime().Mat(planes))
+    code, result = extractor.extract(net.output_names()[0])
     if code:
         raise SengaError(f"{peer.name}: ncnn gave up with code {code} on {width}x{height} pixels")
     out = np.array(result)

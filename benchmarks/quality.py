@@ -1,7 +1,7 @@
 """Our upscalers, the peers and plain filters on the same pictures, by the same code.
 
     python -m benchmarks.quality                                     # every upscaler in weights/, x2 and x4
-    python -m benchmarks.quality my.safetensors --metrics psnr ssim --limit 40
+    python -m benchmarks.quality --models my.safetensors --metrics psnr ssim --limit 40
     python -m benchmarks.quality --crops sheets --csv scores.csv --write-docs
 
 Run it from the repository root, with the set that `python -m senga.training.build_dataset --out data/art` writes. The
@@ -66,7 +66,7 @@ def contenders(args: argparse.Namespace) -> list[Contender]:
     return found
 
 
-def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: str | None) -> list[Table]:
+def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: Iterable[str]) -> list[Table]:
     found: list[Table] = []
     for scale in sorted({score.scale for score in scores}):
         some = [score for score in scores if score.scale == scale]
@@ -74,14 +74,14 @@ def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: str | Non
             found.append(means(some, metric, f"x{scale}: "))
             lead = leads(some, metric, f"x{scale}: ")
             found += [] if lead is None else [lead]
-            if by_source:
-                found.append(groups(some, metric, by_source, f"x{scale}: "))
+            found += [groups(some, metric, condition, f"x{scale}: ") for condition in by_source]
     return found
 
 
 def write_csv(path: Path, scores: Sequence[Score]) -> None:
     """A line for each contender, condition and picture."""
     columns = sorted({column for score in scores for column in score.values})
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["scale", "condition", "picture", "source", "side", "name", *columns])
@@ -116,8 +116,12 @@ def describe(sources: Sequence[Source]) -> str:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("models", nargs="*", type=Path, metavar="FILE", help="weights of ours; none: all in weights/")
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "art", metavar="DIR", help="a set with manifest.csv")
+    parser.add_argument(
+        "--models", nargs="+", type=Path, metavar="FILE", help="weights of ours; default: all in weights/"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=ROOT / "data" / "art", metavar="DIR", help="a set with manifest.csv"
+    )
     parser.add_argument("--scale", type=int, nargs="+", help="default: 2, 4 and those of the models")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument(
@@ -128,8 +132,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="psnr and ssim alone take a tenth of the time",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="so many pictures, evenly spread; 0: all")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of ours; peers have fp32")
-    parser.add_argument("--by-source", choices=CONDITIONS, metavar="CONDITION", help="also a table by source of picture")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of ours; peers have fp32"
+    )
+    parser.add_argument("--by-source", nargs="+", choices=CONDITIONS, default=[], help="also tables by source")
     parser.add_argument("--bf16", action="store_true", help="also how far bf16 inference is from fp32")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="every score of every picture")
     parser.add_argument("--crops", type=Path, metavar="DIR", help="write side-by-side sheets")
@@ -146,6 +152,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     torch.set_num_threads(1)
     try:
+        unknown = [name for name in args.by_source if name not in args.conditions]
+        if unknown:
+            raise SengaError(f"--by-source {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
         rivals = contenders(args)
         sources = load_pictures(args.data, args.limit)
         pairs = {

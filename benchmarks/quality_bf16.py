@@ -1,17 +1,20 @@
 """How far bfloat16 inference lies from float32 inference of the same weights."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from senga.arch import load_model, upscale
+from senga.arch import SengaError, load_model, upscale
 from tqdm import tqdm
 
 from .peer_weights import PEERS, read_peer
 from .quality_pictures import Pair
 from .quality_table import Table, mean
+
+log = logging.getLogger("senga")
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,19 @@ def measure(model: Any, pairs: Sequence[Pair]) -> list[Difference]:
 
 
 def table(paths: Sequence[Path], peers: Sequence[str], pairs: dict[int, list[Pair]]) -> Table:
-    """Rows: our files, and Real-ESRGAN's own weights in our network, each on the pairs of its scale."""
+    """Rows: our files, and Real-ESRGAN's own weights in our network, each on the pairs of its scale.
+
+    Those weights are left out, with a word, where their package is not installed.
+    """
     rows = []
     for name in tqdm([*map(str, paths), *peers], unit="model", leave=False, desc="bf16"):
-        model = read_peer(name) if name in PEERS else load_model(name)
+        try:
+            model = read_peer(name) if name in PEERS else load_model(name)
+        except SengaError as error:
+            if name not in PEERS:
+                raise
+            log.warning("left out: %s", error)
+            continue
         found = measure(model, pairs[model.scale])
         db = [d.db for d in found]
         rows.append(

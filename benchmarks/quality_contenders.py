@@ -7,7 +7,7 @@ picture that it got, a score's of that and the picture that it was compared with
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,12 @@ def peers(patterns: list[str], scale: int) -> list[Contender]:
     return found
 
 
-def ours(paths: Iterable[Path], precision: str) -> list[Contender]:
-    """Upscalers in files of ours. Raises SengaError for a file that is none."""
+def ours(paths: Sequence[Path], precision: str) -> list[Contender]:
+    """Upscalers in files of ours, named by the file, or by the path where two files have one name.
+
+    Raises:
+        SengaError: a file is no upscaler.
+    """
     code = hashlib.sha256()
     for path in sorted((ROOT / "arch").glob("*.py")):
         code.update(path.read_bytes())
@@ -89,7 +93,8 @@ def ours(paths: Iterable[Path], precision: str) -> list[Contender]:
             raise SengaError(f"{path}: is no upscaler; name files that upscale")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         identity = f"{sha256} {precision} {code.hexdigest()}"
-        found.append(Contender(path.stem, "ours", scale, identity, str(path), precision))
+        alone = sum(other.stem == path.stem for other in paths) == 1
+        found.append(Contender(path.stem if alone else str(path), "ours", scale, identity, str(path), precision))
     return found
 
 

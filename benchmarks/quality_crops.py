@@ -20,15 +20,20 @@ GAP = 4
 
 
 def detail(picture: Picture, multiple: int) -> tuple[int, int]:
-    """(top, left) of the DETAIL x DETAIL part with the most contrast; both are multiples of `multiple`."""
+    """(top, left) of the DETAIL x DETAIL part where neighbours differ most; both are multiples of `multiple`."""
     height, width = picture.shape[:2]
-    step = -(-DETAIL // 4 // multiple) * multiple
+    step = -(-DETAIL // 8 // multiple) * multiple
+    levels = picture.astype(np.float32)
+    rough = np.zeros((height, width), np.float32)
+    for axis in (0, 1):
+        steps = np.abs(np.diff(levels, axis=axis)).sum(2)
+        rough[: steps.shape[0], : steps.shape[1]] += steps
     places = [
         (top, left)
         for top in range(0, max(1, height - DETAIL + 1), step)
         for left in range(0, max(1, width - DETAIL + 1), step)
     ]
-    return max(places, key=lambda at: float(picture[at[0] : at[0] + DETAIL, at[1] : at[1] + DETAIL].std((0, 1)).sum()))
+    return max(places, key=lambda at: float(rough[at[0] : at[0] + DETAIL, at[1] : at[1] + DETAIL].sum()))
 
 
 def sheet(tiles: Sequence[tuple[str, Picture]]) -> Image.Image:

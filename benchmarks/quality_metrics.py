@@ -1,4 +1,4 @@
-"""The quality benchmark's metrics: a table of functions of (output, reference) pictures of 8 bits, both shaved alike."""
+"""The quality benchmark's metrics: a table of functions of (output, reference), both 8-bit pictures shaved alike."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ def to_tensor(picture: Picture) -> Tensor:
 def flip(output: Picture, reference: Picture) -> float:
     """Mean FLIP (Andersson et al. 2020) at its usual 67 pixels per degree: 0 equal, 1 as different as can be."""
     try:
-        import flip_evaluator
+        import flip_evaluator  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SengaError(
-            "FLIP needs the package flip-evaluator, which is not installed; run: pip install 'senga[bench]'"
+            "FLIP needs the package flip-evaluator, which is not installed; run: pip install flip-evaluator"
         ) from error
     a, b = (picture.astype(np.float32) / 255 for picture in (reference, output))
     _, mean, _ = flip_evaluator.evaluate(a, b, "LDR", applyMagma=False)
@@ -72,9 +72,7 @@ class Metric:
 
 
 METRICS = {
-    "psnr": Metric(
-        "PSNR_Y (dB)", 2, max, lambda a, b: {"psnr": float(psnr_y(to_tensor(a), to_tensor(b), 0)[0])}
-    ),
+    "psnr": Metric("PSNR_Y (dB)", 2, max, lambda a, b: {"psnr": float(psnr_y(to_tensor(a), to_tensor(b), 0)[0])}),
     "ssim": Metric("SSIM_Y", 4, max, lambda a, b: {"ssim": float(ssim_y(to_tensor(a), to_tensor(b), 0)[0])}),
     "ssimulacra2": Metric(
         "SSIMULACRA2", 1, max, lambda a, b: {"ssimulacra2": ssimulacra2(to_tensor(a), to_tensor(b))[0]}

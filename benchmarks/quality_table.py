@@ -17,7 +17,9 @@ class Table:
     def as_text(self) -> str:
         widths = [max(len(row[i]) for row in [self.header, *self.rows]) for i in range(len(self.header))]
         lines = [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+            "  ".join(
+                [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+            ).rstrip()
             for row in [self.header, *self.rows]
         ]
         return "\n".join([self.title, *lines, ""])
@@ -44,7 +46,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def won(table: dict[Key, dict[str, float]], metric: str) -> dict[Key, int]:
-    """On how many pictures each contender is the best of all under that condition. Equals share: each of them counts."""
+    """On how many pictures a contender is the best of all under that condition. Each of several equals counts."""
     counts = dict.fromkeys(table, 0)
     for condition in dict.fromkeys(condition for _, condition in table):
         rivals = {key: values for key, values in table.items() if key[1] == condition}
@@ -76,44 +78,48 @@ def means(scores: Sequence[Score], metric: str, title: str) -> Table:
 
 
 def groups(scores: Sequence[Score], metric: str, condition: str, title: str) -> Table:
-    """Rows contenders, columns groups of pictures: the mean under one condition."""
-    scores = [score for score in scores if score.condition == condition]
+    """Rows contenders, columns groups of pictures: the mean under one condition, and the mean of those means."""
     cells: dict[tuple[str, str], list[float]] = {}
     for score in scores:
-        cells.setdefault((score.name, score.group), []).append(score.values[metric])
+        if score.condition == condition:
+            cells.setdefault((score.name, score.group), []).append(score.values[metric])
     names = list(dict.fromkeys(name for name, _ in cells))
     kinds = sorted({group for _, group in cells})
-    header = ["", *(f"{kind} ({len(cells[names[0], kind])})" for kind in kinds)]
-    digits = METRICS[metric].digits
-    rows = [[name, *(f"{mean(cells[name, kind]):.{digits}f}" for kind in kinds)] for name in names]
+    header = ["", *(f"{kind} ({len(cells[names[0], kind])})" for kind in kinds), "sources alike"]
+    rows = []
+    for name in names:
+        values = [mean(cells[name, kind]) for kind in kinds]
+        rows.append([name, *(f"{value:.{METRICS[metric].digits}f}" for value in [*values, mean(values)])])
     return Table(f"{title}{METRICS[metric].title}, {condition}, by source (pictures)", header, rows)
 
 
 def leads(scores: Sequence[Score], metric: str, title: str) -> Table | None:
-    """Each of ours against the peer or filter with the best mean under each condition.
+    """Each of ours against the peer or filter with the best mean under each condition, picture by picture.
 
-    Cells: the mean of the differences and its standard error, pictures on which ours is better, and the peer's name.
+    The lead is the mean of the differences (ours less theirs), with its standard error. None without ours or others.
     """
-    table, best = by_key(scores, metric), METRICS[metric].best
+    table, best, digits = by_key(scores, metric), METRICS[metric].best, METRICS[metric].digits
     sides = {score.name: score.side for score in scores}
-    conditions = list(dict.fromkeys(condition for _, condition in table))
     own = [name for name, side in sides.items() if side == "ours"]
     others = [name for name, side in sides.items() if side != "ours"]
     if not own or not others:
         return None
-    digits = METRICS[metric].digits
     rows = []
     for name in own:
-        row = [name]
-        for condition in conditions:
-            means_of = {other: mean(list(table[other, condition].values())) for other in others}
-            rival = next(other for other, value in means_of.items() if value == best(means_of.values()))
+        for condition in dict.fromkeys(condition for _, condition in table):
+            theirs_by_name = {other: mean(list(table[other, condition].values())) for other in others}
+            rival = next(other for other, value in theirs_by_name.items() if value == best(theirs_by_name.values()))
             theirs, mine = table[rival, condition], table[name, condition]
             ahead = [mine[picture] - theirs[picture] for picture in mine]
-            wins = sum(mine[p] != theirs[p] and best((mine[p], theirs[p])) == mine[p] for p in mine)
-            centre = mean(ahead)
-            spread = math.fsum((value - centre) ** 2 for value in ahead) / max(1, len(ahead) - 1)
-            error = math.sqrt(spread / len(ahead))
-            row.append(f"{centre:+.{digits}f} ± {error:.{digits}f}, {wins} of {len(ahead)}, {rival}")
-        rows.append(row)
-    return Table(f"{title}{METRICS[metric].title}: ours less the best other", ["", *conditions], rows)
+            better = sum(mine[p] != theirs[p] and best((mine[p], theirs[p])) == mine[p] for p in mine)
+            lead, error = f"{mean(ahead):+.{digits}f}", f"{standard_error(ahead):.{digits}f}"
+            values = (f"{mean(list(mine.values())):.{digits}f}", f"{theirs_by_name[rival]:.{digits}f}")
+            rows.append([name, condition, *values, rival, f"{lead} ± {error}", f"{better} of {len(ahead)}"])
+    header = ["", "condition", "ours", "theirs", "best other", "ours less theirs", "pictures better"]
+    return Table(f"{title}{METRICS[metric].title}, against the best other", header, rows)
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean; 0 for a single value."""
+    centre = mean(values)
+    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / max(1, len(values) - 1) / len(values))

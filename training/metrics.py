@@ -133,10 +133,10 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
         SengaError: the package is missing, the shapes differ, or a side is under 8 pixels.
     """
     try:
-        from ssimulacra2 import compute_ssimulacra2
+        from ssimulacra2 import compute_ssimulacra2  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SengaError(
-            "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install 'senga[bench]'"
+            "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install ssimulacra2"
         ) from error
     if image.shape != reference.shape or min(image.shape[-2:]) < SMALLEST_SSIMULACRA2:
         raise SengaError(
