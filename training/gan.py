@@ -8,12 +8,14 @@ and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they 
 from collections.abc import Callable
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..arch.precision import autocast
 from .losses import blur
+from .settings import GanSettings
 
 
 class UNetDiscriminator(nn.Module):
@@ -142,3 +144,35 @@ def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, thres
         soft = blur((residue.abs() * 255 > threshold).float(), taps, sigma, mirror=True).clamp(0, 1)
         sharp = (picture + amount * residue).clamp(0, 1)
         return soft * sharp + (1 - soft) * picture
+
+
+class GanStep:
+    """The discriminator of a run with its optimiser: what it says of a generator's pictures, and how it learns.
+
+    Args:
+        fabric: puts it on the device; averages its gradients over processes.
+        settings: kind, learning_rate, features.
+        channels: of the pictures.
+    """
+
+    def __init__(self, fabric: Fabric, settings: GanSettings, channels: int) -> None:
+        self.fabric, self.kind = fabric, settings.kind
+        self.bare = UNetDiscriminator(features=settings.features, channels=channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = fabric.setup_module(self.bare)
+        self.optimiser = torch.optim.AdamW(self.bare.parameters(), settings.learning_rate, weight_decay=0.0)
+
+    def opinion(self, fake: Tensor, real: Tensor) -> Tensor:
+        """The generator's loss. Gradients reach `fake` alone."""
+        self.bare.requires_grad_(False)
+        with self.fabric.autocast():
+            said = self.bare(fake), self.bare(real)
+        self.bare.requires_grad_(True)
+        return generator_loss(self.kind, fake=said[0], real=said[1])
+
+    def learn(self, fake: Tensor, real: Tensor) -> None:
+        """One step of the discriminator on a detached batch."""
+        # One call for both, or the processes would average half of the gradient.
+        said = self.net(torch.cat((fake, real))).chunk(2)
+        self.bare.zero_grad(set_to_none=True)
+        self.fabric.backward(discriminator_loss(self.kind, fake=said[0], real=said[1]))
+        self.optimiser.step()
