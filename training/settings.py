@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,8 +12,6 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..arch import SengaError
-
-FILTER_NAMES = ("box", "bilinear", "hamming", "bicubic", "lanczos")  # Pillow's, to make LR pictures with
 
 
 def check(holds: bool, name: str, value: Any, wanted: str) -> None:
@@ -37,15 +36,17 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    folder: str = "data/art"  # made by `python -m senga.training.build_dataset`; holds manifest.csv
+    folder: str = "data/art"  # with or without a manifest.csv, or shards: shards-{000..012}.tar
     shares: dict[str, float] = field(default_factory=dict)  # source -> weight in the draw; a source not named has 1
+    val_share: float = 0.02  # of the pictures that no manifest assigns to train or val
     patch: int = 48  # side of an LR patch, pixels
-    batch: int = 16
+    batch: int = 16  # over all processes
     shrink: list[float] = field(default_factory=lambda: [0.5, 1.0])  # HR pictures are first reduced by a factor in here
-    filters: dict[str, float] = field(default_factory=lambda: {"bicubic": 1.0})  # Pillow filter -> weight in the draw
-    jpeg_probability: float = 0.0
-    jpeg_quality: list[int] = field(default_factory=lambda: [75, 95])
+    degradation: str | dict[str, float] = "senga_clean"  # preset or recipe.json that makes LR; or weights of several
+    mine: float = 0.0  # share of the patches that are the hardest of mine_among crops of their picture
+    mine_among: int = 4
     cache_gib: float = 4.0  # decoded pictures kept in memory
+    workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
 
     def __post_init__(self) -> None:
         check(self.patch > 0 and self.batch > 0, "data.patch and data.batch", (self.patch, self.batch), "1 or more")
@@ -54,12 +55,23 @@ class DataSettings:
         check(
             len(self.shrink) == 2 and 0 < low <= high <= 1, "data.shrink", self.shrink, "two factors, 0 < a <= b <= 1"
         )
-        known = set(self.filters) <= set(FILTER_NAMES) and sum(self.filters.values()) > 0
-        check(known, "data.filters", self.filters, f"weights for {', '.join(FILTER_NAMES)}, not all 0")
-        check(0 <= self.jpeg_probability <= 1, "data.jpeg_probability", self.jpeg_probability, "0 to 1")
-        worst, best = [*self.jpeg_quality, 0, 0][:2]
-        held = len(self.jpeg_quality) == 2 and 1 <= worst <= best <= 100
-        check(held, "data.jpeg_quality", self.jpeg_quality, "two qualities, 1 <= a <= b <= 100")
+        check(_names_recipes(self.degradation), "data.degradation", self.degradation, RECIPES_WANTED)
+        check(0 <= self.val_share < 1, "data.val_share", self.val_share, "0 or more, below 1")
+        check(0 <= self.mine <= 1, "data.mine", self.mine, "0 to 1")
+        check(self.mine_among > 1, "data.mine_among", self.mine_among, "2 or more")
+        check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
+        check(self.workers >= 0, "data.workers", self.workers, "0 or more")
+
+
+RECIPES_WANTED = "a preset, a recipe's .json, or a table of such names with weights of 0 or more, not all 0"
+
+
+def _names_recipes(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return isinstance(value, str)
+    weights = list(value.values())
+    numbers = all(type(w) in (int, float) and 0 <= w < math.inf for w in weights)
+    return numbers and sum(weights) > 0
 
 
 @dataclass(frozen=True)
