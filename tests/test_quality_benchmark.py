@@ -96,6 +96,17 @@ def test_the_offset_finds_a_picture_moved_by_a_fraction(right, down):
     assert values["offset"] == max(abs(values["right"]), abs(values["down"]))
 
 
+def test_a_moved_picture_is_as_good_as_another_once_it_is_moved_back():
+    reference = waves(64)
+    values = quality_metrics.measure(waves(64, 0.2, -0.15), reference, 2, ["psnr", "aligned"])
+    assert values["psnr"] < 40
+    assert values["aligned"] > values["psnr"] + 8
+    noise = np.random.default_rng(0).integers(-9, 10, reference.shape)
+    blurred = np.clip(reference + noise, 0, 255).astype(np.uint8)
+    values = quality_metrics.measure(blurred, reference, 2, ["psnr", "aligned"])
+    assert values["aligned"] == pytest.approx(values["psnr"], abs=0.3)
+
+
 def test_a_flat_picture_has_no_offset():
     flat = np.full((32, 32, 3), 90, np.uint8)
     assert quality_metrics.measure(flat, flat, 2, ["offset"]) == {"offset": 0, "right": 0, "down": 0}
