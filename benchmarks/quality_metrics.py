@@ -13,6 +13,8 @@ from torch import Tensor
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 
+WRAPPED = 4  # pixels at each border that a moved picture has from its other side, or that ring from there
+
 
 def to_tensor(picture: Picture) -> Tensor:
     """(H, W, 3) levels -> (1, 3, H, W) float32 in [0, 1]."""
@@ -53,6 +55,20 @@ def offset(output: Tensor, reference: Tensor) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
+def moved(picture: Tensor, right: float, down: float) -> Tensor:
+    """(1, 3, H, W) moved by a fraction of a pixel, as a phase; what leaves at one side enters at the other."""
+    height, width = picture.shape[-2:]
+    waves = torch.fft.fftfreq(height)[:, None] * down + torch.fft.fftfreq(width)[None] * right
+    return torch.fft.ifft2(torch.fft.fft2(picture) * torch.exp(-2j * torch.pi * waves)).real.clamp(0, 1)
+
+
+def of_aligned(output: Picture, reference: Picture) -> dict[str, float]:
+    """PSNR_Y after the result was moved back by its own offset: what a network loses by laying pictures aside."""
+    a, b = to_tensor(output), to_tensor(reference)
+    right, down = offset(a, b)
+    return {"aligned": float(psnr_y(moved(a, -right, -down), b, WRAPPED)[0])}
+
+
 def of_shift(output: Picture, reference: Picture) -> dict[str, float]:
     red, green, blue = colour_shift(to_tensor(output), to_tensor(reference))[0].tolist()
     return {"shift": max(map(abs, (red, green, blue))), "red": red, "green": green, "blue": blue}
@@ -79,6 +95,7 @@ METRICS = {
     ),
     "flip": Metric("FLIP (lower is better)", 4, min, lambda a, b: {"flip": flip(a, b)}),
     "shift": Metric("colour shift, worst channel (of 255, lower is better)", 2, min, of_shift),
+    "aligned": Metric("PSNR_Y after moving each result onto its place (dB)", 2, max, of_aligned),
     "offset": Metric("offset (pixels of the result, lower is better)", 3, min, of_offset),
 }
 
