@@ -85,7 +85,8 @@ class TaggerModel:
         in the batch: the arithmetic is float32, in passes of one size that are filled up where pictures are missing
         (libraries take sums in another order for another number of pictures).
         """
-        rows = [self.predict(self.prepare(part.to(self.device))) for part in passes(image, self.device)]
+        # Prepared where the pictures are: less to move, and not every device has the antialiased filters.
+        rows = [self.predict(self.prepare(part)) for part in passes(image, self.device)]
         return torch.cat(rows).to(image.device)
 
     def prepare(self, image: Tensor) -> Tensor:

@@ -12,8 +12,7 @@ app.registerExtension({
       let widget = this.widgets?.find((w) => w.name === "found");
       if (!widget) {
         widget = ComfyWidgets["STRING"](this, "found", ["STRING", { multiline: true }], app).widget;
-        widget.inputEl.readOnly = true;
-        widget.inputEl.placeholder = "the tags";
+        if (widget.inputEl) widget.inputEl.readOnly = true;
         // No input of the node: it must not stand among the values that a workflow saves by place, nor be posted.
         widget.serialize = false;
         widget.options.serialize = false;
