@@ -176,9 +176,9 @@ def test_groups_have_their_own_means():
 
 
 def test_tables_as_text_and_markdown():
-    table = quality_table.Table("t", ["", "clean"], [["a", "1.00"], ["long", "12.00"]])
-    assert table.as_text() == "t\n      clean\na      1.00\nlong  12.00\n"
-    assert table.as_markdown() == "**t**\n\n|  | clean |\n| --- | ---: |\n| a | 1.00 |\n| long | 12.00 |\n"
+    table = quality_table.Table("t", ["", "clean"], [["a", "1.00"], ["long", "*2.00 (1)"]])
+    assert table.as_text() == "t\n          clean\na          1.00\nlong  *2.00 (1)\n"
+    assert table.as_markdown() == "**t**\n\n|  | clean |\n| --- | ---: |\n| a | 1.00 |\n| long | **2.00** (1) |\n"
 
 
 # bf16, sheets, the command
@@ -261,7 +261,12 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     assert lines[0]["source"] == "source_0"
     assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["x2_clean_0.png", "x2_q75_0.png"]
     page = docs.read_text(encoding="utf-8")
-    assert page.startswith(f"before\n{quality.BEGIN} ")
+    # The options that made the numbers, and no folder of this machine.
+    made = (
+        f"{quality.BEGIN} --models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
+    )
+    assert page.startswith(f"before\n{made} --by-source q75 --bf16 -->\n")
+    assert str(tmp_path) not in page
     assert "\nold\n" not in page
     assert page.endswith(f"{quality.END}\nafter\n")
     assert "| mine |" in page

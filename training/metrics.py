@@ -124,7 +124,7 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
     """SSIMULACRA2 of each picture of a batch, rounded to 8 bits: 100 equal, 90 hardly told apart, 70 good, 30 poor.
 
     Cloudinary's perceptual score, made for compressed pictures, by the package ssimulacra2 (a port of the libjxl
-    tool). It looks at colour as well, and has no lower end. About 0.2 s for 256 x 256 pixels.
+    tool). It looks at colour as well, and has no lower end.
 
     Args:
         image, reference: (B, 3, H, W) in [0, 1].
