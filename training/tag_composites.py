@@ -113,7 +113,7 @@ def draw_figure(drawing: Image.Image, place: Place, size: tuple[int, int]) -> Im
     side = max(1, round(place.side))
     figure = drawing.resize((side, side), Image.Resampling.LANCZOS)
     if place.angle:
-        figure = figure.rotate(place.angle, Image.Resampling.BICUBIC)
+        figure = figure.rotate(place.angle, Image.Resampling.BILINEAR)
     layer = Image.new("RGBA", size)
     layer.paste(figure, (round(place.left), round(place.top)))
     return layer

@@ -131,18 +131,19 @@ class Says:
 
 def read(words: str) -> Says:
     """One entry of a table: `smile` is seen, `teeth?` is in doubt, `~mouth` leaves a family undecided (hidden),
-    `@shirt` stands for the tag of the chosen colour. Raises KeyError for a tag or a family that is not in FAMILIES."""
-    tags, unknown, coloured = set[str](), set[str](), set[str]()
+    `@shirt` stands for the tag of the chosen colour; beside "~shirt" a "collared_shirt" is still seen. Raises KeyError
+    for a tag or a family that is not in FAMILIES."""
+    tags, unknown, hidden, coloured = set[str](), set[str](), set[str](), set[str]()
     for word in words.split():
         if word.startswith("~"):
-            unknown.update(FAMILIES[word[1:]])
+            hidden.update(FAMILIES[word[1:]])
         elif word.startswith("@"):
             coloured.add(word[1:])
         else:
             tag = word.removesuffix("?")
             FAMILY_OF[tag]  # a slip of the pen must not become a tag
             (unknown if word.endswith("?") else tags).add(tag)
-    return Says(frozenset(tags), frozenset(unknown), frozenset(coloured))
+    return Says(frozenset(tags), frozenset(unknown | (hidden - tags)), frozenset(coloured))
 
 
 @dataclass(frozen=True)

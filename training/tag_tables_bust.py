@@ -72,7 +72,7 @@ OPEN_PEEPS = Style(
             {
                 "eyepatch one_eye_closed?": "eyepatch",
                 "glasses round_eyewear?": "glasses glasses2 glasses3 glasses4 glasses5",
-                "sunglasses ~eyes": "sunglasses*2 sunglasses2*2",
+                "sunglasses ~eyes ~emotion": "sunglasses*2 sunglasses2*2",
             },
             chance=0.3,
         ),

@@ -51,7 +51,7 @@ BIG_SMILE = Style(
                 "glasses round_eyewear": "glasses*2",
                 "tiara": "sailormoonCrown",
                 "red_nose": "clownNose",
-                "sleep_mask ~eyes": "sleepMask",
+                "sleep_mask ~eyes ~emotion": "sleepMask",
                 "sunglasses ~eyes": "sunglasses*2",
                 "surgical_mask ~mouth ~facial_hair": "faceMask*2",
                 "mustache closed_mouth?": "mustache",
@@ -95,7 +95,7 @@ TOON_HEAD = Style(
                 "turtleneck ~shirt": "turtleNeck",
                 "open_jacket ~shirt": "openJacket",
                 "bare_shoulders ~shirt": "dress",
-                "collared_shirt ~shirt": "shirt",
+                "collared_shirt shirt ~shirt": "shirt",
                 "@shirt": "tShirt",
             }
         ),
@@ -174,7 +174,8 @@ PERSONAS = Style(
         "body": attribute({"": "squared rounded small"}),
     },
     shirt="clothingColor",
-    always="@shirt no_lineart ~emotion",
+    # A light oval lies over every face, so dark skin is not dark there.
+    always="@shirt no_lineart ~emotion dark_skin?",
     face=(0.2, 0.2, 0.8, 0.85),
 )
 

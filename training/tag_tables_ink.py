@@ -97,6 +97,8 @@ ADVENTURER = Style(
                 " short10 short11 short14 short17 short18 short19",
             ),
         ),
+        # The first one, black bars, lies over the eyes. Fringes hide most of them, so nothing is said of any.
+        "eyebrows": attribute({"": " ".join(f"variant{number:02d}" for number in range(2, 16))}),
         "features": attribute(
             {"mustache": "mustache", "blush": "blush*2", "mole": "birthmark", "freckles": "freckles"}, chance=0.3
         ),
@@ -237,8 +239,9 @@ CROODLES = Style(
         "beard": attribute({"stubble": "variant01 variant03", "beard": "variant04"}, chance=0.1),
         "mustache": attribute({"mustache ~mouth": "variant01 variant03"}, chance=0.08),
     },
-    hair="topColor",
+    hair=None,
     skin=None,
+    fixed={"topColor": ["000000", "7a1f1f", "1f3f8a", "1f6b2f", "5a1f7a", "7a4a2a"]},
     # Hair is a few coloured lines here, so its colour is not said.
     always="~hair_colour ~emotion half-closed_eyes? monochrome? greyscale? silhouette?",
     face=(0.2, 0.25, 0.85, 0.85),

@@ -21,6 +21,7 @@ DYLAN = Style(
                 "curly_hair": "longCurls shortCurls",
                 "curly_hair? wavy_hair?": "fluffy wavy",
                 "spiked_hair": "spiky",
+                "angry? v-shaped_eyebrows?": "fluffy shaggy bangs roundBob",
             }
         ),
         "mood": attribute(
@@ -128,9 +129,9 @@ PIXEL_ART = Style(
         ),
         "mouth": attribute(
             {
-                "smile closed_mouth?": "happy03 happy04 happy07*2 happy08*2 happy09*3 happy10 happy11",
-                "smile open_mouth": "happy06*4",
-                "frown closed_mouth?": "sad01*3 sad02 sad03 sad08 sad09",
+                "smile closed_mouth?": "happy07*2 happy08*2 happy09*3",
+                "smile open_mouth?": "happy06*3",
+                "frown closed_mouth?": "sad01*4",
                 "closed_mouth?": "sad04 sad05 sad06 sad07",
             }
         ),
