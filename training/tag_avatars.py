@@ -126,7 +126,9 @@ def choose_character(style: Style, draw: random.Random, taken: set[tuple[str | N
     while True:
         choice = choose(style, draw)
         mark = hair_of(style, choice)
-        if mark[1] and mark not in taken:
+        variant = style.attributes[style.hair_option].variants[mark[0] or ""]
+        # A head that is always black may not be a character's, or nobody else could have it.
+        if mark[1] and mark not in taken and mark[1] not in variant.tags:
             return choice
 
 

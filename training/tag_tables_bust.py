@@ -24,7 +24,7 @@ OPEN_PEEPS = Style(
                 "medium_hair? long_hair?": "medium3 mediumBangs mediumStraight",
                 "long_hair": "long longBangs longCurly",
                 "bald": "noHair1*2",
-                "afro curly_hair?": "afro longAfro",
+                "afro curly_hair?": "afro*3 longAfro*3",
                 "curly_hair": "longCurly",
                 "curly_hair?": "twists twists2 mediumBangs2 short3 shaved1",
                 "wavy_hair?": "mediumBangs2 longCurly long longBangs medium2 mediumBangs",
@@ -41,7 +41,7 @@ OPEN_PEEPS = Style(
                 "hair_ornament? hairband? hat?": "bun",
                 "hair_bun? single_hair_bun? ponytail?": "grayMedium mediumBangs2",
                 "ponytail braid? single_braid?": "cornrows*3 cornrows2",
-                "beanie ~hair_shape": "hatBeanie*2",
+                "beanie ~hair_shape": "hatBeanie*4",
                 "hat": "hatHip*2",
                 "hijab": "hijab*2",
                 "turban": "turban*2",
@@ -81,7 +81,7 @@ OPEN_PEEPS = Style(
                 "beard": "chin full full2 full3 full4",
                 "mustache": "full full2 full3 full4 moustache1 moustache2 moustache3 moustache4 moustache5 moustache6"
                 " moustache7 moustache8 moustache9 goatee1",
-                "goatee": "goatee2",
+                "goatee": "goatee2*5",
                 "goatee? beard?": "goatee1",
                 "mustache? beard?": "goatee2",
                 "~mouth": "full2 full3 full4 moustache2 moustache3 moustache5 moustache6 moustache7 moustache9 goatee1"
@@ -151,7 +151,7 @@ NOTIONISTS = Style(
             {
                 "": "variant05 variant06 variant11 variant12 variant13 variant14 variant15 variant21 variant22"
                 " variant25",
-                "backpack": "variant01 variant02 variant03 variant04",
+                "backpack": "variant01*2 variant02*2 variant03*2 variant04*2",
                 "hoodie": "variant23*3 variant24*3",
                 "jacket? hoodie? open_jacket?": "variant07 variant08 variant16",
                 "jacket? open_jacket?": "variant09 variant10",
@@ -208,7 +208,7 @@ MICAH = Style(
         ),
         "glasses": attribute({"glasses round_eyewear": "round", "glasses": "square"}, chance=0.3),
         "earrings": attribute(
-            {"hoop_earrings": "hoop", "earrings": "stud"},
+            {"earrings": "hoop*2 stud"},
             chance=0.3,
             only_with=("hair", "fonze mrClean mrT turban dannyPhantom"),
         ),

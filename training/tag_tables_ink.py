@@ -12,7 +12,7 @@ ADVENTURER = Style(
             {
                 "short_hair": "short01 short02 short03 short04 short05 short06 short07 short08 short09 short10 short11"
                 " short14 short16 short17 short18",
-                "bald": "short19*3",
+                "bald": "short19*4",
                 "~hair_length": "long10 long11 long12 long13 long14 long15 long16 long19 long23 short15",
                 "long_hair": "long06 long09",
                 "medium_hair? long_hair?": "long04 long05 long07 long08 long17 long18 long20 long22",
@@ -40,7 +40,7 @@ ADVENTURER = Style(
                 "double_bun": "long13*2 long23*2",
                 "low_twintails": "long14*3",
                 "twintails": "long15*3",
-                "single_braid": "long16*3",
+                "single_braid": "long16*6",
                 "ponytail": "long19*3",
             }
         ),
@@ -52,7 +52,7 @@ ADVENTURER = Style(
                 "half-closed_eyes": "variant04 variant16 variant17 variant18",
                 "closed_eyes": "variant19*2 variant20*2",
                 "one_eye_closed": "variant21*2 variant22*2",
-                "sparkling_eyes": "variant23*3",
+                "sparkling_eyes": "variant23*4",
             }
         ),
         "mouth": attribute(
@@ -100,7 +100,7 @@ ADVENTURER = Style(
         # The first one, black bars, lies over the eyes. Fringes hide most of them, so nothing is said of any.
         "eyebrows": attribute({"": " ".join(f"variant{number:02d}" for number in range(2, 16))}),
         "features": attribute(
-            {"mustache": "mustache", "blush": "blush*2", "mole": "birthmark", "freckles": "freckles"}, chance=0.3
+            {"mustache": "mustache", "blush": "blush*2", "mole": "birthmark*2", "freckles": "freckles"}, chance=0.3
         ),
     },
     always="~emotion",
@@ -207,9 +207,9 @@ CROODLES = Style(
                 "twintails low_twintails?": "variant16*3",
                 "~hair_length ~hair_shape": "variant20 variant21 variant22 variant24 variant25",
                 "hat": "variant20",
-                "beanie": "variant21",
-                "mortarboard": "variant22",
-                "beret": "variant24",
+                "beanie": "variant21*3",
+                "mortarboard": "variant22*4",
+                "beret": "variant24*4",
                 "baseball_cap": "variant25*2",
             }
         ),
