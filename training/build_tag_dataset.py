@@ -166,13 +166,17 @@ def plan_group(name: str, styles: Sequence[str], crowds: dict[str, Supply], cast
 # --- how it is made ---------------------------------------------------------------------------------------------------
 
 
+def fault(error: SourceError) -> str:
+    """The message without the way out that only build_dataset has."""
+    return str(error).partition("; to build without this source")[0].partition(", or build without SVG")[0]
+
+
 def load_clips(cache: Path, limit: int | None) -> dict[str, list[Clip]]:
     """Drawings of Open Clip Art for behind the figures: other ones for training than for the other splits."""
     try:
         root = debian_package("openclipart", "openclipart-svg", cache) / "usr/share/openclipart/svg"
     except SourceError as error:
-        reason = str(error).rpartition("; ")[0]
-        raise SourceError(f"{reason}; to build with plain backgrounds alone, add --no-clips") from error
+        raise SourceError(f"{fault(error)}; to build with plain backgrounds alone, add --no-clips") from error
     listed = [picture for picture in list_openclipart(root) if picture.name.startswith(CLIP_FOLDERS)]
     clips: dict[str, list[Clip]] = {"train": [], "other": []}
     for picture in evenly(listed, CLIPS if limit is None else min(CLIPS, 4 * limit)):
@@ -299,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             plans = plan(options.limit)
             rows = build(plans, lambda figures, sides: draw_avatars(figures, sides, packages), clips, options.out)
     except SourceError as error:
-        logger.error("%s", error)
+        logger.error("%s", fault(error))
         return 1
     logger.info("%s", summarise(rows))
     return 0

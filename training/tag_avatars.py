@@ -26,7 +26,7 @@ CHARACTERS: dict[str, tuple[str, ...]] = {
     "miniavs": ("jette_moss", "koa_finch"),
     "pixelArt": ("lark_eightbit", "mio_tileson", "nix_palette"),
 }
-LASTING = ("features", "freckles", "facialHair", "beard", "cheek")  # marks that a character keeps
+LASTING = ("features", "freckles", "facialHair", "beard", "mustache", "cheek")  # marks that a character keeps
 
 
 @dataclass(frozen=True)
@@ -121,28 +121,28 @@ def avatar(name: str, choice: Choice, seed: str, flip: bool, character: str = ""
     return Avatar(name, json.dumps(options, sort_keys=True), tags, unknown, key, character)
 
 
-def choose_character(style: Style, draw: random.Random, taken: set[tuple[str | None, str]]) -> Choice:
+def choose_character(style: Style, draw: random.Random, taken: set[tuple[str, str]]) -> Choice:
     """Attributes for a character: hair that no other figure of this style has in this colour."""
     while True:
         choice = choose(style, draw)
         mark = hair_of(style, choice)
-        variant = style.attributes[style.hair_option].variants[mark[0] or ""]
+        variant = style.attributes[style.hair_option].variants[mark[0]]
         # A head that is always black may not be a character's, or nobody else could have it.
         if mark[1] and mark not in taken and mark[1] not in variant.tags:
             return choice
 
 
-def hair_of(style: Style, choice: Choice) -> tuple[str | None, str]:
-    """The variant and the tag of its colour, empty where no colour is said."""
+def hair_of(style: Style, choice: Choice) -> tuple[str, str]:
+    """The variant of the hair, and the tag of its colour, empty where none is said."""
     colour = says(style, choice)[0].intersection(FAMILIES["hair_colour"])
-    return choice.variants[style.hair_option], "".join(colour)
+    return choice.variants[style.hair_option] or "", "".join(colour)
 
 
 def characters() -> dict[str, tuple[str, Choice]]:
     """Every character's style and lasting attributes."""
     found: dict[str, tuple[str, Choice]] = {}
     for name, names in CHARACTERS.items():
-        taken = set[tuple[str | None, str]]()
+        taken = set[tuple[str, str]]()
         for character in names:
             choice = choose_character(STYLES[name], random.Random(f"character {character}"), taken)
             taken.add(hair_of(STYLES[name], choice))
