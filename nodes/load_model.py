@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from ..arch import UpscaleModel, load_model
+from ..arch import UpscaleModel, load_upscaler
 from . import host
 
 
@@ -30,6 +30,6 @@ class SengaLoadUpscaleModel:
         return f"{stat.st_mtime_ns} {stat.st_size}"
 
     def load(self, model_name: str) -> tuple[UpscaleModel]:
-        model = load_model(host.upscale_model_path(model_name))
+        model = load_upscaler(host.upscale_model_path(model_name))
         host.attach_patcher(model)
         return (model,)

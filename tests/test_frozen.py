@@ -39,7 +39,11 @@ NODES = {
 
 SIGNATURES = {
     "load_model": "(path: str | pathlib.Path)",
-    "save_model": "(path: str | pathlib.Path, model: senga.arch.model.UpscaleModel)",
+    "save_model": "(path: str | pathlib.Path, model: senga.arch.model.UpscaleModel | senga.arch.tagger.TaggerModel)",
+    "load_upscaler": "(path: str | pathlib.Path)",
+    "load_tagger": "(path: str | pathlib.Path, *, vocabulary: senga.arch.vocabulary.TagVocabulary | None = None,"
+    " preprocessing: senga.arch.preprocessing.Preprocessing | None = None, **hyperparameters: Any)",
+    "preprocess": "(image: torch.Tensor, preprocessing: senga.arch.preprocessing.Preprocessing)",
     "read_header": "(path: str | pathlib.Path)",
     "upscale": "(model: Any, image: torch.Tensor, *, scale: float | None = None, size: tuple[int, int] | None = None,"
     " tile: int = 0, halo: int = -1, precision: str = 'auto', self_ensemble: bool = False,"
@@ -113,9 +117,12 @@ def test_the_public_functions_keep_their_signatures(name):
 def test_the_public_names_of_arch():
     assert set(senga.arch.__all__) >= {
         "Header",
+        "Preprocessing",
         "Provenance",
         "SengaError",
         "Stopped",
+        "TagVocabulary",
+        "TaggerModel",
         "UpscaleModel",
         *SIGNATURES,
     }
@@ -128,7 +135,7 @@ ARROWS = {
     "nodes": {"arch", "training.degradation"},
     "headless": {"nodes", "training", "arch"},
 }
-NETS = ("espcn", "dcscn", "rrdb", "blocks")
+NETS = ("espcn", "dcscn", "rrdb", "mobilenetv3", "blocks")
 
 
 def imports(path: Path) -> list[str]:
