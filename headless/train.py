@@ -1,14 +1,14 @@
-"""`senga train sr CONFIG.toml ...`: hands the rest of the command line to the training script."""
+"""`senga train sr|tagger CONFIG.toml ...`: hands the rest of the command line to the training script."""
 
 import argparse
 import importlib
 
-TRAINERS = {"sr": "sr"}  # what to train -> its module in training/
+TRAINERS = {"sr": "sr", "tagger": "tagger"}  # what to train -> its module in training/
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=TRAINERS, help="sr: an upscaling network")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga train sr --help`")
+    parser.add_argument("what", choices=TRAINERS, help="sr: an upscaling network; tagger: a tagger")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga train sr --help`, `senga train tagger --help`")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -55,6 +55,12 @@ def average_precisions(scored: Scored) -> Array:
     return np.array([average_precision(scored.scores[known[:, t], t], scored.truth[known[:, t], t]) for t in columns])
 
 
+def mean_ap(scored: Scored, chosen: Array) -> float:
+    """Mean average precision over the chosen tags (T,) bool that some picture bears; NaN if there is none."""
+    found = average_precisions(scored)[chosen]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
 def confusion(scored: Scored, thresholds: Array | float) -> tuple[Array, Array, Array]:
     """(true positives, false positives, misses) of each tag; a tag is given where its score reaches the threshold."""
     given = (scored.scores >= thresholds) & scored.known
@@ -66,9 +72,9 @@ def f1(true: Array, false: Array, missed: Array) -> Array:
     return 2 * true / np.maximum(2 * true + false + missed, 1)
 
 
-def global_threshold(scored: Scored) -> float:
-    """The one threshold of GRID with the best F1 over all entries (micro)."""
-    sums = [[counts.sum() for counts in confusion(scored, threshold)] for threshold in GRID]
+def global_threshold(scored: Scored, chosen: Array) -> float:
+    """The one threshold of GRID with the best F1 over all entries of the chosen tags, (T,) bool (micro)."""
+    sums = [[counts[chosen].sum() for counts in confusion(scored, threshold)] for threshold in GRID]
     return float(GRID[int(np.argmax(f1(*np.array(sums).T)))])
 
 

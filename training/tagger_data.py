@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import OrderedDict
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -53,6 +54,16 @@ class TagPictures:
         self._lock = Lock()
         self._broken: set[int] = set()
 
+    def some(self, split: str, amount: int) -> Array:
+        """At most `amount` pictures of a split, spread evenly over it."""
+        numbers = self.index.where(split)
+        return numbers if len(numbers) <= amount else numbers[np.arange(amount) * len(numbers) // amount]
+
+    @staticmethod
+    def dropout_seed(seed: int, step: int, rank: int) -> int:
+        """What the net's own random numbers of a step begin with."""
+        return int(np.random.SeedSequence(seed, spawn_key=(step, rank, DROPOUT)).generate_state(1)[0])
+
     @cached_property
     def repeats(self) -> Array:
         """How often each training picture is drawn in an epoch: sqrt(rare / share) for its rarest tag, 1 at least.
@@ -75,9 +86,8 @@ class TagPictures:
         marks = (np.arange(length) + rng.random()) / length * upto[-1]
         return rng.permutation(self.train[np.minimum(np.searchsorted(upto, marks, side="right"), len(upto) - 1)])
 
-    def drawn(self, seed: int, step: int, i: int) -> int:
-        """Number of the i-th picture of a step."""
-        place = step * self.data.batch + i
+    def drawn(self, seed: int, place: int) -> int:
+        """Number of the picture at a place in the endless stream of epochs."""
         length = len(self.order(seed, 0))
         return int(self.order(seed, place // length)[place % length])
 
@@ -107,10 +117,10 @@ class TagPictures:
                 self._bytes -= self._cache.popitem(last=False)[1].nbytes
         return image
 
-    def readable(self, seed: int, step: int, i: int) -> tuple[int, Image.Image]:
-        """The i-th picture of a step or, where that cannot be read, one drawn for a later step."""
+    def readable(self, seed: int, place: int) -> tuple[int, Image.Image]:
+        """The picture at a place in the stream or, where that cannot be read, one that comes later."""
         for later in range(TRIES):
-            number = self.drawn(seed, step + later, i)
+            number = self.drawn(seed, place + later * self.data.batch)
             try:
                 return number, self.stored(number)
             except OSError as error:  # Pillow's own errors are among them
@@ -125,7 +135,7 @@ class TagPictures:
     def whole(self, number: int) -> Tensor:
         """(3, size, size) normalised, as the model's users will give it, for validation. Raises SengaError."""
         try:
-            pixels = np.asarray(self.open(number))
+            pixels = np.array(self.open(number))
         except OSError as error:
             raise SengaError(
                 f"{self.folder / str(self.index.files[number])}: cannot be read ({error}); take it out of the set"
@@ -177,10 +187,12 @@ def cut_out(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
     pixels[top : top + height, left : left + width] = rng.integers(0, 256, 3)
 
 
-def sample(pictures: TagPictures, seed: int, step: int, i: int) -> tuple[NDArray[np.uint8], Array, Array]:
-    """((size, size, 3) uint8, labels (T,), known (T,)): depends on nothing but its arguments."""
+def sample(
+    pictures: TagPictures, seed: int, step: int, i: int, world: int = 1
+) -> tuple[NDArray[np.uint8], Array, Array]:
+    """The i-th picture of a step of `world` batches: ((size, size, 3) uint8, labels (T,), known (T,)): depends on nothing but its arguments."""
     augment = pictures.augment
-    number, image = pictures.readable(seed, step, i)
+    number, image = pictures.readable(seed, step * pictures.data.batch * world + i)
     labels, known = pictures.index.truth(number)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
     if rng.random() < augment.flip and not (labels & pictures.one_sided).any():
@@ -197,18 +209,37 @@ def sample(pictures: TagPictures, seed: int, step: int, i: int) -> tuple[NDArray
     return pixels, labels, known
 
 
-def batch(pictures: TagPictures, pool: ThreadPoolExecutor, seed: int, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(normalised (B, 3, size, size), labels (B, T) in [0, 1], known (B, T) 0 or 1) of one step, all float32."""
-    samples = list(pool.map(lambda i: sample(pictures, seed, step, i), range(pictures.data.batch)))
+def batch(
+    pictures: TagPictures, pool: ThreadPoolExecutor, seed: int, step: int, rank: int = 0, world: int = 1
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(normalised (B, 3, size, size), labels (B, T) in [0, 1], known (B, T) 0 or 1) of one step, all float32.
+
+    Of several processes (`world`), each (`rank`) gets a batch of its own.
+    """
+    mine = range(rank * pictures.data.batch, (rank + 1) * pictures.data.batch)
+    samples = list(pool.map(lambda i: sample(pictures, seed, step, i, world), mine))
     pixels, labels, known = (torch.from_numpy(np.stack(column)).float() for column in zip(*samples, strict=True))
     x = normalise(to_bchw(pixels.div_(255)), pictures.preprocessing)
     if pictures.augment.mixup:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, 0, MIXING)))
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, rank, MIXING)))
         share = torch.from_numpy(rng.beta(pictures.augment.mixup, pictures.augment.mixup, len(x))).float()
         x = share.view(-1, 1, 1, 1) * x + (1 - share).view(-1, 1, 1, 1) * x.roll(1, 0)
         labels = share.view(-1, 1) * labels + (1 - share).view(-1, 1) * labels.roll(1, 0)
         known = known * known.roll(1, 0)
     return x.contiguous(memory_format=torch.channels_last), labels, known
+
+
+def batches(
+    pictures: TagPictures, seed: int, steps: range, rank: int, world: int
+) -> Generator[tuple[Tensor, Tensor, Tensor], None, None]:
+    """The batches of `steps`, each made while the one before is learnt."""
+    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(pictures.data.workers) as pool:
+        pending = None
+        for step in steps:
+            ready = (pending or ahead.submit(batch, pictures, pool, seed, step, rank, world)).result()
+            if step + 1 in steps:
+                pending = ahead.submit(batch, pictures, pool, seed, step + 1, rank, world)
+            yield ready
 
 
 def normalise(x: Tensor, preprocessing: Preprocessing) -> Tensor:

@@ -6,6 +6,7 @@ DuckDB counts the tags (on the disk, beyond its memory); what is kept for the tr
 import hashlib
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,20 +124,20 @@ class TagIndex:
 
 
 def build_index(settings: DataSettings, scratch: Path) -> TagIndex:
-    """Read, count, choose and number. `scratch` is a folder for the database, which is removed at the end.
+    """Read, count, choose and number. `scratch` is a folder for the database; it is made, and removed at the end.
 
     Raises:
         SengaError: the source cannot be read, or no tag or no training picture is left.
     """
-    path = scratch / "tags.duckdb"
-    database = open_database(path, settings.memory_gib)
+    scratch.mkdir(parents=True, exist_ok=True)
+    database = open_database(scratch / "tags.duckdb", settings.memory_gib)
     try:
         read_source(database, settings, scratch)
         choose_vocabulary(database, settings)
         return number(database, settings)
     finally:
         database.close()
-        path.unlink(missing_ok=True)
+        shutil.rmtree(scratch)
 
 
 def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scratch: Path) -> None:
@@ -227,7 +228,7 @@ def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIn
     splits = columns["split"].astype(str)
     strange = sorted(set(splits) - set(SPLITS))
     if strange:
-        raise SengaError(f"{settings.folder}: has a split {strange[0]!r}; wanted {', '.join(SPLITS)}")
+        raise SengaError(f"{settings.folder}: has a split '{strange[0]}'; wanted {', '.join(SPLITS)}")
     counts = {split: int((splits == split).sum()) for split in SPLITS}
     if not vocabulary or not counts["train"] or not counts["val"]:
         raise SengaError(
@@ -236,7 +237,7 @@ def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIn
         )
     # The rating goes behind a picture's other tags.
     first = len(vocabulary)
-    rated = np.select([columns["rating"].astype(str) == name for name in ratings], range(len(ratings)), -1)
+    rated = np.array([ratings.index(word) if word in ratings else -1 for word in columns["rating"]])
     bearing, silent = np.flatnonzero(rated >= 0), np.flatnonzero(rated < 0)
     tags, starts = ragged(database, TAGGED, posts, bearing, first + rated[bearing])
     unrated = first + np.tile(np.arange(len(ratings)), len(silent))

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from ..arch import Header
 from .tag_metrics import Array, Judged, Scored, average_precisions, confusion, f1, groups, judge, worst
 from .tagger_data import TagPictures
 from .tagger_index import TagIndex
@@ -59,14 +60,29 @@ class Findings:
         return found
 
 
-def write_report(folder: Path, title: str, facts: dict[str, str], findings: Findings, pictures: TagPictures) -> Path:
+def facts(weights: Path, header: Header) -> list[str]:
+    """What the header says of the run, as lines of a list."""
+    provenance = header.provenance
+    assert header.vocabulary is not None
+    assert header.preprocessing is not None
+    lines = {
+        "weights": f"{weights.name}, {header.architecture}, {len(header.vocabulary):,} tags, {header.preprocessing.size} px",
+        "command": f"`{provenance.command}` (seed {provenance.seed}, {provenance.steps:,} steps)",
+        "code": f"commit `{provenance.commit[:12] or 'unknown'}`",
+        "pictures": f"sha256 `{provenance.data_sha256}`; licences: {', '.join(provenance.licences) or 'not recorded'}",
+        "never taught": ", ".join(header.vocabulary.untrained) or "nothing",
+    }
+    return [f"- {name}: {value}" for name, value in lines.items()]
+
+
+def write_report(folder: Path, weights: Path, header: Header, findings: Findings, pictures: TagPictures) -> Path:
     """report.md with curves.png, tags.csv and worst.png beside it; gives the page's path. `folder` has a curve.csv."""
     index = pictures.index
     draw_curves(folder / "curve.csv", folder / "curves.png")
     write_tags(folder / "tags.csv", findings, index)
     shown = "test" if "test" in findings.splits else "val"
     draw_worst(folder / "worst.png", findings.splits[shown], findings.trained, pictures)
-    parts = [f"# {title}", "", *(f"- {name}: {value}" for name, value in facts.items()), "", "![curves](curves.png)", ""]
+    parts = [f"# {weights.stem}", "", *facts(weights, header), "", "![curves](curves.png)", ""]
     for split, scored in findings.splits.items():
         parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", "", table(findings.judged(index, split)), ""]
     names = np.array(index.names)
@@ -137,7 +153,7 @@ def draw_curves(curve: Path, path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     left.plot(steps, [float(row["loss"]) for row in rows])
     left.set(xlabel="step", ylabel="loss", title="training loss")
-    for name in [name for name in (rows[0] if rows else []) if name.startswith("map_")]:
+    for name in [name for name in (rows[0] if rows else []) if name.startswith("map_") and rows[-1][name]]:
         right.plot(steps, [float(row[name] or "nan") for row in rows], label=name.removeprefix("map_"))
     right.set(xlabel="step", ylabel="mAP", title="averaged weights", ylim=(0, 1))
     right.legend()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .settings import FILTER_NAMES, check
+from .settings import FILTER_NAMES, OptimSettings, check, one_of
 
 SOURCES = ("danbooru", "captions", "table")
 LAYOUTS = ("original", "512px")
@@ -97,22 +97,19 @@ class AugmentSettings:
 
 
 @dataclass(frozen=True)
-class OptimSettings:
-    steps: int
+class TaggerOptimSettings(OptimSettings):
+    """Those of the other trainer, with the loss and with defaults that fit a classifier."""
+
     loss: str = "bce"  # bce: summed over the tags, averaged over the batch; asl: asymmetric loss, the same sum
-    learning_rate: float = 1e-3
-    warmup: int = 200  # steps of linear warm-up
-    decay: float = 1.0  # share of the steps, at the end, over which the rate falls to zero as a cosine
+    warmup: int = 200
+    decay: float = 1.0
     weight_decay: float = 0.05
-    clip: float = 10.0  # largest gradient norm; 0 is off
-    ema: float = 0.999  # decay of the averaged weights, which are what is validated and shipped
+    clip: float = 10.0
 
     def __post_init__(self) -> None:
-        check(self.steps > 0, "optim.steps", self.steps, "1 or more")
-        check(self.loss in LOSS_NAMES, "optim.loss", self.loss, ", ".join(LOSS_NAMES))
-        check(self.learning_rate >= 0, "optim.learning_rate", self.learning_rate, "0 or more")
-        check(0 <= self.decay <= 1, "optim.decay", self.decay, "0 to 1")
-        check(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
+        super().__post_init__()
+        one_of("optim.loss", self.loss, LOSS_NAMES)
+        check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers are run in float32")
 
 
 @dataclass(frozen=True)
@@ -121,19 +118,23 @@ class RunSettings:
     precision: str = "auto"  # auto, fp32 or bf16
     validate_every: int = 500
     validation_pictures: int = 512  # of each split, spread evenly; the report takes all
-    save_every: int = 500
+    save_every: int = 250
+    keep: int = 2  # checkpoints kept on the disk, the newest ones
+    rollbacks: int = 3  # times that a loss that is no number may send the run back to its last checkpoint
     min_positives: int = 5  # tags on fewer pictures of a split are left out of its means and get the global threshold
 
     def __post_init__(self) -> None:
-        for name in ("validate_every", "validation_pictures", "save_every", "min_positives"):
+        for name in ("validate_every", "validation_pictures", "save_every", "keep", "min_positives"):
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
+        check(self.rollbacks >= 0, "run.rollbacks", self.rollbacks, "0 or more")
+        one_of("run.precision", self.precision, ("auto", "fp32", "bf16"))
 
 
 @dataclass(frozen=True)
 class TaggerSettings:
     name: str
     data: DataSettings
-    optim: OptimSettings
+    optim: TaggerOptimSettings
     model: ModelSettings = ModelSettings()
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     augment: AugmentSettings = AugmentSettings()
