@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from senga.arch import SengaError, load_model, read_header
 from senga.headless.cli import main
-from senga.training.data import PictureSet, batch, cut, flatten, to_tensor, validation_pairs
+from senga.training.data import flatten, to_tensor
 from senga.training.losses import LOSSES
 from senga.training.metrics import psnr_y
 from senga.training.model_card import WEIGHTS, render, with_table
-from senga.training.settings import DataSettings, OptimSettings, read_settings
+from senga.training.settings import OptimSettings, read_settings
 from senga.training.sr import learning_rate, train
+from training_made import make_set
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "training" / "configs").glob("*.toml"))
 
@@ -32,8 +33,7 @@ hyperparameters = {{ {hyperparameters} }}
 folder = "{folder}"
 patch = 12
 batch = 2
-jpeg_probability = 0.5
-filters = {{ bicubic = 1.0, box = 1.0 }}
+degradation = {{ senga_blind = 1.0, waifu2x_noise1 = 1 }}
 [optim]
 steps = 6
 loss = "{loss}"
@@ -48,31 +48,9 @@ save_every = 3
 """
 
 
-def drawing(side: int, seed: int) -> Image.Image:
-    rng = np.random.default_rng(seed)
-    image = Image.new("RGBA", (side, side), (255, 255, 255, 0))
-    draw = ImageDraw.Draw(image)
-    for _ in range(40):
-        x, y, r = (int(v) for v in rng.integers(0, side, 3))
-        fill = tuple(int(v) for v in rng.integers(0, 256, 3))
-        draw.ellipse((x - r // 4, y - r // 4, x + r // 4, y + r // 4), fill=fill, outline=(0, 0, 0))
-    return image
-
-
 @pytest.fixture(scope="module")
 def art(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("art")
-    rows = []
-    for split, count in (("train", 4), ("val", 3)):
-        for i in range(count):
-            name = f"{split}{i}.png"
-            drawing(220, i + 10 * (split == "val")).save(folder / name)
-            rows.append([name, split, "ab"[i % 2], "someone", "CC0-1.0" if i else "MIT", "", 220, 220])
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "split", "source", "author", "licence", "sha256", "width", "height"])
-        writer.writerows(rows)
-    return folder
+    return make_set(tmp_path_factory.mktemp("art"))
 
 
 def config(tmp_path: Path, art: Path, architecture="espcn_7", hyperparameters="widths = [8, 8]", loss="l1") -> Path:
@@ -180,85 +158,6 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_checkpoint_whole(tmp_path
         train(read_settings(config(tmp_path, art)), "test")
 
 
-def test_a_batch_depends_on_seed_and_step_alone(art):
-    settings = DataSettings(patch=12, batch=3, jpeg_probability=0.5)
-    first, second = PictureSet(art, 1.0), PictureSet(art, 1e-9)  # the second keeps one picture in its cache
-    batch(second, settings, 2, 1, 7)
-    for step in (0, 1):
-        (lr, hr), (lr2, hr2) = batch(first, settings, 2, 1, step), batch(second, settings, 2, 1, step)
-        assert torch.equal(lr, lr2)
-        assert torch.equal(hr, hr2)
-        assert lr.shape == (3, 3, 12, 12)
-        assert hr.shape == (3, 3, 24, 24)
-    assert not torch.equal(batch(first, settings, 2, 1, 0)[0], batch(first, settings, 2, 2, 0)[0])
-
-
-def test_jpeg_damages_the_small_picture_alone(art):
-    """The draws before it are the same, so the large pictures are equal and the small ones are not."""
-    pictures = PictureSet(art, 1.0)
-    (clean, hr), (damaged, hr2) = (
-        batch(pictures, DataSettings(patch=24, batch=4, jpeg_probability=p, jpeg_quality=[30, 30]), 2, 1, 0)
-        for p in (0.0, 1.0)
-    )
-    assert torch.equal(hr, hr2)
-    assert 0.001 < (clean - damaged).abs().mean() < 0.1
-
-
-@pytest.mark.parametrize("scale", [1, 2, 4])
-def test_lr_and_hr_show_the_same_place(scale, art):
-    """A shift of a pixel between them would cost decibels for ever."""
-    lr, hr = batch(PictureSet(art, 1.0), DataSettings(patch=24, batch=4), scale, 1, 0)
-    assert (torch.nn.functional.avg_pool2d(hr, scale) - lr).abs().mean() < 0.02
-
-
-def test_crops_with_content_are_preferred():
-    rgba = np.full((400, 400, 4), 255, np.uint8)
-    rgba[:100, :100, :3] = np.random.default_rng(0).integers(0, 256, (100, 100, 3))
-    found = [cut(rgba, 64, (1.0, 1.0), np.random.default_rng(seed)) for seed in range(60)]
-    assert sum(crop.std() > 3 for crop in found) > 20  # one crop in six would be, at random
-
-
-def test_pictures_too_small_for_a_crop_are_passed_over(art):
-    pictures = PictureSet(art, 1.0)
-    assert sum(map(len, pictures.sources(220).values())) == 4
-    with pytest.raises(SengaError, match=r"no training picture has the 221 pixels a side .* largest has 220"):
-        pictures.sources(221)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("file;split;source;licence;width;height\n", r"manifest\.csv: has no column 'file'"),
-        ("file,source,licence,width,height\n", r"manifest\.csv: has no column 'split'"),
-        ("file,split,source,licence,width,height\na,train,b,c,big,3\n", r"line 2: the size is 'big' x '3'"),
-        ("file,split,source,licence,width,height\na,valid,b,c,3,3\n", "has 0 train and 0 val pictures"),
-    ],
-)
-def test_a_manifest_that_is_none_is_named_with_its_fault(text, words, tmp_path):
-    (tmp_path / "manifest.csv").write_text(text)
-    with pytest.raises(SengaError, match=words):
-        PictureSet(tmp_path, 1.0)
-
-
-def test_a_broken_picture_is_named(tmp_path, art):
-    shutil.copytree(art, tmp_path / "set")
-    (tmp_path / "set" / "train0.png").write_bytes(b"")
-    pictures = PictureSet(tmp_path / "set", 1.0)
-    with pytest.raises(SengaError, match=r"train0\.png: cannot be read"):
-        pictures.rgba(pictures.train[0])
-
-
-def test_validation_takes_the_same_crops_every_time(art):
-    first, second = validation_pairs(PictureSet(art, 1.0), 2), validation_pairs(PictureSet(art, 1.0), 2)
-    assert len(first) == 3
-    for (_, lr, hr), (_, lr2, hr2) in zip(first, second, strict=True):
-        assert np.array_equal(lr, lr2)
-        assert np.array_equal(hr, hr2)
-        assert hr.shape == (192, 192, 3)
-        assert lr.shape == (96, 96, 3)
-    assert len(validation_pairs(PictureSet(art, 1.0), 2, crops=2)) == 2
-
-
 def test_luma_mse_weighs_the_difference_before_squaring():
     prediction, target = torch.zeros(1, 3, 1, 1), torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
     expected = ((0.1 * 0.89673) ** 2 + (0.2 * 1.75983) ** 2 + (0.3 * 0.34344) ** 2) / 3
@@ -297,13 +196,17 @@ def test_the_shipped_configs_are_valid(path):
         ("colour=red", "'colour' is unknown; it has name"),
         ("optim.steps=many", "steps is 'many'; wanted int"),
         ("data.shrink=[1, 'a']", "shrink is 'a'; wanted float"),
-        ("data.filters=3", "filters is 3; wanted"),
+        ("data.degradation=3", "data.degradation is 3; wanted a preset, a recipe's .json, or a table"),
         ("optim=3", "optim is 3; wanted a table"),
         ("optim.steps", "wanted SECTION.KEY=VALUE"),
         ("optim.steps=0", "optim.steps is 0; wanted 1 or more"),
-        ("data.filters={bicubc=1.0}", "data.filters is {'bicubc': 1.0}; wanted weights for box"),
+        ("data.degradation={bicubic=0}", "data.degradation is {'bicubic': 0}; wanted a preset"),
+        ("data.degradation={bicubic=-1.0}", "data.degradation is {'bicubic': -1.0}; wanted a preset"),
+        ("data.mine=2.0", "data.mine is 2.0; wanted 0 to 1"),
+        ("data.mine_among=1", "data.mine_among is 1; wanted 2 or more"),
+        ("data.val_share=1.0", "data.val_share is 1.0; wanted 0 or more, below 1"),
+        ("data.workers=-1", "data.workers is -1; wanted 0 or more"),
         ("data.shrink=[1.0]", "data.shrink is [1.0]; wanted two factors"),
-        ("data.jpeg_quality=[95, 75]", "data.jpeg_quality is [95, 75]"),
         ("run.validate_every=0", "run.validate_every is 0"),
         ("name='../x'", "name is '../x'; wanted one plain file name"),
         ("name=''", "name is ''; wanted one plain file name"),

@@ -1,166 +1,134 @@
-"""Training patches and validation crops, cut in memory. A batch is a pure function of (seed, step)."""
+"""Training patches, cut in memory, and validation crops. A batch is a pure function of (seed, step)."""
 
-import csv
 import hashlib
-import io
 import logging
-from collections import OrderedDict
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from ..arch import SengaError
 from ..arch.image import to_bchw
-from .settings import FILTER_NAMES, DataSettings
+from .damage import damaged, mixture, read_recipe
+from .degradation import degrade
+from .degradation.params import pick
+from .picture_files import Picture, Row, UnreadableError
+from .picture_set import VALIDATION_CROP, PictureSet, check_set
+from .settings import DataSettings
+
+__all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor", "validation_pairs"]
 
 log = logging.getLogger("senga")
 
-FILTERS = {name: Image.Resampling[name.upper()] for name in FILTER_NAMES}
-MARGIN = 4  # LR pixels cut away around a patch: a filter that ran over the crop's edge has spoilt them
+MARGIN = 8  # LR pixels cut away around a patch: one block of a codec, and what a filter over the crop's edge has spoilt
 FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
-TRIES = 6  # crops looked at before a flat one is taken after all
-VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
+TRIES = 6  # crops looked at before a flat one is taken after all; pictures tried before a set counts as lost
+GLANCE = 4  # a crop's content is judged on every 4th pixel of every 4th row
+AHEAD = 2  # batches cut before they are asked for, per worker
+WHITE = np.full(3, 255, np.uint8)
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-COLUMNS = ("file", "split", "source", "licence", "width", "height")  # of a manifest; others are only recorded
-
-Picture = NDArray[np.uint8]  # (H, W, 3)
-
-
-@dataclass(frozen=True)
-class Row:
-    file: str
-    split: str
-    source: str
-    licence: str
-    side: int  # pixels, the shorter one
+Batch = tuple[Tensor, Tensor]
 
 
-def read_manifest(path: Path) -> list[Row]:
-    """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
-        if missing:
-            raise SengaError(f"{path}: has no column {missing[0]!r}; wanted {','.join(COLUMNS)}, with commas between")
-        rows = []
-        for line in table:
-            try:
-                side = min(int(line["width"]), int(line["height"]))
-            except (TypeError, ValueError) as error:
-                found = f"{line['width']!r} x {line['height']!r}"
-                raise SengaError(f"{path}, line {table.line_num}: the size is {found}; wanted whole pixels") from error
-            rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side))
-    return rows
-
-
-class PictureSet:
-    """A folder with a manifest.csv; pictures are decoded on demand and kept within a byte budget."""
-
-    def __init__(self, folder: Path, cache_gib: float) -> None:
-        manifest = folder / "manifest.csv"
-        if not manifest.is_file():
-            raise SengaError(
-                f"{manifest}: there is no manifest; build the set with"
-                f" python -m senga.training.build_dataset --out {folder}"
-            )
-        self.folder = folder
-        self.sha256 = hashlib.sha256(manifest.read_bytes()).hexdigest()
-        rows = read_manifest(manifest)
-        self.train = [row for row in rows if row.split == "train"]
-        self.val = [row for row in rows if row.split == "val"]
-        if not self.train or not self.val:
-            raise SengaError(
-                f"{manifest}: has {len(self.train)} train and {len(self.val)} val pictures; both are needed"
-            )
-        self.licences = tuple(sorted({row.licence for row in self.train}))
-        self._budget = int(cache_gib * 2**30)
-        self._cache: OrderedDict[str, Picture] = OrderedDict()
-        self._bytes = 0
-
-    @cache  # noqa: B019 (there is one set in a run)
-    def sources(self, side: int) -> dict[str, list[Row]]:
-        """Training pictures by source, those with both sides of at least `side` pixels. SengaError if there is none."""
-        by_source: dict[str, list[Row]] = {}
-        for row in self.train:
-            if row.side >= side:
-                by_source.setdefault(row.source, []).append(row)
-        if not by_source:
-            largest = max(row.side for row in self.train)
-            raise SengaError(
-                f"{self.folder}: no training picture has the {side} pixels a side that a patch needs (the largest has"
-                f" {largest}); lower data.patch or add larger pictures"
-            )
-        return by_source
-
-    def rgba(self, row: Row) -> Picture:
-        """(H, W, 4) uint8. Raises SengaError for a file that cannot be read."""
-        if row.file in self._cache:
-            self._cache.move_to_end(row.file)
-            return self._cache[row.file]
-        try:
-            with Image.open(self.folder / row.file) as image:
-                picture = np.asarray(image.convert("RGBA"))
-        except OSError as error:  # Pillow's own errors are among them
-            raise SengaError(
-                f"{self.folder / row.file}: cannot be read ({error}); build the set again or take its line out of"
-                " manifest.csv"
-            ) from error
-        self._cache[row.file] = picture
-        self._bytes += picture.nbytes
-        while self._bytes > self._budget and len(self._cache) > 1:
-            self._bytes -= self._cache.popitem(last=False)[1].nbytes
+def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
+    """Composite (H, W, 4) over one colour (3,); (H, W, 3) is given back as it is."""
+    if picture.shape[2] == 3:
         return picture
-
-
-def flatten(rgba: Picture, background: NDArray[np.uint8]) -> Picture:
-    """Composite (H, W, 4) over one colour (3,)."""
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    mixed = rgba[..., :3] * alpha + background.astype(np.float32) * (1 - alpha)
-    return np.rint(mixed).astype(np.uint8)
+    image = Image.fromarray(picture)
+    ground = Image.new("RGB", image.size, tuple(background.tolist()))
+    ground.paste(image, mask=image)
+    return np.asarray(ground)
 
 
 def content(picture: Picture) -> float:
     """Standard deviation of the luma, 0 to about 127."""
-    return float(np.std(picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)))
+    return float(np.std(picture @ LUMA))
 
 
-def jpeg(picture: Picture, quality: int, subsampling: int) -> Picture:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-    return np.asarray(Image.open(buffer))
+def difficulty(grey: Image.Image, scale: int) -> float:
+    """Mean square error (of 255²) of Lanczos after Pillow's bicubic, on the patch within a crop; by x2 for a net of x1.
+
+    waifu2x mines by the same kind of measure: flat areas and soft shading come out near 0, dense lines high.
+    """
+    side = grey.width // max(scale, 2)
+    back = grey.resize((side, side), Image.Resampling.BICUBIC).resize(grey.size, Image.Resampling.LANCZOS)
+    m = MARGIN * scale
+    error = (np.asarray(grey, dtype=np.float32) - np.asarray(back, dtype=np.float32))[m:-m, m:-m]
+    return float(np.square(error).mean())
 
 
-def cut(rgba: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Picture:
-    """A random HR crop of `side` pixels with content in it, over a random background. No side of rgba is smaller."""
-    best: Picture | None = None
-    for _ in range(TRIES):
-        factor = rng.uniform(*shrink)
-        taken = round(side / factor)
-        height, width = rgba.shape[:2]
-        taken = taken if min(height, width) >= taken else side
-        top, left = rng.integers(height - taken + 1), rng.integers(width - taken + 1)
-        background = np.full(3, 255, np.uint8) if rng.random() < 0.5 else rng.integers(0, 256, 3, dtype=np.uint8)
-        crop = flatten(rgba[top : top + taken, left : left + taken], background)
-        if taken != side:
-            crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.LANCZOS))
-        if best is None or content(crop) > content(best):
-            best = crop
-        if content(crop) >= FLAT:
-            return crop
-    assert best is not None
-    return best
+@dataclass(frozen=True)
+class Window:
+    """Where a crop lies in its picture, and the colour (3,) that clear pixels take."""
+
+    top: int
+    left: int
+    side: int
+    background: NDArray[np.uint8]
+
+    def cut(self, picture: Picture, pace: int = 1) -> Picture:
+        rows, columns = slice(self.top, self.top + self.side, pace), slice(self.left, self.left + self.side, pace)
+        return flatten(picture[rows, columns], self.background)
 
 
-def weighted(weights: dict[str, float], rng: np.random.Generator) -> str:
-    names = sorted(weights)
-    p = np.array([weights[name] for name in names], dtype=np.float64)
-    return names[int(rng.choice(len(names), p=p / p.sum()))]
+def draw_window(picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Window:
+    """A random square that becomes `side` pixels when it is reduced by a factor within `shrink`."""
+    height, width = picture.shape[:2]
+    taken = round(side / rng.uniform(*shrink))
+    taken = taken if min(height, width) >= taken else side
+    top, left = int(rng.integers(height - taken + 1)), int(rng.integers(width - taken + 1))
+    white = rng.random() < 0.5
+    return Window(top, left, taken, WHITE if white else rng.integers(0, 256, 3, dtype=np.uint8))
+
+
+def cut(
+    picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator, scale: int = 2, among: int = 1
+) -> Picture:
+    """A random HR crop of `side` pixels with content in it, over a random background: the hardest `among` so many.
+
+    No side of the picture is smaller than `side`.
+    """
+    found: list[tuple[float, Window]] = []
+    flat: list[tuple[float, Window]] = []
+    while len(found) < among and len(found) + len(flat) < TRIES * among:
+        window = draw_window(picture, side, shrink, rng)
+        seen = content(window.cut(picture, GLANCE))
+        (found if seen >= FLAT else flat).append((seen, window))
+    if not found:
+        found = [max(flat, key=lambda pair: pair[0])]
+    crops = [Image.fromarray(window.cut(picture)) for _, window in found]
+    if len(crops) > 1:
+        crops = [max(crops, key=lambda crop: difficulty(_reduced(crop.convert("L"), side), scale))]
+    return np.asarray(_reduced(crops[0], side))
+
+
+def _reduced(crop: Image.Image, side: int) -> Image.Image:
+    return crop if crop.width == side else crop.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: np.random.Generator) -> Picture:
+    """A source by its share, then any of its pictures; one that has gone bad since the set was looked at is passed."""
+    by_source = pictures.sources(side)
+    names = sorted(by_source)
+    for tries_left in reversed(range(TRIES)):
+        rows = by_source[pick(names, [settings.shares.get(name, 1.0) for name in names], rng.random())]
+        try:
+            return pictures.pixels(rows[rng.integers(len(rows))])
+        except UnreadableError as error:
+            if not tries_left:
+                raise
+            log.warning("%s", error)
+    raise AssertionError
 
 
 def sample(
@@ -168,19 +136,14 @@ def sample(
 ) -> tuple[Picture, Picture]:
     """The i-th (LR, HR) pair of a step: depends on nothing but its arguments."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
-    side = settings.patch + 2 * MARGIN
-    by_source = pictures.sources(side * scale)
-    rows = by_source[weighted({source: settings.shares.get(source, 1.0) for source in by_source}, rng)]
-    shrink = settings.shrink[0], settings.shrink[1]
-    crop = cut(pictures.rgba(rows[rng.integers(len(rows))]), side * scale, shrink, rng)
-    hr = np.rot90(crop, int(rng.integers(4)))
-    if rng.random() < 0.5:
-        hr = hr[:, ::-1]
-    hr = np.ascontiguousarray(hr)
-    lr = np.asarray(Image.fromarray(hr).resize((side, side), FILTERS[weighted(settings.filters, rng)]))
-    if rng.random() < settings.jpeg_probability:
-        low, high = settings.jpeg_quality
-        lr = jpeg(lr, int(rng.integers(low, high + 1)), 0 if rng.random() < 0.5 else 2)
+    side = (settings.patch + 2 * MARGIN) * scale
+    picture = draw_picture(pictures, settings, side, rng)
+    mined = rng.random() < settings.mine
+    turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    among = settings.mine_among if mined else 1
+    crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
+    hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
+    lr = damaged(hr, settings.degradation, scale, rng)
     m = MARGIN
     return lr[m:-m, m:-m], hr[m * scale : -m * scale, m * scale : -m * scale]
 
@@ -190,37 +153,118 @@ def to_tensor(pictures: list[Picture]) -> Tensor:
     return to_bchw(torch.from_numpy(np.stack(pictures)).float().div_(255))
 
 
-def batch(pictures: PictureSet, settings: DataSettings, scale: int, seed: int, step: int) -> tuple[Tensor, Tensor]:
-    """(LR (B, 3, p, p), HR (B, 3, scale * p, scale * p)) of one step."""
-    pairs = [sample(pictures, settings, scale, seed, step, i) for i in range(settings.batch)]
+def batch(
+    pictures: PictureSet, settings: DataSettings, scale: int, seed: int, step: int, rank: int = 0, world: int = 1
+) -> Batch:
+    """(LR (B, 3, p, p), HR (B, 3, scale * p, scale * p)) of one step, float32 in [0, 1].
+
+    Of `world` processes the one of `rank` gets its slice: all slices, one after the other, are one process's batch.
+
+    Raises:
+        SengaError: data.batch cannot be dealt out evenly, or the pictures of the set cannot be read any more.
+    """
+    if settings.batch % world:
+        raise SengaError(f"data.batch is {settings.batch}; wanted a multiple of the {world} processes")
+    own = settings.batch // world
+    pairs = [sample(pictures, settings, scale, seed, step, i) for i in range(rank * own, (rank + 1) * own)]
     return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])
 
 
-def validation_pairs(pictures: PictureSet, scale: int, crops: int = 0) -> list[tuple[Row, Picture, Picture]]:
-    """(row, LR, HR): of each validation picture the crop with most content, over white, reduced by Pillow's bicubic.
+class Steps(Dataset[Batch]):
+    """Batches by the number of the step."""
 
-    `crops` > 0 takes that many, spread evenly over the manifest's order.
+    def __init__(self, pictures: PictureSet, settings: DataSettings, scale: int, seed: int, *part: int) -> None:
+        self.arguments, self.part = (pictures, settings, scale, seed), part
+
+    def __getitem__(self, step: int) -> Batch:
+        return batch(*self.arguments, step, *self.part)
+
+
+def batches(
+    pictures: PictureSet,
+    settings: DataSettings,
+    scale: int,
+    seed: int,
+    steps: range,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Batch]:
+    """The batches of `steps` in order, cut ahead of time by a thread, or by data.workers processes.
+
+    What is in them is `batch`'s, whoever cuts it. Close the iterator (or use it up) to end the workers.
     """
-    rows = pictures.val
-    if 0 < crops < len(rows):
-        rows = [rows[i * len(rows) // crops] for i in range(crops)]
-    pairs = []
-    for row in rows:
-        picture = flatten(pictures.rgba(row), np.full(3, 255, np.uint8))
-        height, width = picture.shape[:2]
-        side = VALIDATION_CROP
-        if min(height, width) < side:
-            continue
-        tiles = [
-            picture[y : y + side, x : x + side]
-            for y in range(0, height - side + 1, side // 2)
-            for x in range(0, width - side + 1, side // 2)
-        ]
-        hr = max(tiles, key=content)
-        lr = np.asarray(Image.fromarray(hr).resize((side // scale, side // scale), Image.Resampling.BICUBIC))
-        pairs.append((row, lr, hr))
-    if not pairs:
+    if settings.workers:
+        own = Steps(pictures.parted(settings.workers), settings, scale, seed, rank, world)
+        # Spawned, since a fork would copy the locks of threads that it does not copy.
+        yield from DataLoader(
+            own,
+            batch_size=None,
+            sampler=steps,
+            num_workers=settings.workers,
+            prefetch_factor=AHEAD,
+            collate_fn=_as_it_is,
+            multiprocessing_context="spawn",
+        )
+        return
+    own = Steps(pictures, settings, scale, seed, rank, world)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pending = deque(pool.submit(own.__getitem__, step) for step in steps[:AHEAD])
+            for step in [*steps[AHEAD:], *[None] * len(pending)]:
+                ready = pending.popleft().result()
+                if step is not None:
+                    pending.append(pool.submit(own.__getitem__, step))
+                yield ready
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@lru_cache(maxsize=4)
+def validation_crops(pictures: PictureSet, crops: int = 0) -> tuple[tuple[Row, Picture], ...]:
+    """(row, HR): of each validation picture the crop of VALIDATION_CROP pixels with most content, over white.
+
+    `crops` > 0 takes that many, spread evenly over the set's order. Raises SengaError if no picture is large enough.
+    """
+    rows = [row for row in pictures.val if row.side >= VALIDATION_CROP]
+    if not rows:
         raise SengaError(
             f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
         )
+    if 0 < crops < len(rows):
+        rows = [rows[i * len(rows) // crops] for i in range(crops)]
+    return tuple((row, _fullest(flatten(pictures.pixels(row), WHITE))) for row in rows)
+
+
+def _fullest(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    side = VALIDATION_CROP
+    tiles = (
+        picture[y : y + side, x : x + side]
+        for y in range(0, height - side + 1, side // 2)
+        for x in range(0, width - side + 1, side // 2)
+    )
+    return np.ascontiguousarray(max(tiles, key=content))
+
+
+def validation_pairs(
+    pictures: PictureSet, scale: int, crops: int = 0, degradation: str = "clean"
+) -> list[tuple[Row, Picture, Picture]]:
+    """(row, LR, HR) of `validation_crops`, every time the same.
+
+    Args:
+        degradation: "clean" (Pillow's bicubic alone), "q95", "q75", "q50" (one JPEG, 4:2:0, after it), "twice" (80,
+            then 70 off the grid), a preset, or a recipe's JSON file. Its draws are seeded by the crop's pixels.
+
+    Raises:
+        SengaError: no validation picture is large enough, or the degradation is unknown.
+    """
+    recipe = read_recipe(degradation).with_scale(scale)
+    pairs = []
+    for row, hr in validation_crops(pictures, crops):
+        seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
+        pairs.append((row, degrade(hr, recipe, seed=seed)[0], hr))
     return pairs

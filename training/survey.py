@@ -1,0 +1,144 @@
+"""Looks once at every picture of a set: what is broken is known before a training begins, not in its third night.
+
+The findings lie beside the pictures (a CSV for a folder, one for each shard) and hold while size and time of change of
+the file, or of the shard, stay the same.
+"""
+
+import csv
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .picture_files import BROKEN, Member, Picture, decode, list_shard
+
+log = logging.getLogger("senga")
+
+COLUMNS = ["file", "offset", "size", "split", "source", "licence", "stamp", "sha256", "width", "height", "fault"]
+CHUNK = 10_000  # files looked at before the findings are saved: what an interrupted first look may lose
+FLAT = 8  # levels of 255; a picture whose values lie closer together has one colour
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found out about a picture; `fault` is "" for one that can be used."""
+
+    member: Member
+    stamp: str
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    fault: str = ""
+
+
+def survey_folder(members: Sequence[Member], path: Path) -> list[Facts]:
+    """Facts of each member, in order. `path` holds those of an earlier look and receives the new ones."""
+    known = {facts.member.file: facts for facts in read_survey(path, path.parent)}
+    found: dict[str, Facts] = {}
+    new: list[tuple[Member, str]] = []
+    for member in members:
+        stamp = stamp_of(member.path)
+        old = known.get(member.file)
+        if not stamp:
+            found[member.file] = Facts(member, stamp, fault="is missing")
+        elif old and old.stamp == stamp:
+            found[member.file] = old
+        else:
+            new.append((member, stamp))
+    for begin in range(0, len(new), CHUNK):
+        found |= {facts.member.file: facts for facts in _look_at(new[begin : begin + CHUNK], path.parent.name)}
+        write_survey([facts for facts in found.values() if facts.stamp], path)
+    return [found[member.file] for member in members]
+
+
+def survey_shard(path: Path) -> list[Facts]:
+    """Facts of each picture in a tar. Raises SengaError for what is no tar."""
+    stamp = stamp_of(path)
+    findings = path.with_name(f".{path.name}.senga_survey.csv")
+    known = read_survey(findings, path)
+    if known and all(facts.stamp == stamp for facts in known):
+        return known
+    found = _look_at([(member, stamp) for member in list_shard(path)], path.name)
+    write_survey(found, findings)
+    return found
+
+
+def stamp_of(path: Path) -> str:
+    """Size and time of change; "" for a file that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _look_at(new: Sequence[tuple[Member, str]], name: str) -> list[Facts]:
+    # Pillow decodes without Python's lock, so threads use all cores.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        looked = pool.map(look, *zip(*new, strict=True)) if new else iter(())
+        return list(tqdm(looked, total=len(new), desc=f"looking at {name}", unit="picture", disable=len(new) < 100))
+
+
+def look(member: Member, stamp: str) -> Facts:
+    """Read and decode a picture whole."""
+    try:
+        data = member.read()
+        if not data:
+            return Facts(member, stamp, fault="is empty")
+        picture = decode(data)
+    except BROKEN as error:
+        return Facts(member, stamp, fault=f"cannot be read ({type(error).__name__}: {error})")
+    height, width = picture.shape[:2]
+    fault = "has one colour" if has_one_colour(picture) else ""
+    return Facts(member, stamp, hashlib.sha256(data).hexdigest(), width, height, fault)
+
+
+def has_one_colour(picture: Picture) -> bool:
+    """No shape is to be seen: colour and alpha are flat, or everything is clear."""
+    flat = picture.reshape(-1, picture.shape[2])
+    low, high = flat.min(axis=0).astype(np.int16), flat.max(axis=0).astype(np.int16)
+    spread = high - low
+    if len(spread) == 4 and (spread[3] >= FLAT or high[3] < FLAT):
+        return bool(high[3] < FLAT)
+    return bool(spread[:3].max() < FLAT)
+
+
+def read_survey(path: Path, where: Path) -> list[Facts]:
+    """An earlier look's findings, [] where there are none or others than this version's. `where`: folder or shard."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.reader(file)
+            if next(table, None) != COLUMNS:
+                return []
+            return [_facts(dict(zip(COLUMNS, line, strict=True)), where) for line in table]
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _facts(line: dict[str, str], where: Path) -> Facts:
+    size = int(line["size"])
+    path = where / line["file"] if size < 0 else where
+    member = Member(line["file"], path, int(line["offset"]), size, line["split"], line["source"], line["licence"])
+    return Facts(member, line["stamp"], line["sha256"], int(line["width"]), int(line["height"]), line["fault"])
+
+
+def write_survey(found: Sequence[Facts], path: Path) -> None:
+    """Whole or not at all: several processes may do it at once."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for f in found:
+                m = f.member
+                about = (m.file, m.offset, m.size, m.split, m.source, m.licence)
+                writer.writerow([*about, f.stamp, f.sha256, f.width, f.height, f.fault])
+        partial.replace(path)
+    except OSError as error:
+        log.warning("%s: cannot be written (%s); the next start will look at every picture again", path, error)
