@@ -8,7 +8,9 @@ TRAINERS = {"sr": "sr", "tagger": "tagger"}  # what to train -> its module in tr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=TRAINERS, help="sr: an upscaling network; tagger: a tagger")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga train sr --help`, `senga train tagger --help`")
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga train sr --help`, `senga train tagger --help`"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -24,7 +24,8 @@ def drawing(number: int, side: int = 48) -> tuple[Image.Image, list[str], list[s
         draw.ellipse(box, COLOURS[colour])
     else:
         draw.rectangle(box if shape == "square" else (x - radius, y - 3, x + radius, y + 3), COLOURS[colour])
-    tags = [f"{colour}_(colour)", shape, *(["on_left"] if x < side / 2 - 4 else []), *(["on_right"] if x > side / 2 + 4 else [])]
+    place = ["on_left"] if x < side / 2 - 4 else ["on_right"] if x > side / 2 + 4 else []
+    tags = [f"{colour}_(colour)", shape, *place]
     character = CHARACTERS.get((colour, shape))
     return image, tags, [character] if character else []
 

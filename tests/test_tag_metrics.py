@@ -59,7 +59,9 @@ def test_what_is_not_known_counts_for_nothing():
     assert average_precisions(made) == pytest.approx(average_precisions(turned))
     assert global_threshold(made, everything) == global_threshold(turned, everything)
     assert tag_thresholds(made, 0.5, 1) == pytest.approx(tag_thresholds(turned, 0.5, 1))
-    assert judge(made, "a", everything, 0.4, np.full(6, 0.5), 5) == judge(turned, "a", everything, 0.4, np.full(6, 0.5), 5)
+    assert judge(made, "a", everything, 0.4, np.full(6, 0.5), 5) == judge(
+        turned, "a", everything, 0.4, np.full(6, 0.5), 5
+    )
     assert worst(made, everything, 9) == worst(turned, everything, 9)
 
 

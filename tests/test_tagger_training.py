@@ -288,7 +288,13 @@ def test_a_run_gives_weights_that_say_who_they_are_and_a_report(tmp_path, made):
     tags = list(csv.DictReader((folder / "tags.csv").open()))
     assert [row["tag"] for row in tags] == list(vocabulary.names)
     report = (folder / "report.md").read_text()
-    for words in ("drawing styles that were never trained on", "style far", "never taught", "| character |", "worst.png"):
+    for words in (
+        "styles that were never trained on",
+        "style far",
+        "never taught",
+        "| character |",
+        "worst.png",
+    ):
         assert words in report
     for name in ("curves.png", "worst.png"):
         with Image.open(folder / name) as image:
@@ -365,7 +371,13 @@ def test_a_loss_that_is_no_number_sends_the_run_back(tmp_path, made, monkeypatch
 
 def test_training_learns_what_it_is_shown(tmp_path, made):
     """Shapes in three colours, from nothing: the colours are told apart on pictures that were held out."""
-    overrides = ["optim.steps=90", "optim.learning_rate=5e-3", "optim.ema=0.9", "data.batch=16", "run.validate_every=45"]
+    overrides = [
+        "optim.steps=60",
+        "optim.learning_rate=5e-3",
+        "optim.ema=0.9",
+        "data.batch=16",
+        "run.validate_every=30",
+    ]
     path = tagger.train(config(tmp_path, made, *overrides, "augment.mixup=0.0", "augment.cutout=0.0"), "test")
     tags = {row["tag"]: row for row in csv.DictReader((path.parent / "tags.csv").open())}
     found = [float(tags[f"{colour}_(colour)"]["unseen_ap"]) for colour in ("red", "green", "blue")]

@@ -35,7 +35,7 @@ class Scored:
 
 
 def average_precision(scores: Array, truth: Array) -> float:
-    """Area under precision over recall of one tag (N,), by steps, pictures of one score taken together; NaN without any.
+    """Area under precision over recall of one tag (N,), by steps, equal scores taken together; NaN without positives.
 
     The definition of scikit-learn's and torchmetrics' average precision.
     """

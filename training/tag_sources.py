@@ -1,4 +1,4 @@
-"""Tagged pictures from folders of captions and from tables, brought into the one form that `tagger_database.POSTS` describes."""
+"""Tagged pictures from folders of captions and from tables, in the one form that `tagger_database.POSTS` describes."""
 
 import csv
 import logging
@@ -17,7 +17,19 @@ from .tagger_database import RATINGS
 log = logging.getLogger("senga")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-FIELDS = ("file", "split", "kin", "source", "style", "licence", "rating", "tags", "characters", "mixed", "unknown")
+FIELDS: tuple[str, ...] = (
+    "file",
+    "split",
+    "kin",
+    "source",
+    "style",
+    "licence",
+    "rating",
+    "tags",
+    "characters",
+    "mixed",
+    "unknown",
+)
 PRINT_SIDE = 16  # a fingerprint is PRINT_SIDE**2 bits
 ALIKE = 7  # bits in which two fingerprints of one picture may differ; with 8 bands, no pair this near is missed
 STEP = 3  # grey levels that a neighbour must be brighter to set a bit: flat areas and JPEG noise give none
@@ -39,15 +51,19 @@ def parse_caption(text: str) -> Caption:
     """
     tags = [part.strip().lower() for part in text.replace("|||", ",").replace("\n", ",").split(",")]
     names = [tag.replace("\\(", "(").replace("\\)", ")").replace(" ", "_") for tag in tags if tag]
-    prefixed = [(name.partition(":")[0], name.partition(":")[2].lstrip("_")) for name in names]
-    characters = [rest for prefix, rest in prefixed if prefix == "character" and rest]
-    ratings = [rest for prefix, rest in prefixed if prefix == "rating" and rest]
-    mixed = [n for n, (prefix, rest) in zip(names, prefixed, strict=True) if prefix not in ("character", "rating") or not rest]
-    return Caption(tuple(dict.fromkeys(mixed)), tuple(dict.fromkeys(characters)), ratings[0] if ratings else "")
+    found: dict[str, list[str]] = {"character": [], "rating": [], "": []}
+    for name in names:
+        prefix, _, rest = name.partition(":")
+        if prefix in ("character", "rating") and rest.strip("_"):
+            found[prefix].append(rest.strip("_"))
+        else:
+            found[""].append(name)
+    mixed, characters = (tuple(dict.fromkeys(found[kind])) for kind in ("", "character"))
+    return Caption(mixed, characters, found["rating"][0] if found["rating"] else "")
 
 
 def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
-    """A row of FIELDS for every picture below `folder` that has a `.txt` beside it. Pictures that look alike are kin."""
+    """A row of FIELDS for every picture below `folder` with a `.txt` beside it. Pictures that look alike are kin."""
     found = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.with_suffix(".txt").is_file()
     )
@@ -123,7 +139,7 @@ def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
         for name in ("file", "tags"):
             if name not in (table.fieldnames or []):
                 found = ", ".join(table.fieldnames or []) or "nothing"
-                raise SengaError(f"{path}: has no column {name!r} (it has {found}); wanted file, tags and commas between")
+                raise SengaError(f"{path}: has no column {name!r} (it has {found}); wanted file and tags, in CSV")
         for line in table:
             rating = rating_word(line.get("rating") or "", ratings)
             kin = line.get("group") or ""

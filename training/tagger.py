@@ -191,7 +191,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     optimiser.step()
                 average.update(bare, step)
 
-                value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))
+                value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
                 now["step"] = step + 1
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
@@ -238,7 +238,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
         vocabulary = dataclasses.replace(vocabulary, thresholds=tuple(thresholds.round(4).tolist()))
         header = dataclasses.replace(final.header, vocabulary=vocabulary, provenance=provenance)
         save_model(path, TaggerModel(header, final.model.cpu()))
-        write_report(folder.path, path, header, findings, pictures)
+        write_report(folder.path, header, findings, pictures)
         folder.write_json("metrics.json", provenance.metrics)
         log.info("%s: %s", path, ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items()))
     fabric.barrier()

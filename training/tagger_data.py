@@ -1,5 +1,6 @@
 """The tagger's training pictures. A batch is a pure function of (seed, step), a picture in it of (seed, step, i)."""
 
+import io
 import logging
 import re
 from collections import OrderedDict
@@ -18,9 +19,9 @@ from torch import Tensor
 from ..arch import SengaError
 from ..arch.image import to_bchw
 from ..arch.preprocessing import Preprocessing, preprocess
-from .data import FILTERS, jpeg, weighted
+from .degradation.params import pick
 from .tagger_index import Array, TagIndex
-from .tagger_settings import AugmentSettings, DataSettings
+from .tagger_settings import KERNELS, AugmentSettings, DataSettings
 
 log = logging.getLogger("senga")
 
@@ -119,8 +120,8 @@ class TagPictures:
 
     def readable(self, seed: int, place: int) -> tuple[int, Image.Image]:
         """The picture at a place in the stream or, where that cannot be read, one that comes later."""
-        for later in range(TRIES):
-            number = self.drawn(seed, place + later * self.data.batch)
+        numbers = [self.drawn(seed, place + later * self.data.batch) for later in range(TRIES)]
+        for number in numbers:
             try:
                 return number, self.stored(number)
             except OSError as error:  # Pillow's own errors are among them
@@ -128,8 +129,8 @@ class TagPictures:
                     log.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
                 self._broken.add(number)
         raise SengaError(
-            f"{self.folder}: {TRIES} pictures in a row cannot be read, the last {self.index.files[number]}; look at"
-            " data.folder and data.layout"
+            f"{self.folder}: {TRIES} pictures in a row cannot be read, the last {self.index.files[numbers[-1]]};"
+            " look at data.folder and data.layout"
         )
 
     def whole(self, number: int) -> Tensor:
@@ -152,11 +153,13 @@ def mirrored(names: tuple[str, ...]) -> tuple[Array, Array]:
     return mirror, one_sided
 
 
-def window(image: Image.Image, augment: AugmentSettings, size: int, pad: tuple[int, ...], rng: np.random.Generator) -> Image.Image:
+def window(
+    image: Image.Image, augment: AugmentSettings, size: int, pad: tuple[int, ...], rng: np.random.Generator
+) -> Image.Image:
     """A window of the picture, by a random kernel, as (size, size). Where it is larger, the pad colour surrounds it."""
     if augment.rotate:
         image = image.rotate(rng.uniform(-augment.rotate, augment.rotate), Image.Resampling.BILINEAR, fillcolor=pad)
-    side = rng.uniform(*augment.crop) * max(image.size)
+    side = rng.uniform(augment.crop[0], augment.crop[1]) * max(image.size)
     shorter = side * (1 - rng.uniform(0, augment.stretch))
     width, height = (side, shorter) if rng.random() < 0.5 else (shorter, side)
     more_x, more_y = (max(0, int(np.ceil(a - b))) for a, b in ((width, image.width), (height, image.height)))
@@ -166,7 +169,8 @@ def window(image: Image.Image, augment: AugmentSettings, size: int, pad: tuple[i
         canvas = Image.new("RGB", (image.width + 2 * more_x, image.height + 2 * more_y), pad)
         canvas.paste(image, (more_x, more_y))
         image = canvas
-    kernel = FILTERS[weighted(augment.filters, rng)]
+    names = sorted(augment.filters)
+    kernel = KERNELS[pick(names, [augment.filters[name] for name in names], rng.random())]
     box = (max(0.0, left), max(0.0, top), min(image.width, left + width), min(image.height, top + height))
     return image.resize((size, size), kernel, box)
 
@@ -177,6 +181,12 @@ def recolour(image: Image.Image, most: float, rng: np.random.Generator) -> Image
     colours = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * LUMA)
     matrix = np.column_stack([colours, np.full(3, 127.5 * (1 - contrast))])
     return image.convert("RGB", tuple(matrix.ravel().tolist()))
+
+
+def jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return np.array(Image.open(buffer))
 
 
 def cut_out(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
@@ -190,7 +200,11 @@ def cut_out(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
 def sample(
     pictures: TagPictures, seed: int, step: int, i: int, world: int = 1
 ) -> tuple[NDArray[np.uint8], Array, Array]:
-    """The i-th picture of a step of `world` batches: ((size, size, 3) uint8, labels (T,), known (T,)): depends on nothing but its arguments."""
+    """The i-th picture of a step of `world` batches: depends on nothing but its arguments.
+
+    Returns:
+        The picture, (size, size, 3) uint8; its labels and which of them are known, (T,) bool.
+    """
     augment = pictures.augment
     number, image = pictures.readable(seed, step * pictures.data.batch * world + i)
     labels, known = pictures.index.truth(number)
@@ -203,7 +217,7 @@ def sample(
         image = recolour(image, augment.colour, rng)
     pixels = np.array(image)
     if rng.random() < augment.jpeg:
-        pixels = np.array(jpeg(pixels, int(rng.integers(40, 96)), 0 if rng.random() < 0.5 else 2))
+        pixels = jpeg(pixels, int(rng.integers(40, 96)))
     if rng.random() < augment.cutout:
         cut_out(pixels, rng)
     return pixels, labels, known

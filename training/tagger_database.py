@@ -4,9 +4,9 @@ from pathlib import Path
 
 import duckdb
 
-# What the tagger's data needs to know of a picture. `kin` is equal for near-duplicates, which must not be parted between
-# training and test. `mixed` are tags whose category nobody has said yet, `unknown` tags of which it cannot be said
-# whether the picture shows them.
+# What the tagger's data needs to know of a picture. `kin` is equal for near-duplicates, which must not be parted
+# between training and test. `mixed` are tags whose category nobody has said yet, `unknown` tags of which it cannot be
+# said whether the picture shows them.
 POSTS = """
 create table posts (
     post bigint, file varchar, kin varchar, split varchar, source varchar, style varchar, licence varchar,

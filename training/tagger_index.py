@@ -72,6 +72,8 @@ select post, tag_id from (select post, unnest(unknown) as tag from posts where p
 join vocabulary using (tag) order by post, tag_id
 """
 
+READERS = {"captions": read_captions, "table": read_table}
+
 Array = NDArray[Any]
 
 
@@ -147,9 +149,8 @@ def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scr
     if settings.source == "danbooru":
         read_danbooru(database, settings)
     else:
-        captions = settings.source == "captions"
-        rows = read_captions(folder, settings.ratings) if captions else read_table(folder / settings.table, settings.ratings)
-        fill(database, rows, folder, scratch / "rows.csv")
+        path = folder if settings.source == "captions" else folder / settings.table
+        fill(database, READERS[settings.source](path, settings.ratings), folder, scratch / "rows.csv")
         database.execute("delete from posts where share('fraction:' || file) >= $1", [settings.fraction])
     untold = database.execute("select count(*) from posts where len(mixed) > 0").fetchall()[0][0]
     if untold and settings.source == "danbooru" and not settings.categories:
@@ -166,7 +167,9 @@ def read_pairs(database: duckdb.DuckDBPyConnection, path: str, columns: tuple[st
     reader = "read_csv($path, all_varchar = true)" if ".csv" in Path(path).suffixes else "read_json($path)"
     a, b = columns
     try:
-        found = database.execute(f"select distinct {a}::varchar, {b}::varchar from {reader} order by all", {"path": path})
+        found = database.execute(
+            f"select distinct {a}::varchar, {b}::varchar from {reader} order by all", {"path": path}
+        )
         return found.fetchall()
     except duckdb.Error as error:
         raise SengaError(f"{path}: wanted CSV or JSON lines with {a} and {b} ({error})") from error

@@ -5,18 +5,25 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from PIL import Image
 
 from ..arch import Header
+from . import report
+from .report import Plot
+from .sheet import draw_grid
 from .tag_metrics import Array, Judged, Scored, average_precisions, confusion, f1, groups, judge, worst
 from .tagger_data import TagPictures
 from .tagger_index import TagIndex
 
-matplotlib.use("Agg")  # no window
-from matplotlib import pyplot as plt
-
-SHEET = 20  # mistakes shown
+SHEET, COLUMNS, SIDE = 20, 5, 256  # mistakes shown, in how many columns, pixels of the longer side
+PLOTS = (
+    Plot("loss", ("loss",)),
+    Plot("mean average precision", ("map_*",)),
+    Plot("learning rate", ("learning_rate",)),
+    Plot("pictures a second", ("images_per_second",)),
+    Plot("waiting for data, share of the time", ("waiting",)),
+)
 NAMES = {
     "val": "validation (the thresholds are fitted on it)",
     "test": "test (held-out pictures)",
@@ -60,51 +67,54 @@ class Findings:
         return found
 
 
-def facts(weights: Path, header: Header) -> list[str]:
-    """What the header says of the run, as lines of a list."""
+def facts(header: Header) -> dict[str, str]:
+    """What the header says of the run."""
     provenance = header.provenance
     assert header.vocabulary is not None
     assert header.preprocessing is not None
-    lines = {
-        "weights": f"{weights.name}, {header.architecture}, {len(header.vocabulary):,} tags, {header.preprocessing.size} px",
-        "command": f"`{provenance.command}` (seed {provenance.seed}, {provenance.steps:,} steps)",
-        "code": f"commit `{provenance.commit[:12] or 'unknown'}`",
-        "pictures": f"sha256 `{provenance.data_sha256}`; licences: {', '.join(provenance.licences) or 'not recorded'}",
+    return {
+        "network": f"{header.architecture}, {len(header.vocabulary):,} tags, {header.preprocessing.size} px",
+        "command": f"`{provenance.command}`",
+        "commit": provenance.commit or "unknown",
+        "pictures": f"sha256 {provenance.data_sha256}; {provenance.notes}",
+        "licences": ", ".join(provenance.licences) or "not recorded",
         "never taught": ", ".join(header.vocabulary.untrained) or "nothing",
     }
-    return [f"- {name}: {value}" for name, value in lines.items()]
 
 
-def write_report(folder: Path, weights: Path, header: Header, findings: Findings, pictures: TagPictures) -> Path:
-    """report.md with curves.png, tags.csv and worst.png beside it; gives the page's path. `folder` has a curve.csv."""
+def write_report(folder: Path, header: Header, findings: Findings, pictures: TagPictures) -> Path:
+    """report.md with curves.png, tags.csv and worst.png beside it; gives the page's path.
+
+    `folder` is a run's, with its settings, curve and weights.
+    """
     index = pictures.index
-    draw_curves(folder / "curve.csv", folder / "curves.png")
     write_tags(folder / "tags.csv", findings, index)
     shown = "test" if "test" in findings.splits else "val"
     draw_worst(folder / "worst.png", findings.splits[shown], findings.trained, pictures)
-    parts = [f"# {weights.stem}", "", *facts(weights, header), "", "![curves](curves.png)", ""]
-    for split, scored in findings.splits.items():
-        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", "", table(findings.judged(index, split)), ""]
+    page = report.write_report(
+        folder,
+        {},
+        facts=facts(header),
+        command=header.provenance.command,
+        export="",
+        use="senga tag PICTURE --model {weights}",
+        plots=PLOTS,
+    )
     names = np.array(index.names)
+    parts = [page.read_text(encoding="utf-8")]
+    for split, scored in findings.splits.items():
+        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", table(findings.judged(index, split))]
     scarce = {s: findings.trained & (v.positives() < findings.min_positives) for s, v in findings.splits.items()}
+    lines = [f"- {split} ({mask.sum()}): {', '.join(names[mask]) or 'none'}" for split, mask in scarce.items()]
     parts += [
         "mAP is the mean of the tags' average precision. F1 is given twice: with one threshold for all tags"
-        f" ({findings.threshold:.2f}, the best micro F1 on validation) and with each tag's own, fitted on validation.",
-        f"Tags on fewer than {findings.min_positives} pictures of a split are left out of its means.",
-        "",
+        f" ({findings.threshold:.2f}, the best micro F1 on validation) and with each tag's own, fitted on validation."
+        f" Tags on fewer than {findings.min_positives} pictures of a split are left out of its means. Every tag's"
+        f" figures are in [tags.csv](tags.csv). worst.png shows where the net is most wrong ({shown}).",
         "## Tags on too few pictures to be judged",
-        "",
-        *(f"- {split} ({mask.sum()}): {', '.join(names[mask]) or 'none'}" for split, mask in scarce.items()),
-        *never_taught(index, findings.trained),
-        "",
-        f"## Where it is most wrong ({shown})",
-        "",
-        "![worst mistakes](worst.png)",
-        "",
-        "Every tag's figures are in tags.csv.",
+        "\n".join([*lines, *never_taught(index, findings.trained)]),
     ]
-    page = folder / "report.md"
-    page.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return page
 
 
@@ -114,9 +124,8 @@ def never_taught(index: TagIndex, trained: Array) -> list[str]:
 
 
 def table(rows: list[Judged]) -> str:
-    head = [
-        "tags", "judged", "too few", "mAP", "macro F1", "micro F1", "macro F1, one threshold", "micro F1, one threshold",
-    ]  # fmt: skip
+    scores = "mAP", "macro F1", "micro F1", "macro F1, one threshold", "micro F1, one threshold"
+    head = ["tags", "judged", "too few", *scores]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in rows:
         values = row.mean_ap, row.macro_own, row.micro_own, row.macro_global, row.micro_global
@@ -145,34 +154,14 @@ def write_tags(path: Path, findings: Findings, index: TagIndex) -> None:
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def draw_curves(curve: Path, path: Path) -> None:
-    """The columns of curve.csv over the steps: the loss, and the mAP of each split."""
-    with curve.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    steps = [int(row["step"]) for row in rows]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    left.plot(steps, [float(row["loss"]) for row in rows])
-    left.set(xlabel="step", ylabel="loss", title="training loss")
-    for name in [name for name in (rows[0] if rows else []) if name.startswith("map_") and rows[-1][name]]:
-        right.plot(steps, [float(row[name] or "nan") for row in rows], label=name.removeprefix("map_"))
-    right.set(xlabel="step", ylabel="mAP", title="averaged weights", ylim=(0, 1))
-    right.legend()
-    right.grid(alpha=0.3)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-
-
 def draw_worst(path: Path, scored: Scored, trained: Array, pictures: TagPictures) -> None:
     """A sheet of the pictures with the entries that the net was most wrong about."""
-    found = worst(scored, trained, SHEET)
-    columns = 5
-    figure, axes = plt.subplots(-(-len(found) // columns), columns, figsize=(11, 11), layout="constrained", squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, (row, tag) in zip(axes.flat, found, strict=False):
-        axis.imshow(pictures.stored(int(scored.numbers[row])))
-        name, score = pictures.index.names[tag], scored.scores[row, tag]
-        said = f"missed: {name} ({score:.2f})" if scored.truth[row, tag] else f"wrong: {name} ({score:.2f})"
-        axis.set_title(said, fontsize=8)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    tiles = []
+    for row, tag in worst(scored, trained, SHEET):
+        image = pictures.stored(int(scored.numbers[row]))
+        factor = SIDE / max(image.size)
+        image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
+        verdict = "missed" if scored.truth[row, tag] else "wrong"
+        caption = f"{verdict} {scored.scores[row, tag]:.2f}: {pictures.index.names[tag]}"
+        tiles.append((caption, np.asarray(image)))
+    Image.fromarray(draw_grid(tiles, COLUMNS)).save(path)

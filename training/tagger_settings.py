@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .settings import FILTER_NAMES, OptimSettings, check, one_of
+from PIL import Image
 
+from .settings import OptimSettings, check, one_of
+
+KERNELS = {name: Image.Resampling[name.upper()] for name in ("box", "bilinear", "hamming", "bicubic", "lanczos")}
 SOURCES = ("danbooru", "captions", "table")
 LAYOUTS = ("original", "512px")
 LOSS_NAMES = ("bce", "asl")
@@ -77,7 +80,7 @@ class AugmentSettings:
     size: int = 0  # pixels a side while training; 0 is preprocessing.size (a smaller one trains faster)
     crop: list[float] = field(default_factory=lambda: [0.6, 1.0])  # side of the window, as a share of the picture's
     stretch: float = 0.1  # largest share by which one side of the window is shortened
-    filters: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FILTER_NAMES, 1.0))  # resize kernels
+    filters: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KERNELS, 1.0))  # resize kernels
     flip: float = 0.5  # probability; tags that say left or right change places, or keep the picture as it is
     rotate: float = 0.0  # largest angle, degrees
     colour: float = 0.1  # largest relative change of brightness, contrast and saturation each
@@ -88,8 +91,8 @@ class AugmentSettings:
     def __post_init__(self) -> None:
         low, high = [*self.crop, 0.0, 0.0][:2]
         check(len(self.crop) == 2 and 0 < low <= high <= 2, "augment.crop", self.crop, "two shares, 0 < a <= b <= 2")
-        known = set(self.filters) <= set(FILTER_NAMES) and sum(self.filters.values()) > 0
-        check(known, "augment.filters", self.filters, f"weights for {', '.join(FILTER_NAMES)}, not all 0")
+        known = set(self.filters) <= set(KERNELS) and sum(self.filters.values()) > 0
+        check(known, "augment.filters", self.filters, f"weights for {', '.join(KERNELS)}, not all 0")
         for name in ("flip", "jpeg", "cutout", "stretch", "colour"):
             check(0 <= getattr(self, name) <= 1, f"augment.{name}", getattr(self, name), "0 to 1")
         check(self.size == 0 or self.size >= 32, "augment.size", self.size, "0, or 32 or more")
