@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from senga.arch import SengaError, load_model, upscale
+from senga.arch import SengaError, UpscaleModel, load_model, upscale
 from tqdm import tqdm
 
 from .peer_weights import PEERS, read_peer
@@ -62,6 +62,7 @@ def table(paths: Sequence[Path], peers: Sequence[str], pairs: dict[int, list[Pai
                 raise
             log.warning("left out: %s", error)
             continue
+        assert isinstance(model, UpscaleModel)
         found = measure(model, pairs[model.scale])
         db = [d.db for d in found]
         rows.append(

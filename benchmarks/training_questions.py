@@ -122,7 +122,9 @@ def with_table(page: str, text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_questions", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_questions", description="Equal-time trainings of ESPCN_7."
+    )
     parser.add_argument("--data", default="data/art", help="the set to train on (default: %(default)s)")
     parser.add_argument("--runs", default="runs/questions", help="where the runs go (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=3.0, help="processor time of each run (default: %(default)s)")

@@ -1,16 +1,18 @@
-"""`senga train sr CONFIG.toml ...`: hands the rest of the command line to the training script."""
+"""`senga train sr|tagger CONFIG.toml ...`: hands the rest of the command line to the training script."""
 
 import argparse
 import importlib
 
 from .errors import SengaError
 
-TRAINERS = {"sr": "sr"}  # what to train -> its module in training/
+TRAINERS = {"sr": "sr", "tagger": "tagger"}  # what to train -> its module in training/
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=TRAINERS, help="sr: an upscaling network")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga train sr --help`")
+    parser.add_argument("what", choices=TRAINERS, help="sr: an upscaling network; tagger: a tagger")
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga train sr --help`, `senga train tagger --help`"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         trainer = importlib.import_module(f"..training.{TRAINERS[args.what]}", __package__)
     except ModuleNotFoundError as error:
-        package = __package__.partition(".")[0]
+        package = __name__.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] == package:
             raise  # a fault of ours, not a missing package
         raise SengaError(

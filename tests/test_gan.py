@@ -41,6 +41,7 @@ class TestDiscriminator:
             for _ in range(50):
                 net(torch.rand(1, 3, 16, 16))
         for layer in [*net.down, *net.up, *net.extra]:
+            assert isinstance(layer, torch.nn.Conv2d)
             norm = torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
             assert norm == pytest.approx(1, abs=0.02)
 
@@ -141,7 +142,7 @@ class TestLosses:
     def test_r1_reaches_the_discriminators_weights(self):
         net = small()
         r1_penalty(net, torch.rand(2, 3, 16, 16)).backward()
-        gradient = net.down[0].parametrizations.weight.original.grad
+        gradient = net.get_parameter("down.0.parametrizations.weight.original").grad
         assert gradient is not None
         assert gradient.abs().max() > 0
 

@@ -250,7 +250,7 @@ class TestFeatures:
         layers = dict(vgg_layers(state))
         names = "conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 pool2 conv3_1 relu3_1 conv3_2 relu3_2"
         assert list(layers) == names.split()
-        assert torch.equal(layers["conv3_2"].weight, state["features.10.weight"])
+        assert torch.equal(layers["conv3_2"].get_parameter("weight"), state["features.10.weight"])
 
     def test_the_defaults_are_real_esrgans_of_vgg19(self, tmp_path):
         path = tmp_path / "vgg19.pth"

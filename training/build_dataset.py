@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -30,6 +30,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from .dataset_sources import SOURCES, Picture, Request, SourceError
 
 logger = logging.getLogger("senga")
+
+Kind = TypeVar("Kind")
 
 LONG_SIDE = 1024  # px, of a drawn SVG after its empty margins are cut away
 SHORT_SIDE = 320  # px, wanted even of a long thin drawing ...
@@ -175,7 +177,7 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
 # --- the set ----------------------------------------------------------------------------------------------------------
 
 
-def evenly(pictures: Sequence[Picture], limit: int | None) -> list[Picture]:
+def evenly(pictures: Sequence[Kind], limit: int | None) -> list[Kind]:
     """At most `limit` pictures spread over the whole sequence, so that a small build has some of everything."""
     if limit is None or limit >= len(pictures):
         return list(pictures)

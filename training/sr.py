@@ -17,10 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -222,7 +222,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                     judge.learn(prediction.detach(), hr)
                 average.update(bare, step)
 
-                value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))
+                value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
                 now["step"] = step + 1
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
@@ -230,7 +230,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                     break
                 now["running"] = value if step == 0 else 0.98 * now["running"] + 0.02 * value
                 now["seconds"] = before + time.monotonic() - began
-                if leads and (last or (step + 1) % run.validate_every == 0):
+                if board and (last or (step + 1) % run.validate_every == 0):
                     spent = now["seconds"] - before
                     speed = (step + 1 - first) * settings.data.batch / spent
                     values = {"loss": now["running"], "learning_rate": rate, "seconds": now["seconds"]}
