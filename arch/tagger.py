@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import SengaError
+from .memory import BYTES_PER_FLOAT
 from .model import Header, Provenance, as_table
 from .precision import autocast
 from .preprocessing import Preprocessing, preprocess
@@ -16,6 +17,7 @@ UNKNOWN = Provenance()
 # Pictures in one forward pass. More gain nothing on a CPU; elsewhere, small passes leave the device idle.
 CHUNK = {"cpu": 1}
 CHUNK_ELSEWHERE = 16
+FLOATS_PER_PIXEL = 48  # at the first expansion, 64 channels at half the size, in and out, with room for the libraries
 
 
 class TaggerModel:
@@ -76,7 +78,6 @@ class TaggerModel:
         self.model.to(device=device, dtype=dtype)
         return self
 
-    @torch.no_grad()
     def __call__(self, image: Tensor) -> Tensor:
         """(B, 1, 3 or 4, H, W) in [0, 1], any size, -> probabilities (B, tags), float32, on the image's device.
 
@@ -84,13 +85,37 @@ class TaggerModel:
         in the batch: the arithmetic is float32, in passes of one size that are filled up where pictures are missing
         (libraries take sums in another order for another number of pictures).
         """
-        chunk = CHUNK.get(self.device.type, CHUNK_ELSEWHERE)
-        rows = [self._probabilities(part, chunk) for part in image.split(chunk)]
+        # Prepared where the pictures are: less to move, and not every device has the antialiased filters.
+        rows = [self.predict(self.prepare(part)) for part in passes(image, self.device)]
         return torch.cat(rows).to(image.device)
 
-    def _probabilities(self, image: Tensor, chunk: int) -> Tensor:
-        x = preprocess(image.to(self.device), self.preprocessing).to(self.dtype)
-        x = torch.cat((x, x.new_zeros(chunk - len(x), *x.shape[1:])))
-        with autocast(x.device, "fp32"):
-            y = self.model(x.contiguous(memory_format=torch.channels_last))
-        return y[: len(image)].float().sigmoid()
+    def prepare(self, image: Tensor) -> Tensor:
+        """The first half of a call: (B, C, H, W) -> what the net takes, (B, 3, size, size), on the image's device."""
+        return preprocess(image, self.preprocessing)
+
+    @torch.no_grad()
+    def predict(self, prepared: Tensor) -> Tensor:
+        """The second half: (B, 3, size, size) -> probabilities (B, tags), float32, on the model's device."""
+        chunk = pictures_at_once(self.device)
+        rows = []
+        for part in prepared.to(self.device, self.dtype).split(chunk):
+            x = torch.cat((part, part.new_zeros(chunk - len(part), *part.shape[1:])))
+            with autocast(x.device, "fp32"):
+                logits = self.model(x.contiguous(memory_format=torch.channels_last))[: len(part)]
+            rows.append(logits.float().sigmoid())
+        return torch.cat(rows)
+
+
+def pictures_at_once(device: torch.device) -> int:
+    """How many pictures one forward pass takes there."""
+    return CHUNK.get(device.type, CHUNK_ELSEWHERE)
+
+
+def passes(image: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+    """A batch in parts of one forward pass each."""
+    return image.split(pictures_at_once(device))
+
+
+def memory_wanted(model: TaggerModel, device: torch.device) -> int:
+    """Bytes of activations alive at the peak of one pass, to ask a memory management for."""
+    return pictures_at_once(device) * model.preprocessing.size**2 * FLOATS_PER_PIXEL * BYTES_PER_FLOAT

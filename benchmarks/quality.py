@@ -96,8 +96,24 @@ def write_docs(path: Path, command: str, text: str) -> None:
     pattern = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
     if not pattern.search(page):
         raise SengaError(f"{path}: has no lines {BEGIN!r} ... and {END!r}; put them where the tables belong")
-    made = f"{BEGIN}{command} -->\n\n{text}\n{END}"
+    made = f"<!-- made by {command} -->\n\n{text}\n{END}"
     path.write_text(pattern.sub(lambda _: made, page), encoding="utf-8")
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """The options that the numbers depend on where they are not the default, files by their place in the repository."""
+    words: list[str] = []
+    for name in ("models", "scale", "conditions", "peers", "metrics", "limit", "precision", "by_source", "bf16"):
+        value = getattr(args, name)
+        if value == getattr(parse([]), name):
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if name == "models":
+            value = [
+                path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path.name for path in value
+            ]
+        words += [] if value is True else [str(v) for v in (value if isinstance(value, list) else [value])]
+    return shlex.join(["python", "-m", "benchmarks.quality", *words])
 
 
 def spread(entries: Sequence[Source], count: int) -> list[Source]:
@@ -178,8 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     if pair.source.name in shown:
                         quality_crops.write(args.crops, pair, runners)
         if args.write_docs:
-            command = "".join(f" {shlex.quote(word)}" for word in (sys.argv[1:] if argv is None else argv))
-            write_docs(DOCS, command, text + "\n".join(table.as_markdown() for table in made))
+            write_docs(DOCS, command_line(args), text + "\n".join(table.as_markdown() for table in made))
     except SengaError as error:
         log.error("%s", error)
         return 2

@@ -1,6 +1,7 @@
 """From scores to tables: means, pictures won, the lead over the best peer, and their text and markdown."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from .quality_metrics import METRICS
 class Table:
     title: str
     header: list[str]
-    rows: list[list[str]]
+    rows: list[list[str]]  # cells; one that begins with "*" is the best of its column
 
     def as_text(self) -> str:
         widths = [max(len(row[i]) for row in [self.header, *self.rows]) for i in range(len(self.header))]
@@ -26,7 +27,8 @@ class Table:
 
     def as_markdown(self) -> str:
         marks = ["---", *["---:"] * (len(self.header) - 1)]
-        lines = ["| " + " | ".join(row) + " |" for row in [self.header, marks, *self.rows]]
+        rows = [[re.sub(r"^\*(\S+)", r"**\1**", cell) for cell in row] for row in self.rows]
+        lines = ["| " + " | ".join(row) + " |" for row in [self.header, marks, *rows]]
         return "\n".join([f"**{self.title}**", "", *lines, ""])
 
 

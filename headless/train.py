@@ -3,6 +3,8 @@
 import argparse
 import importlib
 
+from .errors import SengaError
+
 TRAINERS = {"sr": "sr", "tagger": "tagger"}  # what to train -> its module in training/
 
 
@@ -15,5 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     # Imported here: training needs more than the other commands do.
-    trainer = importlib.import_module(f"..training.{TRAINERS[args.what]}", __package__)
+    try:
+        trainer = importlib.import_module(f"..training.{TRAINERS[args.what]}", __package__)
+    except ModuleNotFoundError as error:
+        package = __package__.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] == package:
+            raise  # a fault of ours, not a missing package
+        raise SengaError(
+            f"training needs the package {error.name!r}, which is not installed; in the repository, run:"
+            ' pip install -c constraints.txt ".[train]"'
+        ) from error
     return trainer.main(args.rest) or 0

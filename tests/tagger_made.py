@@ -1,5 +1,7 @@
 """Taggers made for tests."""
 
+import dataclasses
+
 import torch
 from senga.arch import Preprocessing, TaggerModel, TagVocabulary
 from torch import Tensor, nn
@@ -43,4 +45,14 @@ def small_tagger(tags: TagVocabulary = VOCABULARY, architecture: str = "mobilene
     torch.manual_seed(7)
     model = TaggerModel.create(architecture, tags, Preprocessing(64), width=0.35, **options)
     settle(model.model)
+    return model
+
+
+def known_tagger(probabilities: list[float], **vocabulary: object) -> TaggerModel:
+    """A tagger that gives these probabilities for every picture: the last layer is its bias alone."""
+    model = small_tagger(dataclasses.replace(VOCABULARY, **vocabulary))
+    last = [m for m in model.model.modules() if isinstance(m, nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor(probabilities).logit())
     return model

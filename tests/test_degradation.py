@@ -19,7 +19,7 @@ GOLDEN = {
     "realesrgan": ["839559001db3eec4", "91ebaed3917db03c", "5b9d2c77c1b11701"],
     "realesrgan_mild": ["8ee23657fd6f0170", "69f6ede21acb7b7b", "b24190462e6e5bc3"],
     "screentone": ["7c6242c639b5387d", "2ae6701f7004f3dd", "175b2b8f222de758"],
-    "senga_blind": ["ac0b2a3ef5ee01af", "42015984858c1147", "d4ea787cc21e1f3b"],
+    "senga_blind": ["02ba1205f7eb0843", "26bec68af90a4112", "9e333e2709d25838"],
     "senga_clean": ["2d31de1a6974524d", "2d31de1a6974524d", "6e0a7d6febe31b31"],
     "waifu2x_noise0": ["66c1124766dfde43", "932ffbae0ccfe653", "ae7c553657347c1b"],
     "waifu2x_noise1": ["8df9147e517fad1c", "347b4174928ce380", "5c634a732bd82fe3"],

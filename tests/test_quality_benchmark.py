@@ -128,6 +128,12 @@ def scores(table, metric="psnr", condition="clean"):
     ]
 
 
+def leads(made, metric, title=""):
+    table = quality_table.leads(made, metric, title)
+    assert table is not None
+    return table
+
+
 def test_means_and_pictures_won_with_a_tie_counted_for_both():
     table = quality_table.means(
         scores({"filter": [30, 20, 10], "peer": [31, 22, 25], "mine": [32, 22, 24]}), "psnr", ""
@@ -139,13 +145,13 @@ def test_means_and_pictures_won_with_a_tie_counted_for_both():
 def test_for_some_metrics_less_is_better():
     made = scores({"filter": [0.3, 0.2], "mine": [0.1, 0.3]}, "flip")
     assert quality_table.means(made, "flip", "").rows == [["filter", "0.2500 (1)"], ["mine", "*0.2000 (1)"]]
-    lead = quality_table.leads(made, "flip", "")
+    lead = leads(made, "flip")
     assert lead.rows[0][2:] == ["0.2000", "0.2500", "filter", "-0.0500 ± 0.1500", "1 of 2"]
 
 
 def test_the_lead_is_over_the_peer_with_the_best_mean_picture_by_picture():
     made = scores({"filter": [20, 20, 20], "peer": [30, 33, 36], "rival": [40, 20, 20], "mine": [31, 32, 39]})
-    lead = quality_table.leads(made, "psnr", "x2: ")
+    lead = leads(made, "psnr", "x2: ")
     assert lead.title == "x2: PSNR_Y (dB), against the best other"
     # Differences +1, -1, +3: mean 1, variance 4, standard error 2 / sqrt(3).
     assert lead.rows == [["mine", "clean", "34.00", "33.00", "peer", "+1.00 ± 1.15", "2 of 3"]]
@@ -157,7 +163,7 @@ def test_each_condition_is_won_and_led_by_itself():
         {"peer": [20], "rival": [22], "mine": [21]}, condition="q75"
     )
     assert quality_table.means(made, "psnr", "").rows[-1] == ["mine", "*31.00 (1)", "21.00 (0)"]
-    assert [[row[1], row[4], row[6]] for row in quality_table.leads(made, "psnr", "").rows] == [
+    assert [[row[1], row[4], row[6]] for row in leads(made, "psnr").rows] == [
         ["clean", "peer", "1 of 1"],
         ["q75", "rival", "0 of 1"],
     ]
@@ -170,9 +176,9 @@ def test_groups_have_their_own_means():
 
 
 def test_tables_as_text_and_markdown():
-    table = quality_table.Table("t", ["", "clean"], [["a", "1.00"], ["long", "12.00"]])
-    assert table.as_text() == "t\n      clean\na      1.00\nlong  12.00\n"
-    assert table.as_markdown() == "**t**\n\n|  | clean |\n| --- | ---: |\n| a | 1.00 |\n| long | 12.00 |\n"
+    table = quality_table.Table("t", ["", "clean"], [["a", "1.00"], ["long", "*2.00 (1)"]])
+    assert table.as_text() == "t\n          clean\na          1.00\nlong  *2.00 (1)\n"
+    assert table.as_markdown() == "**t**\n\n|  | clean |\n| --- | ---: |\n| a | 1.00 |\n| long | **2.00** (1) |\n"
 
 
 # bf16, sheets, the command
@@ -255,7 +261,12 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     assert lines[0]["source"] == "source_0"
     assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["x2_clean_0.png", "x2_q75_0.png"]
     page = docs.read_text(encoding="utf-8")
-    assert page.startswith(f"before\n{quality.BEGIN} ")
+    # The options that made the numbers, and no folder of this machine.
+    made = (
+        f"{quality.BEGIN} --models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
+    )
+    assert page.startswith(f"before\n{made} --by-source q75 --bf16 -->\n")
+    assert str(tmp_path) not in page
     assert "\nold\n" not in page
     assert page.endswith(f"{quality.END}\nafter\n")
     assert "| mine |" in page

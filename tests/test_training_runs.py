@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,15 @@ def nested_equal(a, b) -> bool:
 def start(config: Path, *changes: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
     """A training in processes of its own."""
     words = [word for change in changes for word in ("--set", change)]
-    command = [sys.executable, "-m", *launcher, *(("-m",) if launcher else ()), "senga.training.sr", str(config), *words]
+    command = [
+        sys.executable,
+        "-m",
+        *launcher,
+        *(("-m",) if launcher else ()),
+        "senga.training.sr",
+        str(config),
+        *words,
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=config.parent)
 
@@ -112,7 +121,10 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bits(config, tmp_path):
     for part in ("net", "average", "optimiser_0", "optimiser_1"):
         assert nested_equal(kept[part], wanted[part]), part
     assert kept["running"] == wanted["running"]
-    steps = [[row["step"] for row in csv.DictReader((tmp_path / "runs" / n / "curve.csv").open())] for n in ("killed", "whole")]
+    steps = [
+        [row["step"] for row in csv.DictReader((tmp_path / "runs" / n / "curve.csv").open())]
+        for n in ("killed", "whole")
+    ]
     assert steps[0] == steps[1]
 
 
@@ -195,7 +207,7 @@ def test_a_checkpoint_is_exported_by_its_step(config, tmp_path):
     assert path.name == "tiny-4.safetensors"
     assert read_header(path).provenance.steps == 4
     average = state(tmp_path / "runs" / "tiny", 4)["average"]
-    assert torch.equal(load_model(path).model.state_dict()["conv_first.weight"], average["conv_first.weight"].bfloat16().float())
+    assert nested_equal(dict(load_model(path).model.state_dict()), average)  # not rounded yet
     with pytest.raises(SengaError, match="has no checkpoint of step 5; it has 4, 6, 8"):
         sr.train(settings(config), "test", export=5)
 
@@ -212,14 +224,16 @@ def test_a_run_leaves_what_is_needed_to_understand_it(config, tmp_path):
     path = sr.train(settings(config), "senga train sr tiny.toml")
     folder = path.parent
     environment = json.loads((folder / "environment.json").read_text())
-    assert environment["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert environment["versions"]["torch"] == metadata.version("torch")
     assert environment["command"] == "senga train sr tiny.toml"
     assert json.loads((folder / "settings.json").read_text())["optim"]["warmup"] == 2
     metrics = read_header(path).provenance.metrics
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert {"psnr_y", "psnr_y_q75", "ssim_y", "ssimulacra2", "colour_shift", "psnr_y_lanczos"} <= metrics.keys()
     last = list(csv.DictReader((folder / "curve.csv").open()))[-1]
-    assert all(last[name] for name in ("psnr_y", "psnr_y_q75", "ssim_y", "learning_rate", "images_per_second", "waiting"))
+    assert all(
+        last[name] for name in ("psnr_y", "psnr_y_q75", "ssim_y", "learning_rate", "images_per_second", "waiting")
+    )
     assert (folder / "sheet-0000008.png").is_file()
     assert any((folder / "tensorboard").iterdir())
     page = (folder / "report.md").read_text()
@@ -252,7 +266,12 @@ def test_the_trunk_of_one_scale_starts_another(config, tmp_path, caplog):
     model = load_model(path)
     model.model.get_parameter("body.0.rdb1.conv1.weight").fill_(0.25)
     save_model(tmp_path / "marked.safetensors", model)
-    changes = ("name=four", "model.hyperparameters.scale=4", "optim.learning_rate=0", f"model.start_from={tmp_path}/marked.safetensors")
+    changes = (
+        "name=four",
+        "model.hyperparameters.scale=4",
+        "optim.learning_rate=0",
+        f"model.start_from={tmp_path}/marked.safetensors",
+    )
     four = sr.train(settings(config, *changes), "test")
-    assert "took over 40 of 42 tensors" in caplog.text  # all but conv_first
+    assert "took over 41 of 42 tensors" in caplog.text  # all but the weights of conv_first
     assert (load_model(four).model.state_dict()["body.0.rdb1.conv1.weight"] == 0.25).all()

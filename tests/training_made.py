@@ -1,10 +1,15 @@
 """Small sets of drawings to train on."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
+from senga.training.settings import DataSettings
+
+SMALL = DataSettings(patch=12, batch=4, degradation="senga_blind")
 
 
 def drawing(side: int, seed: int) -> Image.Image:
@@ -32,3 +37,7 @@ def make_set(folder: Path) -> Path:
         writer.writerow(["file", "split", "source", "author", "licence", "sha256", "width", "height"])
         writer.writerows(rows)
     return folder
+
+
+def same(first: Sequence[torch.Tensor], second: Sequence[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -214,11 +215,12 @@ def read_manifest(path: Path) -> list[Row]:
         ]
 
 
-def write_manifest(rows: Sequence[Row], path: Path) -> str:
-    """Write the rows sorted by file; gives the sha256 of the manifest, which names the set."""
+def write_manifest(rows: Sequence[Any], path: Path, row_type: type = Row) -> str:
+    """Write the rows sorted by file, the fields of `row_type` as columns; gives the manifest's sha256, which names the
+    set."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [field.name for field in fields(Row)]
+    columns = [field.name for field in fields(row_type)]
     writer.writerow(columns)
     writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
     content = text.getvalue().encode("utf-8")

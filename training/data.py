@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -223,20 +222,11 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=4)
-def validation_crops(pictures: PictureSet, crops: int = 0) -> tuple[tuple[Row, Picture], ...]:
-    """(row, HR): of each validation picture the crop of VALIDATION_CROP pixels with most content, over white.
-
-    `crops` > 0 takes that many, spread evenly over the set's order. Raises SengaError if no picture is large enough.
-    """
-    rows = [row for row in pictures.val if row.side >= VALIDATION_CROP]
-    if not rows:
-        raise SengaError(
-            f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
-        )
-    if 0 < crops < len(rows):
-        rows = [rows[i * len(rows) // crops] for i in range(crops)]
-    return tuple((row, _fullest(flatten(pictures.pixels(row), WHITE))) for row in rows)
+def validation_crop(pictures: PictureSet, row: Row) -> Picture:
+    """The VALIDATION_CROP pixels a side with most content, over white; found once for each set."""
+    if row.file not in pictures.crops:
+        pictures.crops[row.file] = _fullest(flatten(pictures.pixels(row), WHITE))
+    return pictures.crops[row.file]
 
 
 def _fullest(picture: Picture) -> Picture:
@@ -253,9 +243,10 @@ def _fullest(picture: Picture) -> Picture:
 def validation_pairs(
     pictures: PictureSet, scale: int, crops: int = 0, degradation: str = "clean"
 ) -> list[tuple[Row, Picture, Picture]]:
-    """(row, LR, HR) of `validation_crops`, every time the same.
+    """(row, LR, HR) of each validation picture's `validation_crop`, every time the same.
 
     Args:
+        crops: above 0 takes that many, spread evenly over the set's order.
         degradation: "clean" (Pillow's bicubic alone), "q95", "q75", "q50" (one JPEG, 4:2:0, after it), "twice" (80,
             then 70 off the grid), a preset, or a recipe's JSON file. Its draws are seeded by the crop's pixels.
 
@@ -263,8 +254,16 @@ def validation_pairs(
         SengaError: no validation picture is large enough, or the degradation is unknown.
     """
     recipe = read_recipe(degradation).with_scale(scale)
+    rows = [row for row in pictures.val if row.side >= VALIDATION_CROP]
+    if not rows:
+        raise SengaError(
+            f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
+        )
+    if 0 < crops < len(rows):
+        rows = [rows[i * len(rows) // crops] for i in range(crops)]
     pairs = []
-    for row, hr in validation_crops(pictures, crops):
+    for row in rows:
+        hr = validation_crop(pictures, row)
         seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
         pairs.append((row, degrade(hr, recipe, seed=seed)[0], hr))
     return pairs

@@ -157,7 +157,9 @@ class GanStep:
 
     def __init__(self, fabric: Fabric, settings: GanSettings, channels: int) -> None:
         self.fabric, self.kind = fabric, settings.kind
-        self.bare = UNetDiscriminator(features=settings.features, channels=channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.bare = UNetDiscriminator(features=settings.features, channels=channels).to(
+            memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
         self.net = fabric.setup_module(self.bare)
         self.optimiser = torch.optim.AdamW(self.bare.parameters(), settings.learning_rate, weight_decay=0.0)
 

@@ -124,7 +124,7 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
     """SSIMULACRA2 of each picture of a batch, rounded to 8 bits: 100 equal, 90 hardly told apart, 70 good, 30 poor.
 
     Cloudinary's perceptual score, made for compressed pictures, by the package ssimulacra2 (a port of the libjxl
-    tool). It looks at colour as well, and has no lower end. About 0.2 s for 256 x 256 pixels.
+    tool). It looks at colour as well, and has no lower end.
 
     Args:
         image, reference: (B, 3, H, W) in [0, 1].
@@ -132,17 +132,17 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
     Raises:
         SengaError: the package is missing, the shapes differ, or a side is under 8 pixels.
     """
+    if image.shape != reference.shape or min(image.shape[-2:]) < SMALLEST_SSIMULACRA2:
+        raise SengaError(
+            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; SSIMULACRA2 wants equal"
+            f" shapes of {SMALLEST_SSIMULACRA2} pixels a side or more"
+        )
     try:
         from ssimulacra2 import compute_ssimulacra2  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SengaError(
             "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install ssimulacra2"
         ) from error
-    if image.shape != reference.shape or min(image.shape[-2:]) < SMALLEST_SSIMULACRA2:
-        raise SengaError(
-            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; SSIMULACRA2 wants equal"
-            f" shapes of {SMALLEST_SSIMULACRA2} pixels a side or more"
-        )
     scores = []
     with tempfile.TemporaryDirectory() as folder:  # the package takes files only
         paths = [Path(folder) / "reference.png", Path(folder) / "image.png"]

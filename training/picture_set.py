@@ -8,7 +8,6 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,11 @@ class PictureSet:
         self.folder = Path(folder)
         self.rejected: list[Rejected] = []
         self._members: dict[str, Member] = {}
+        self._sources: dict[int, dict[str, list[Row]]] = {}
         self._budget = int(cache_gib * 2**30)
         self._empty_cache()
         rows, digest = self._open(str(folder), val_share)
+        rows.sort(key=lambda row: row.file)  # the stream does not depend on the order of lines or shards
         self.train = [row for row in rows if row.split == "train"]
         self.val = [row for row in rows if row.split == "val"]
         lost = "".join(f"\n{one.file}" for one in self.rejected)
@@ -103,7 +104,7 @@ class PictureSet:
         return rows, hashlib.sha256(manifest.read_bytes()).hexdigest()
 
     def _without_manifest(self, found: Sequence[Facts], val_share: float) -> tuple[list[Row], str]:
-        usable = sorted((facts for facts in found if self._take(facts, facts.fault)), key=lambda f: f.member.file)
+        usable = [facts for facts in found if self._take(facts, facts.fault)]
         unsplit = sorted((f.member.file for f in usable if not f.member.split), key=place)
         val = {file for i, file in enumerate(unsplit) if place(file) < val_share or i == 0}
         rows = []
@@ -113,7 +114,7 @@ class PictureSet:
             side = min(facts.width, facts.height)
             licence, source = member.licence or UNKNOWN, member.source or SOURCE
             rows.append(Row(member.file, split, source, licence, side, facts.sha256))
-        listing = "".join(f"{row.file} {row.sha256} {row.split}\n" for row in rows)
+        listing = "".join(sorted(f"{row.file} {row.sha256} {row.split}\n" for row in rows))
         return rows, hashlib.sha256(listing.encode()).hexdigest()
 
     def _take(self, facts: Facts, fault: str) -> bool:
@@ -123,9 +124,10 @@ class PictureSet:
             self._members[facts.member.file] = facts.member
         return not fault
 
-    @cache  # noqa: B019 (there is one set in a run)
     def sources(self, side: int) -> dict[str, list[Row]]:
         """Training pictures by source, those with both sides of at least `side` pixels. SengaError if there is none."""
+        if side in self._sources:
+            return self._sources[side]
         by_source: dict[str, list[Row]] = {}
         for row in self.train:
             if row.side >= side:
@@ -136,9 +138,14 @@ class PictureSet:
                 f"{self.folder}: no training picture has the {side} pixels a side that a patch needs (the largest has"
                 f" {largest}); lower data.patch or add larger pictures"
             )
+        self._sources[side] = by_source
         return by_source
 
     # --- pixels ---
+
+    def read(self, row: Row) -> bytes:
+        """The picture's file as it is. Raises OSError."""
+        return self._members[row.file].read()
 
     def pixels(self, row: Row) -> Picture:
         """(H, W, 3) uint8, or (H, W, 4) where some of it is clear. Raises UnreadableError for a file gone bad since."""
@@ -176,9 +183,10 @@ class PictureSet:
         self._cache: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
+        self.crops: dict[str, Picture] = {}  # of the validation pictures, by file
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_cache", "_bytes", "_lock")}
+        return {name: value for name, value in vars(self).items() if name not in ("_cache", "_bytes", "_lock", "crops")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

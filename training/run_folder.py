@@ -8,7 +8,6 @@ import platform
 import re
 import subprocess
 import zipfile
-from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -75,10 +74,6 @@ class RunFolder:
 
     def write_json(self, name: str, data: Any) -> None:
         (self.path / name).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-    def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        with (self.path / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([columns, *rows])
 
     def add_to_curve(self, step: int, **values: float) -> None:
         """A line of the curve; what is not given stays empty."""

@@ -24,7 +24,9 @@ def one_of(name: str, value: str, known: Iterable[str]) -> None:
     known = list(known)
     if value not in known:
         near = difflib.get_close_matches(value, known, 1)
-        raise SengaError(f"{name} is {value!r}; " + (f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}"))
+        raise SengaError(
+            f"{name} is {value!r}; " + (f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}")
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ where it stopped, bit for bit on a CPU), contact sheets, and at the end report.m
 """
 
 import argparse
-import dataclasses
 import json
 import logging
 import math
@@ -21,14 +20,13 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..arch import Provenance, SengaError, UpscaleModel, load_model, save_model
-from .data import PictureSet, batches, validation_pairs
+from ..arch import Provenance, SengaError, UpscaleModel, load_model
+from .data import MARGIN, PictureSet, batches, check_set, validation_pairs
 from .devices import make_fabric
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
@@ -36,12 +34,9 @@ from .optim import Average, learning_rate, make_optimisers, round_to_bfloat16, r
 from .report import write_report
 from .run_folder import RunFolder, commit, environment
 from .settings import Settings, read_settings, to_dict
-from .validation import bf16_psnr, draw_sheet, filtered, psnr, score_all
+from .validation import baseline, draw_sheet, score_all, write_weights
 
 log = logging.getLogger("senga")
-
-LANCZOS = Image.Resampling.LANCZOS
-FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": LANCZOS}  # what a model is compared with
 
 
 def columns(settings: Settings) -> tuple[str, ...]:
@@ -106,11 +101,12 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     # Data
     folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
     pictures = PictureSet(Path(settings.data.folder), settings.data.cache_gib)
+    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
         log.warning("data.shares names %s, which the set does not have", ", ".join(missing))
     pairs = {name: validation_pairs(pictures, scale, run.validation_crops, name) for name in run.conditions}
-    lanczos = psnr(filtered(pairs[run.conditions[0]], LANCZOS), pairs[run.conditions[0]], scale)
+    lanczos = baseline(pairs[run.conditions[0]], "lanczos", scale)
     found = len(pictures.train), len(lanczos), run.conditions[0], fmean(lanczos)
     log.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
 
@@ -156,7 +152,6 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         folder.write_json("settings.json", to_dict(settings))
         about = {"command": command, "data_sha256": pictures.sha256}
         folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
-        folder.write_table("rejected.csv", ("file", "reason"), pictures.rejected)
 
     def candidate() -> UpscaleModel:
         """The averaged weights as a model of their own; of a run that rounds them, rounded."""
@@ -256,39 +251,22 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     # Weights
     path = folder.path / (f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors")
     if leads:
-        write_weights(path, settings, candidate(), pictures, command, now["step"])
-        write_report(folder.path, command=command)
+        pairs = {name: validation_pairs(pictures, scale, 0, name) for name in run.conditions}
+        about = Provenance(
+            source="senga",
+            commit=commit(),
+            command=command,
+            data_sha256=pictures.sha256,
+            licences=pictures.licences,
+            seed=settings.seed,
+            steps=now["step"],
+        )
+        metrics = write_weights(path, candidate(), about, pairs, half=now["step"] >= rounding_from)
+        folder.write_json("metrics.json", metrics)
+        data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
+        write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
     fabric.barrier()
     return path
-
-
-def write_weights(
-    path: Path, settings: Settings, model: UpscaleModel, pictures: PictureSet, command: str, steps: int
-) -> None:
-    """Save a model, its header filled in from a validation on all crops; bfloat16 where the run rounded to it."""
-    scale, conditions = model.scale, settings.run.conditions
-    pairs = {name: validation_pairs(pictures, scale, 0, name) for name in conditions}
-    metrics, _ = score_all(model, pairs, "fp32", slow=True)
-    first = pairs[conditions[0]]
-    metrics |= {f"psnr_y_{n}": fmean(psnr(filtered(first, f), first, scale)) for n, f in FILTERS.items()}
-    if model.supports_bfloat16:
-        metrics["psnr_bf16"] = bf16_psnr(model, first)
-    provenance = Provenance(
-        source="senga",
-        commit=commit(),
-        command=command,
-        data_sha256=pictures.sha256,
-        licences=pictures.licences,
-        seed=settings.seed,
-        steps=steps,
-        metrics={name: round(value, 4) for name, value in metrics.items()},
-        notes=f"validated on {len(first)} crops, LR by Pillow's bicubic, {conditions[0]}",
-    )
-    trained = UpscaleModel(dataclasses.replace(model.header, provenance=provenance), model.model).to("cpu")
-    save_model(path, trained.to(dtype=torch.bfloat16) if settings.optim.exact_bf16 else trained)
-    RunFolder(path.parent, columns(settings), settings.run.keep).write_json("metrics.json", provenance.metrics)
-    found = (metrics[name] for name in ("psnr_y", "psnr_y_lanczos", "psnr_y_bicubic"))
-    log.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

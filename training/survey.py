@@ -1,11 +1,12 @@
 """Looks once at every picture of a set: what is broken is known before a training begins, not in its third night.
 
-The findings lie beside the pictures (a CSV for a folder, one for each shard) and hold while size and time of change of
-the file, or of the shard, stay the same.
+The findings lie beside the pictures (a CSV for a folder, one for each shard), or in ~/.cache/senga where that cannot be
+written to. They hold while size and time of change of the file, or of the shard, stay the same.
 """
 
 import csv
 import hashlib
+import io
 import logging
 import os
 from collections.abc import Sequence
@@ -109,16 +110,23 @@ def has_one_colour(picture: Picture) -> bool:
     return bool(spread[:3].max() < FLAT)
 
 
+def places(path: Path) -> tuple[Path, Path]:
+    """Where findings meant for `path` may lie: there, or in the user's cache."""
+    name = hashlib.sha256(path.absolute().as_posix().encode()).hexdigest()[:16]
+    return path, Path.home() / ".cache" / "senga" / f"survey-{name}.csv"
+
+
 def read_survey(path: Path, where: Path) -> list[Facts]:
     """An earlier look's findings, [] where there are none or others than this version's. `where`: folder or shard."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.reader(file)
-            if next(table, None) != COLUMNS:
-                return []
-            return [_facts(dict(zip(COLUMNS, line, strict=True)), where) for line in table]
-    except (OSError, ValueError, csv.Error):
-        return []
+    for place in places(path):
+        try:
+            with place.open(newline="", encoding="utf-8") as file:
+                table = csv.reader(file)
+                if next(table, None) == COLUMNS:
+                    return [_facts(dict(zip(COLUMNS, line, strict=True)), where) for line in table]
+        except (OSError, ValueError, csv.Error):
+            continue
+    return []
 
 
 def _facts(line: dict[str, str], where: Path) -> Facts:
@@ -130,15 +138,22 @@ def _facts(line: dict[str, str], where: Path) -> Facts:
 
 def write_survey(found: Sequence[Facts], path: Path) -> None:
     """Whole or not at all: several processes may do it at once."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for f in found:
-                m = f.member
-                about = (m.file, m.offset, m.size, m.split, m.source, m.licence)
-                writer.writerow([*about, f.stamp, f.sha256, f.width, f.height, f.fault])
-        partial.replace(path)
-    except OSError as error:
-        log.warning("%s: cannot be written (%s); the next start will look at every picture again", path, error)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for f in found:
+        m = f.member
+        about = (m.file, m.offset, m.size, m.split, m.source, m.licence)
+        writer.writerow([*about, f.stamp, f.sha256, f.width, f.height, f.fault])
+    for place in places(path):
+        partial = place.with_name(f"{place.name}.{os.getpid()}")
+        try:
+            if place is not path:
+                place.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(text.getvalue(), encoding="utf-8", newline="")
+            partial.replace(place)
+        except OSError as error:
+            log.info("%s: cannot be written (%s)", place, error)
+        else:
+            return
+    log.warning("%s: cannot be written; the next start will look at every picture again", path)

@@ -1,7 +1,9 @@
 """How good a model is on the fixed validation crops, and how good a plain filter is on the same ones."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -10,13 +12,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..arch import UpscaleModel
+from ..arch import Provenance, UpscaleModel, save_model
 from ..arch.image import to_bhwc
 from ..arch.precision import autocast
 from .data import Picture, to_tensor
+from .metrics import colour_shift, psnr_y, ssim_y, ssimulacra2
 from .picture_files import Row
 from .sheet import SheetRow, contact_sheet
-from .metrics import colour_shift, psnr_y, ssim_y, ssimulacra2
+
+log = logging.getLogger("senga")
+
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}  # what a model is compared with
 
 Pair = tuple[Row, Picture, Picture]  # where it is from, LR, HR
 
@@ -32,16 +38,19 @@ def outputs(model: UpscaleModel, pairs: Sequence[Pair], precision: str) -> list[
     return made
 
 
-def filtered(pairs: Sequence[Pair], resampling: Image.Resampling) -> list[Tensor]:
-    """The LR crops enlarged by a Pillow filter, as `outputs` gives them."""
-    return [
-        to_tensor([np.asarray(Image.fromarray(lr).resize(hr.shape[1::-1], resampling))]) for _, lr, hr in pairs
-    ]
+def filtered(pairs: Sequence[Pair], name: str) -> list[Tensor]:
+    """The LR crops enlarged by a Pillow filter of FILTERS, as `outputs` gives them."""
+    return [to_tensor([np.asarray(Image.fromarray(lr).resize(hr.shape[1::-1], FILTERS[name]))]) for _, lr, hr in pairs]
 
 
 def psnr(made: Sequence[Tensor], pairs: Sequence[Pair], scale: int) -> list[float]:
     """PSNR_Y in dB of each crop."""
     return [float(psnr_y(y, to_tensor([hr]), scale)[0]) for y, (_, _, hr) in zip(made, pairs, strict=True)]
+
+
+def baseline(pairs: Sequence[Pair], name: str, scale: int) -> list[float]:
+    """PSNR_Y in dB of each crop enlarged by a Pillow filter of FILTERS."""
+    return psnr(filtered(pairs, name), pairs, scale)
 
 
 def score(made: Sequence[Tensor], pairs: Sequence[Pair], scale: int, slow: bool = False) -> dict[str, float]:
@@ -78,11 +87,36 @@ def bf16_psnr(model: UpscaleModel, pairs: Sequence[Pair]) -> float:
     return 100.0 if mse <= 1e-10 else -10 * math.log10(mse)
 
 
+def write_weights(
+    path: Path, model: UpscaleModel, about: Provenance, pairs: Mapping[str, Sequence[Pair]], half: bool
+) -> dict[str, float]:
+    """Score a model in float32, fill in its header and save it; returns the scores.
+
+    Args:
+        about: all of the provenance but metrics and notes.
+        pairs: condition -> crops; the first condition leads.
+        half: write bfloat16, for weights that were rounded to it.
+    """
+    first, *_ = pairs
+    metrics, _ = score_all(model, pairs, "fp32", slow=True)
+    metrics |= {f"psnr_y_{name}": fmean(baseline(pairs[first], name, model.scale)) for name in FILTERS}
+    if model.supports_bfloat16:
+        metrics["psnr_bf16"] = bf16_psnr(model, pairs[first])
+    metrics = {name: round(value, 4) for name, value in metrics.items()}
+    notes = f"validated on {len(pairs[first])} crops, LR by Pillow's bicubic, {first}"
+    header = replace(model.header, provenance=replace(about, metrics=metrics, notes=notes))
+    done = UpscaleModel(header, model.model).to("cpu", torch.bfloat16 if half else torch.float32)
+    save_model(path, done)
+    found = (metrics[name] for name in ("psnr_y", "psnr_y_lanczos", "psnr_y_bicubic"))
+    log.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
+    return metrics
+
+
 def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale: int, crops: int) -> None:
     """A contact sheet of `crops` of the pairs, spread evenly: LR, Lanczos, ours, HR."""
     chosen = [i * len(pairs) // min(crops, len(pairs)) for i in range(min(crops, len(pairs)))]
     few = [pairs[i] for i in chosen]
-    lanczos = filtered(few, Image.Resampling.LANCZOS)
+    lanczos = filtered(few, "lanczos")
     ours = [made[i] for i in chosen]
     rows = [
         SheetRow(
