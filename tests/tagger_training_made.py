@@ -1,4 +1,4 @@
-"""Small tagged pictures in each form that the tagger's trainer reads: shapes in colours, tagged by what is seen."""
+"""Small tagged pictures in each of the forms that the tagger's trainer reads: shapes in colours."""
 
 import csv
 import json

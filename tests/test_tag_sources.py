@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from senga.arch import SengaError
+from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
 from senga.training.tag_sources import fingerprint, kinships, parse_caption
 from senga.training.tagger_index import SPLITS, TagIndex, build_index, closure
 from senga.training.tagger_settings import DataSettings
@@ -274,3 +275,13 @@ def test_missing_or_broken_sources_are_named(copy, tmp_path):
     write_posts(copy, danbooru_lines(5, "2021"))
     with pytest.raises(SengaError, match=r"no\.csv: wanted CSV or JSON lines with antecedent_name"):
         build_index(settings("danbooru", copy, aliases="no.csv"), tmp_path / "s")
+
+
+def test_the_benchmark_prints_the_speed_of_each_stage(tmp_path):
+    made = [json.loads(line) for block in danbooru_vocabulary.posts(300) for line in block.splitlines()]
+    assert [post["id"] for post in made] == list(range(1, 301))
+    chosen = DataSettings("danbooru", tmp_path.as_posix(), metadata=["metadata/posts.json"], memory_gib=0.2)
+    lines = danbooru_vocabulary.measure(300, chosen, tmp_path)
+    assert lines[0].startswith("300 posts")
+    assert [line[:16].strip() for line in lines[1:4]] == ["read the metadat", "count and choose", "number the tags"]
+    assert all("rows/s" in line and "peak memory" in line for line in lines[1:4])

@@ -17,19 +17,8 @@ from .tagger_database import RATINGS
 log = logging.getLogger("senga")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-FIELDS: tuple[str, ...] = (
-    "file",
-    "split",
-    "kin",
-    "source",
-    "style",
-    "licence",
-    "rating",
-    "tags",
-    "characters",
-    "mixed",
-    "unknown",
-)
+COLUMNS = "file split kin source style licence rating tags characters mixed unknown"
+FIELDS: tuple[str, ...] = tuple(COLUMNS.split())
 PRINT_SIDE = 16  # a fingerprint is PRINT_SIDE**2 bits
 ALIKE = 7  # bits in which two fingerprints of one picture may differ; with 8 bands, no pair this near is missed
 STEP = 3  # grey levels that a neighbour must be brighter to set a bit: flat areas and JPEG noise give none

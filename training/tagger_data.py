@@ -49,7 +49,7 @@ class TagPictures:
         self.train = index.where("train")
         self.pad = tuple(round(255 * value) for value in preprocessing.pad_colour)
         self.mirror, self.one_sided = mirrored(index.names)
-        self.order = lru_cache(2)(self._order)
+        self.order = lru_cache(4)(self._order)  # pictures of an epoch's end and of the next one's beginning
         self._cache: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
@@ -120,8 +120,8 @@ class TagPictures:
 
     def readable(self, seed: int, place: int) -> tuple[int, Image.Image]:
         """The picture at a place in the stream or, where that cannot be read, one that comes later."""
-        numbers = [self.drawn(seed, place + later * self.data.batch) for later in range(TRIES)]
-        for number in numbers:
+        places = range(place, place + TRIES * self.data.batch, self.data.batch)
+        for number in (self.drawn(seed, later) for later in places):
             try:
                 return number, self.stored(number)
             except OSError as error:  # Pillow's own errors are among them
@@ -129,8 +129,8 @@ class TagPictures:
                     log.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
                 self._broken.add(number)
         raise SengaError(
-            f"{self.folder}: {TRIES} pictures in a row cannot be read, the last {self.index.files[numbers[-1]]};"
-            " look at data.folder and data.layout"
+            f"{self.folder}: {TRIES} pictures in a row cannot be read, the first"
+            f" {self.index.files[self.drawn(seed, place)]}; look at data.folder and data.layout"
         )
 
     def whole(self, number: int) -> Tensor:
