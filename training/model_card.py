@@ -23,16 +23,16 @@ picture without a known licence.
 
 ## Upscalers
 
-PSNR_Y in dB, means over validation crops whose pictures (and the characters and most of the artists in them) were never
-trained on: of clean LR pictures, and of LR pictures saved as JPEG of quality 75 and 50 first. Files whose metrics lack a
-condition were not trained for it. docs/quality.md compares them with other programs.
+PSNR_Y in dB, means over validation crops whose pictures (and the characters and most of the artists in them) were
+never trained on: of clean LR pictures, and of LR pictures saved as JPEG of quality 75 and 50 first. Files whose metrics
+lack a condition were not trained for it. docs/quality.md compares them with other programs.
 """
 
 TAGGER_INTRO = """
 ## Taggers
 
-mAP and F1 (macro, each tag's own threshold fitted on the validation pictures) on held-out pictures of the drawing styles
-trained on, and on styles never trained on.
+mAP and F1 (macro, each tag's own threshold fitted on the validation pictures) on held-out pictures of the drawing
+styles trained on, and on styles never trained on.
 """
 
 
