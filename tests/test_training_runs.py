@@ -177,6 +177,13 @@ def test_a_loss_that_is_no_number_sends_the_run_back_with_half_the_rate(config, 
     assert [row["step"] for row in rows] == ["4", "8"]
 
 
+def test_a_loss_that_is_no_number_at_the_last_step_does_not_end_the_run(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(sr, "make_loss", broken_loss({8}))
+    path = sr.train(settings(config), "test")
+    assert all(value.isfinite().all() for value in load_model(path).model.state_dict().values())
+    assert state(tmp_path / "runs" / "tiny", 8)["rollbacks"] == 1
+
+
 def test_a_loss_that_stays_no_number_ends_the_run_and_keeps_what_was_good(config, tmp_path, monkeypatch):
     monkeypatch.setattr(sr, "make_loss", broken_loss(set(range(6, 100))))
     with pytest.raises(SengaError, match=r"after 2 times going back; lower optim\.learning_rate"):

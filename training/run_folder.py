@@ -18,7 +18,7 @@ from ..arch import SengaError
 
 log = logging.getLogger("senga")
 
-PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric", "torchmetrics")
+PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
 
 
 def commit() -> str:

@@ -190,7 +190,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Loop. It is left early, and begun again further back, when the loss is no number any more.
     world = fabric.global_rank, fabric.world_size
-    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads else None
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads and export is None else None
     bar = tqdm(total=optim.steps, initial=now["step"], unit="step", disable=not leads or export is not None)
     with bar, logging_redirect_tqdm([log]):
         while now["step"] < optim.steps and export is None:
@@ -227,24 +227,25 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
                 if not math.isfinite(value) or (saves and not finite(bare)):
+                    go_back(step + 1)
                     break
                 now["running"] = value if step == 0 else 0.98 * now["running"] + 0.02 * value
                 now["seconds"] = before + time.monotonic() - began
+                spent = now["seconds"] - before
+                speed = (step + 1 - first) * settings.data.batch / spent
                 if board and (last or (step + 1) % run.validate_every == 0):
-                    spent = now["seconds"] - before
-                    speed = (step + 1 - first) * settings.data.batch / spent
                     values = {"loss": now["running"], "learning_rate": rate, "seconds": now["seconds"]}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = validate(board, values)
-                    shown = step + 1, now["running"], scores["psnr_y"], 100 * waited / spent
-                    log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *shown)
+                    said = step + 1, now["running"], scores["psnr_y"], 100 * waited / spent
+                    log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
                 if saves:
                     save()
-                bar.set_postfix(loss=f"{now['running']:.5f}", psnr=f"{scores.get('psnr_y', 0):.2f}", refresh=False)
+                shown = {"loss": f"{now['running']:.5f}", "images": f"{speed:.0f}/s"}
+                shown |= {"psnr_y": f"{scores['psnr_y']:.2f}"} if scores else {}
+                bar.set_postfix(shown, refresh=False)
                 bar.update()
             stream.close()
-            if now["step"] < optim.steps:
-                go_back(now["step"])
     if board:
         board.close()
 
