@@ -1,4 +1,4 @@
-"""Networks, their files, and seam-free upscaling: needs torch, einops, numpy and safetensors, and no ComfyUI.
+"""Networks, their files, tags, and seam-free upscaling: needs torch, einops, numpy and safetensors, and no ComfyUI.
 
 model = senga.arch.load_model("weights/senga_espcn_7_x2.safetensors")
 large = senga.arch.upscale(model, image)  # (B, H, W, C) float32 in [0, 1]
@@ -6,16 +6,25 @@ large = senga.arch.upscale(model, image)  # (B, H, W, C) float32 in [0, 1]
 
 from .errors import SengaError, Stopped
 from .model import Header, Provenance, UpscaleModel
+from .preprocessing import Preprocessing, preprocess
+from .tagger import TaggerModel
 from .upscale import upscale
-from .weights import load_model, read_header, save_model
+from .vocabulary import TagVocabulary
+from .weights import load_model, load_tagger, load_upscaler, read_header, save_model
 
 __all__ = [
     "Header",
+    "Preprocessing",
     "Provenance",
     "SengaError",
     "Stopped",
+    "TagVocabulary",
+    "TaggerModel",
     "UpscaleModel",
     "load_model",
+    "load_tagger",
+    "load_upscaler",
+    "preprocess",
     "read_header",
     "save_model",
     "upscale",

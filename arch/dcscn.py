@@ -66,6 +66,8 @@ class DCSCN(nn.Module):
         self.shuffle = nn.PixelShuffle(config.scale)
         self.picture = nn.Conv2d(config.upsampling, config.channels, 3, padding=1, bias=False)
         lecun_normal_(self)
+        # Training begins at the upsampled input: at full size, the noise of this layer was a loss of 0.76 at first.
+        self.picture.weight.data.mul_(0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         features = []

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from .blocks import last_layer, lecun_normal_
 
-SELECTIONS = ("multiply", "replace")
+SELECTIONS = ("multiply", "replace", "none")
+ACTIVATIONS = {"selu": lambda width: nn.SELU(), "prelu": nn.PReLU}  # name -> layer after so many channels
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class ESPCNConfig:
     scale: int = 2  # output pixels per input pixel and side, 2 to 4
     channels: int = 3  # colour channels in and out
     widths: tuple[int, ...] = (64, 64, 128, 128, 256, 256)  # channels after each 3x3 convolution but the last
-    selection: str = (
-        "multiply"  # "multiply": x * gate(x), as SelNet has it; "replace": gate(x) alone, as the seed's files
-    )
+    # "multiply": x * gate(x), as SelNet has it; "replace": gate(x) alone, as yu45020's files; "none": no gates
+    selection: str = "multiply"
+    activation: str = "selu"  # or prelu, with a slope for each channel (He et al. 2015)
 
     def __post_init__(self) -> None:
         if self.scale not in (2, 3, 4):
@@ -32,6 +33,8 @@ class ESPCNConfig:
             raise ValueError(f"widths {self.widths} and channels {self.channels} must be positive")
         if self.selection not in SELECTIONS:
             raise ValueError(f"selection is {self.selection!r}; it is one of {', '.join(SELECTIONS)}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {self.activation!r}; it is one of {', '.join(ACTIVATIONS)}")
 
 
 class SelectionUnit(nn.ModuleList):
@@ -55,7 +58,11 @@ class ESPCN7(nn.Module):
         ins = (config.channels, *config.widths[:-1])
         self.conv = nn.Sequential(
             *(
-                nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.SELU(), SelectionUnit(o, config.selection))
+                nn.Sequential(
+                    nn.Conv2d(i, o, 3, padding=1),
+                    ACTIVATIONS[config.activation](o),
+                    *([] if config.selection == "none" else [SelectionUnit(o, config.selection)]),
+                )
                 for i, o in zip(ins, config.widths, strict=True)
             )
         )

@@ -1,4 +1,4 @@
-"""What a weights file is: its header, and the net that the header describes."""
+"""What an upscaler's weights file is: its header, and the net that the header describes. Taggers: see tagger.py."""
 
 import dataclasses
 import json
@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from .errors import SengaError
 from .image import pad_to_multiple
+from .preprocessing import Preprocessing
 from .registry import Architecture, architecture, make_config
+from .vocabulary import TagVocabulary
 
 FORMAT = 1
+TAGGERS_OWN = ("vocabulary", "preprocessing")  # fields of a header that upscalers do not have
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,15 @@ class Header:
     scale: int | None  # output pixels per input pixel and side; None for taggers
     provenance: Provenance = Provenance()
     format: int = FORMAT
+    vocabulary: TagVocabulary | None = None  # taggers
+    preprocessing: Preprocessing | None = None  # taggers
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, ensure_ascii=False)
+        raw = dataclasses.asdict(self)
+        for name in TAGGERS_OWN:  # an upscaler's header has the same bytes as before there were taggers
+            if raw[name] is None:
+                del raw[name]
+        return json.dumps(raw, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Header":
@@ -63,13 +72,34 @@ class Header:
             if not isinstance(provenance.get("metrics", {}), dict):
                 raise TypeError("metrics is no table")
             provenance["licences"] = tuple(provenance.get("licences", ()))
+            for name, kind in zip(TAGGERS_OWN, (TagVocabulary, Preprocessing), strict=True):
+                if raw.get(name) is not None:
+                    raw[name] = kind(**raw[name])
             header = cls(provenance=Provenance(**provenance), **raw)
+        except SengaError:
+            raise
         except (TypeError, ValueError) as error:
             raise SengaError(f"the header has missing or unknown fields ({error}); update Senga") from error
-        config = header.config()  # checks the hyperparameters as well
-        if header.scale != config.scale:
-            raise SengaError(f"the header says scale {header.scale}, its hyperparameters {config.scale}; it was edited")
+        header.check()
         return header
+
+    def check(self) -> None:
+        """Raises SengaError where hyperparameters are not allowed or contradict the rest of the header."""
+        config = self.config()
+        if self.row().task == "upscale":
+            if self.scale != config.scale:
+                raise SengaError(
+                    f"the header says scale {self.scale}, its hyperparameters {config.scale}; it was edited"
+                )
+            return
+        if self.vocabulary is None or self.preprocessing is None:
+            missing = "vocabulary" if self.vocabulary is None else "preprocessing"
+            raise SengaError(f"the header of a tagger ({self.architecture}) has no {missing}; save it with both")
+        if config.tags != len(self.vocabulary):
+            raise SengaError(
+                f"the head has {config.tags} outputs, the vocabulary {len(self.vocabulary)} tags;"
+                " wanted as many: take the list of tags that the network was trained with"
+            )
 
     def row(self) -> Architecture:
         return architecture(self.architecture)
@@ -77,6 +107,11 @@ class Header:
     def config(self) -> Any:
         """The architecture's config dataclass. Raises SengaError for what it does not allow."""
         return make_config(self.row(), self.hyperparameters)
+
+
+def as_table(config: Any) -> dict[str, Any]:
+    """A config dataclass as a header's hyperparameters."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
 
 
 class UpscaleModel:
@@ -113,8 +148,7 @@ class UpscaleModel:
         """A freshly initialised model. Hyperparameters are those of the architecture's config dataclass."""
         row = architecture(architecture_id)
         config = make_config(row, hyperparameters)
-        values = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
-        return cls(Header(row.id, values, config.scale, provenance), row.build(config))
+        return cls(Header(row.id, as_table(config), getattr(config, "scale", None), provenance), row.build(config))
 
     @property
     def dtype(self) -> torch.dtype:

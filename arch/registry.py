@@ -14,22 +14,28 @@ from torch import nn
 from .dcscn import DCSCN, DCSCNConfig
 from .errors import SengaError
 from .espcn import ESPCN7, ESPCNConfig
+from .mobilenetv3 import MobileNetV3Config, MobileNetV3Large, MobileNetV3Small
 from .rrdb import RRDB, RRDBConfig
+
+
+def none(config: Any) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
 class Architecture:
     id: str  # the name in a file's header
-    task: str  # "upscale"
-    config: type  # frozen dataclass of the hyperparameters; must have `scale` and `channels`
+    task: str  # "upscale" or "tag"
+    config: type  # frozen dataclass of the hyperparameters; has `scale` and `channels`, or `tags`
     build: Callable[[Any], nn.Module]
-    radius: Callable[[Any], int]  # how far an input pixel can be from an output pixel that it changes
-    halo: Callable[[Any], int]  # default context around a tile
-    alignment: Callable[[Any], int]  # tiles start on multiples of it, and input sizes are padded to it
-    border: Callable[[Any], int]  # pixels repeated around an input, so that the nets' zero padding never shows
-    floats: Callable[[Any], int]  # activations alive at the peak, per input pixel (to choose a tile that fits)
     half: bool  # float16 arithmetic is safe
     bf16: bool  # bfloat16 arithmetic is safe
+    # What follows is an upscaler's; a tagger sees the whole picture at once, at one size.
+    radius: Callable[[Any], int] = none  # how far an input pixel can be from an output pixel that it changes
+    halo: Callable[[Any], int] = none  # default context around a tile
+    alignment: Callable[[Any], int] = none  # tiles start on multiples of it, and input sizes are padded to it
+    border: Callable[[Any], int] = none  # pixels repeated around an input, so that the nets' zero padding never shows
+    floats: Callable[[Any], int] = none  # activations alive at the peak, per input pixel (to choose a tile that fits)
 
 
 ARCHITECTURES = (
@@ -74,6 +80,22 @@ ARCHITECTURES = (
         # None: its files are other programs' too, and give the same picture there.
         border=lambda c: 0,
         floats=lambda c: 3 * c.features * c.scale**2 + 2 * (c.features + 4 * c.growth) // c.unshuffle**2,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="mobilenetv3_large",
+        task="tag",
+        config=MobileNetV3Config,
+        build=MobileNetV3Large,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="mobilenetv3_small",
+        task="tag",
+        config=MobileNetV3Config,
+        build=MobileNetV3Small,
         half=True,
         bf16=True,
     ),

@@ -1,7 +1,10 @@
 """Read and write weights files. The only safetensors import in the project."""
 
+import dataclasses
+import hashlib
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +13,44 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from . import foreign_taggers
 from .errors import SengaError
-from .foreign import Layout, recognise, rename
-from .model import Header, Provenance, UpscaleModel
+from .foreign import recognise, rename
+from .model import Header, Provenance, UpscaleModel, as_table
+from .preprocessing import Preprocessing
 from .registry import architecture, make_config
+from .tagger import TaggerModel
+from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
 SAFETENSORS = (".safetensors", ".sft")
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
-WRAPPERS = ("params_ema", "params", "state_dict")  # where checkpoints keep the tensors, the averaged ones first
+WRAPPERS = (
+    "params_ema",
+    "params",
+    "state_dict",
+    "model_ema",
+    "model",
+)  # where checkpoints keep the tensors, the averaged ones first
+
+
+State = dict[str, Tensor]
+Rename = Callable[[State], State]
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What a caller says about other people's taggers, instead of the files beside them."""
+
+    vocabulary: TagVocabulary | None = None
+    preprocessing: Preprocessing | None = None
+    hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def read_header(path: str | Path) -> Header:
     """Who a weights file is, without reading its tensors.
 
-    Headers of other people's files are inferred from the tensors' names and shapes.
+    Headers of other people's files are inferred from the tensors' names and shapes, and from the files beside them.
 
     Raises:
         SengaError: the file is missing, damaged, of no known kind, or holds no network that Senga knows.
@@ -37,23 +63,57 @@ def read_header(path: str | Path) -> Header:
                 return Header.from_json(text)
         else:
             shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
-        return _infer(shapes)[1]
+        return _infer(path, shapes, Told())[1]
     except SengaError as error:
         raise _named(path, error) from error
 
 
-def load_model(path: str | Path) -> UpscaleModel:
-    """Load an upscaling network in float32 on the CPU, ready to call.
+def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
+    """Load a network in float32 on the CPU, ready to call.
 
     Reads Senga's files; Real-ESRGAN's `params_ema` / `params`; ESRGAN's old and original forms; yu45020/Waifu2x's
-    ESPCN_7 and DCSCN; and the same keys in plain safetensors. `.pth` and `.pt` are read with `weights_only=True`.
+    ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); and the same keys in plain safetensors.
+    `.pth` and `.pt` are read with `weights_only=True`.
 
     Raises:
         SengaError: as `read_header`; also when tensors are missing, left over or of the wrong shape.
     """
-    path = _existing(path)
+    return _load(_existing(path), Told())
+
+
+def load_upscaler(path: str | Path) -> UpscaleModel:
+    """`load_model` for upscalers alone. Raises SengaError for a tagger, too."""
+    model = load_model(path)
+    if isinstance(model, UpscaleModel):
+        return model
+    raise SengaError(f"{Path(path).name}: is a tagger ({model.header.architecture}); choose a model that upscales")
+
+
+def load_tagger(
+    path: str | Path,
+    *,
+    vocabulary: TagVocabulary | None = None,
+    preprocessing: Preprocessing | None = None,
+    **hyperparameters: Any,
+) -> TaggerModel:
+    """`load_model` for taggers alone.
+
+    Args:
+        vocabulary: of a file without Senga's header, instead of the list of tags beside it.
+        preprocessing: of such a file, instead of the settings beside it or torchvision's.
+        **hyperparameters: `eps` and `padding` of such a file, which its tensors do not tell.
+
+    Raises:
+        SengaError: as `load_model`; also for an upscaler, and for a list of tags of another length than the head.
+    """
+    model = _load(_existing(path), Told(vocabulary, preprocessing, hyperparameters))
+    if isinstance(model, TaggerModel):
+        return model
+    raise SengaError(f"{Path(path).name}: is an upscaler ({model.header.architecture}); choose a model that tags")
+
+
+def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
     try:
-        layout: Layout | None = None
         if path.suffix.lower() in SAFETENSORS:
             text, _ = _safetensors_index(path)
             state = load_file(path)
@@ -62,16 +122,23 @@ def load_model(path: str | Path) -> UpscaleModel:
         if text is not None:
             header = Header.from_json(text)
         else:
-            layout, header = _infer({key: tuple(value.shape) for key, value in state.items()})
+            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, told)
+            state = rename_keys(state)
         with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
             net = header.row().build(header.config())
-        _fill(net, {rename(key, layout) if layout else key: value.float() for key, value in state.items()})
-        return UpscaleModel(header, net)
+        # Counters (of batch normalisation) stay integers.
+        _fill(net, {key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+        if header.row().task == "upscale":
+            return UpscaleModel(header, net)
+        model = TaggerModel(header, net)
+        with path.open("rb") as file:
+            model.file_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return model
     except SengaError as error:
         raise _named(path, error) from error
 
 
-def save_model(path: str | Path, model: UpscaleModel) -> None:
+def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     """Write a model and its header as safetensors. The same model gives the same bytes.
 
     The file appears whole or not at all: it is written under a temporary name in the same folder and then moved.
@@ -141,13 +208,30 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
             break
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise SengaError(f"holds a {type(found).__name__}, not the tensors of a network; save its state_dict()")
-    return found
+    return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
 
 
-def _infer(shapes: dict[str, tuple[int, ...]]) -> tuple[Layout, Header]:
+def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[Rename, Header]:
+    """How the keys of a file without Senga's header become ours, and the header that it would have."""
+    if source := foreign_taggers.layout_of(shapes):
+        name, hyperparameters = foreign_taggers.recognise(shapes)
+        settings, preprocessing = foreign_taggers.settings_beside(path)
+        vocabulary = told.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
+        config = make_config(architecture(name), hyperparameters | settings | told.hyperparameters)
+        header = Header(
+            name,
+            as_table(config),
+            None,
+            Provenance(source=source),
+            vocabulary=vocabulary,
+            preprocessing=told.preprocessing or preprocessing,
+        )
+        header.check()
+        return lambda state: foreign_taggers.renamed(state, name), header
     layout, hyperparameters = recognise(shapes)
     config = make_config(architecture(layout.architecture), hyperparameters)
-    return layout, Header(layout.architecture, hyperparameters, config.scale, Provenance(source=layout.name))
+    header = Header(layout.architecture, hyperparameters, config.scale, Provenance(source=layout.name))
+    return lambda state: {rename(key, layout): value for key, value in state.items()}, header
 
 
 def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:

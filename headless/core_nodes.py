@@ -5,7 +5,8 @@ They are classes in the form that ComfyUI knows as V1. IMAGE is (B, H, W, C) flo
 """
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from .core_files import Folders, LoadImage, LoadImageMask, PreviewImage, SaveIma
 from .errors import SengaError
 from .execute import call_node
 from .pictures import truncated_levels
-from .shared import shared_model
+from .shared import shared_tagger, shared_upscaler
 
 SCALE_METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 CROPS = ["disabled", "center"]
@@ -216,7 +217,7 @@ class UpscaleModelLoader:
         return {"required": {"model_name": (host.upscale_model_names(),)}}
 
     def load_model(self, model_name: str) -> tuple[Any]:
-        return (shared_model(host.upscale_model_path(model_name)),)
+        return (shared_upscaler(host.upscale_model_path(model_name)),)
 
 
 class ImageUpscaleWithModel:
@@ -282,19 +283,37 @@ def core_nodes(folders: Folders) -> dict[str, type]:
     return {node.__name__: node for node in [*bound, *_WITHOUT_FILES]}
 
 
-LOADER = "SengaLoadUpscaleModel"
+LOADER, TAGGER_LOADER, SAVE_TAGS = "SengaLoadUpscaleModel", "SengaLoadTagger", "SengaSaveTags"
 
 
 class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
     """Our own load node, with the model of an earlier run of this process where the file is the same."""
 
     def load(self, model_name: str) -> tuple[Any]:
-        return (shared_model(host.upscale_model_path(model_name)),)
+        return (shared_upscaler(host.upscale_model_path(model_name)),)
+
+
+class _SharedTaggerLoader(NODE_CLASS_MAPPINGS[TAGGER_LOADER]):
+    """The same for taggers."""
+
+    def load(self, model_name: str) -> tuple[Any]:
+        return (shared_tagger(host.tagger_path(model_name)),)
+
+
+class _SaveTags(NODE_CLASS_MAPPINGS[SAVE_TAGS]):
+    """Our own node that saves, bound to a run's folder."""
+
+    folders: ClassVar[Folders] = Folders()
+
+    def folder(self) -> Path:
+        return self.folders.output
 
 
 def all_nodes(folders: Folders) -> dict[str, type]:
     """All that a headless workflow may use: the stand-ins and our own nodes."""
-    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, LOADER: _SharedLoader}
+    own = {LOADER: _SharedLoader, TAGGER_LOADER: _SharedTaggerLoader}
+    saving = type(SAVE_TAGS, (_SaveTags,), {"folders": folders})
+    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, **own, SAVE_TAGS: saving}
 
 
 # What the editor calls them, where no other title is given.

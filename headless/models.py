@@ -1,8 +1,9 @@
-"""`senga models`: what the load node's list offers, from the files' headers alone."""
+"""`senga models`: what the load nodes' lists offer, from the files' headers alone."""
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,13 +59,14 @@ def use_models_dirs(folders: list[Path]) -> None:
 
 
 def entries() -> list[Entry]:
-    return [_entry(name) for name in host.upscale_model_names()]
+    upscalers = [_entry(name, host.upscale_model_path) for name in host.upscale_model_names()]
+    return upscalers + [_entry(name, host.tagger_path) for name in host.tagger_names()]
 
 
-def _entry(name: str) -> Entry:
+def _entry(name: str, find: Callable[[str], Path]) -> Entry:
     path, size = Path(name), None
     try:
-        path = host.upscale_model_path(name)
+        path = find(name)
         size = path.stat().st_size
         return Entry(name, path, size, read_header(path))
     except (SengaError, OSError) as error:
@@ -113,6 +115,7 @@ def as_json(entry: Entry) -> dict[str, object]:
         "architecture": header.architecture,
         "hyperparameters": header.hyperparameters,
         "scale": header.scale,
+        **({} if header.vocabulary is None else {"tags": len(header.vocabulary)}),
         "licences": list(header.provenance.licences),
         "metrics": header.provenance.metrics,
     }

@@ -3,30 +3,35 @@
 A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, H, W, C) for several.
 """
 
-import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, ImageSequence, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
+from ..nodes.saving import replacing, truncated_levels, write_png
 from .errors import SengaError, one_line
 
 GREY_MODES = ("1", "L", "I", "F")
 # Formats whose further frames are other views of the same shot (a depth map, a thumbnail), not an animation.
 FIRST_FRAME_ONLY = ("MPO",)
-
-
 # Formats whose pages are an animation. The pages of others (TIFF, ICO) are pictures of their own.
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-IN_USE_TRIES = 5  # a virus scanner or a viewer may hold a file on Windows for a moment
-IN_USE_WAIT = 0.1  # seconds between two tries
+
+__all__ = [
+    "Frame",
+    "Picture",
+    "decode",
+    "read_frames",
+    "read_picture",
+    "replacing",
+    "rounded_levels",
+    "truncated_levels",
+    "write_png",
+]
 
 
 @dataclass(frozen=True)
@@ -131,55 +136,6 @@ def _levels(page: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(page).astype(np.float32) / 255.0)
 
 
-def truncated_levels(image: Tensor) -> NDArray[np.uint8]:
-    """(H, W, C) float in [0, 1] to 8 bits the way ComfyUI's SaveImage does it: cut off, not rounded."""
-    return np.clip(255.0 * image.float().cpu().numpy(), 0, 255).astype(np.uint8)
-
-
 def rounded_levels(image: Tensor) -> NDArray[np.uint8]:
     """(H, W, C) float in [0, 1] to the nearest of 256 levels."""
     return (image.float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-
-
-def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None, level: int = 4) -> None:
-    """Write (H, W, C) 8-bit levels, C 1 to 4, to `path`; `text` goes into the file, `level` is zlib's, 0 to 9.
-
-    The file appears whole or not at all. Raises SengaError for another number of channels, OSError from the disk.
-    """
-    channels = levels.shape[2]
-    if not 1 <= channels <= 4:
-        raise SengaError(f"{path}: a picture of {channels} channels cannot be written as PNG; 1, 3 or 4 are wanted")
-    chunks = PngImagePlugin.PngInfo()
-    for key, value in (text or {}).items():
-        chunks.add_text(key, value)
-    picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=chunks, compress_level=level)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` (the same disk) that takes its place at the end, or goes away on failure."""
-    temporary = path.with_name(f".senga_{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        _take_its_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _take_its_place(temporary: Path, path: Path) -> None:
-    """Rename over `path`. Windows refuses while another program has that file open: wait a moment, then say so."""
-    for _ in range(IN_USE_TRIES - 1):
-        try:
-            temporary.replace(path)
-            return
-        except PermissionError:
-            time.sleep(IN_USE_WAIT)
-    try:
-        temporary.replace(path)
-    except PermissionError as error:
-        raise SengaError(
-            f"{path}: it cannot be replaced ({error.strerror}); close the program that has it open"
-        ) from error

@@ -40,14 +40,14 @@ def make_plan(inputs: Sequence[str], output: str, chosen: str | None) -> list[Jo
             raise UsageError(f"-o {output}: no picture format has this ending; end it in {endings}, or a folder's in /")
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
-        return _checked([Job(Path(inputs[0]), out, meant)])
+        return checked([Job(Path(inputs[0]), out, meant)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this has to be a folder")
     known = chosen or DEFAULT_FORMAT
     ending = FORMATS[known].extension
-    found = [(source, base) for text in inputs for source, base in _pictures(text, out)]
+    found = [(source, base) for text in inputs for source, base in pictures(text, out)]
     jobs = {source: Job(source, out / source.relative_to(base).with_suffix(ending), known) for source, base in found}
-    return _checked(list(jobs.values()))
+    return checked(list(jobs.values()))
 
 
 def _is_many(text: str) -> bool:
@@ -63,11 +63,15 @@ def _has_magic(text: str) -> bool:
     return any(mark in text for mark in "*?[")
 
 
-def _pictures(text: str, out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each picture that an argument means, and the folder below which its sub-folders are kept."""
+def pictures(text: str, out: Path | None, *, recursive: bool = True) -> Iterator[tuple[Path, Path]]:
+    """Each picture that an argument means, and the folder below which its sub-folders are kept.
+
+    What lies in `out`, below a folder that is searched, is a result of an earlier run and no picture to do. Raises
+    UsageError where there is none.
+    """
     path = Path(text)
     if path.is_dir():
-        base, candidates = path, sorted(path.rglob("*"))
+        base, candidates = path, sorted(path.rglob("*") if recursive else path.iterdir())
     elif _is_pattern(text):
         parts = path.parts
         fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
@@ -76,19 +80,22 @@ def _pictures(text: str, out: Path) -> Iterator[tuple[Path, Path]]:
     else:
         yield path, path.parent
         return
-    own = out.resolve()  # results of an earlier run are not pictures to do
-    inside = own != base.resolve() and own.is_relative_to(base.resolve())
+    own = out.resolve() if out is not None else None
+    inside = own is not None and own != base.resolve() and own.is_relative_to(base.resolve())
     taken = [
         file
         for file in candidates
-        if file.suffix.lower() in PICTURES and not (inside and file.resolve().is_relative_to(own)) and file.is_file()
+        if file.suffix.lower() in PICTURES
+        and not (inside and own is not None and file.resolve().is_relative_to(own))
+        and file.is_file()
     ]
     if not taken:
         raise UsageError(f"{text}: no picture was found there; names end in {', '.join(PICTURES)}")
     yield from ((file, base) for file in taken)
 
 
-def _checked(jobs: list[Job]) -> list[Job]:
+def checked(jobs: list[Job]) -> list[Job]:
+    """The jobs. Raises UsageError where one would replace its own source or another's result."""
     faults: list[str] = []
     taken: dict[str, Path] = {}
     for job in jobs:

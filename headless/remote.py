@@ -17,7 +17,7 @@ from .settings import apply_settings
 from .validate import Fault
 from .websocket import WebSocket
 from .widgets import UPLOADS
-from .workflow import NodeClasses, Prompt, Workflow, label, sockets
+from .workflow import NodeClasses, Prompt, Workflow, goes_on, label, sockets
 
 LISTEN = 1.0  # seconds: how soon Ctrl-C is seen on Windows, where a waiting socket is deaf to it
 LOST = 5  # so many looks at a queue that does not hold the workflow, and no history of it: the server has lost it
@@ -52,7 +52,7 @@ def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, ou
                 logger.warning("%s", error)
             raise
         for node_id, ui in entry.get("outputs", {}).items():
-            for text in fetch(server, ui, output_dir):
+            for text in fetch(server, ui, output_dir, texts=not goes_on(prompt, node_id)):
                 line.result(text)
             if any(file.get("type") == "temp" for file in _files(ui)):
                 logger.info("node %s: a preview is not kept; use SaveImage to have a file", _label(prompt, node_id))
@@ -149,12 +149,12 @@ def _raise_failure(entry: Mapping[str, Any], prompt: Prompt) -> None:
         raise SengaError("the run was interrupted on the server; queue it again")
 
 
-def fetch(server: Server, ui: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """Store the files of a node's result below `folder`; gives their paths, then its texts."""
+def fetch(server: Server, ui: Mapping[str, Any], folder: Path, *, texts: bool = True) -> Iterator[str]:
+    """Store the files of a node's result below `folder`; gives their paths, then its texts if wanted."""
     for file in _files(ui):
         if file.get("type") == "output":
             yield str(_store(server.view(file), file, folder))
-    yield from (str(text) for text in ui.get("text") or [])
+    yield from (str(text) for text in ui.get("text") or [] if texts)
 
 
 def _files(ui: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """`senga run WORKFLOW.json`: a workflow without ComfyUI, or with --server on a running one.
 
-Prints the path of every saved picture and the text of every PreviewAny.
+Prints the path of every saved file, the text of every PreviewAny, and tags that no other node takes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from .reading import read_workflow
 from .remote import run_on_server
 from .settings import apply_settings
 from .validate import validate
-from .workflow import Workflow, label
+from .workflow import Workflow, goes_on, label
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         with progress_line() as line:
 
             def show(node_id: str, ui: Ui) -> None:
-                for text in results(ui, folders):
+                for text in results(ui, folders, texts=not goes_on(workflow.prompt, node_id)):
                     line.result(text)
                 if any(image["type"] == "temp" for image in ui.get("images", [])):
                     where = label(workflow.prompt, node_id)
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def results(ui: Ui, folders: Folders) -> list[str]:
-    """What a node's `ui` result says to the user: paths of saved pictures, and texts."""
-    saved = [image for image in ui.get("images", []) if image["type"] == "output"]
-    paths = [str(folders.output / image["subfolder"] / image["filename"]) for image in saved]
-    return [*paths, *(str(text) for text in ui.get("text", []))]
+def results(ui: Ui, folders: Folders, *, texts: bool = True) -> list[str]:
+    """What a node's `ui` result says to the user: paths of saved files, and texts unless other nodes show them."""
+    saved = [file for key in ("images", "captions") for file in ui.get(key, []) if file["type"] == "output"]
+    paths = [str(folders.output / file["subfolder"] / file["filename"]) for file in saved]
+    return [*paths, *(str(text) for text in ui.get("text", []) if texts)]

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from ..arch import load_model
+from ..arch import SengaError, TaggerModel, UpscaleModel, load_model
 
 KEPT = 2  # models; a process that goes through many of them must not fill the memory
 
@@ -29,3 +29,17 @@ def shared_model(path: Path) -> Any:
             while len(_loaded) > KEPT:
                 _loaded.popitem(last=False)
         return _loaded[key]
+
+
+def shared_upscaler(path: Path) -> UpscaleModel:
+    """The same for an upscaler. Raises SengaError for a tagger, too."""
+    if isinstance(model := shared_model(path), UpscaleModel):
+        return model
+    raise SengaError(f"{path.name}: is a tagger ({model.header.architecture}); choose a model that upscales")
+
+
+def shared_tagger(path: Path) -> TaggerModel:
+    """The same for a tagger. Raises SengaError for an upscaler, too."""
+    if isinstance(model := shared_model(path), TaggerModel):
+        return model
+    raise SengaError(f"{path.name}: is an upscaler ({model.header.architecture}); choose a model that tags")

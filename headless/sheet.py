@@ -2,14 +2,15 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from ..training.degradation import degrade, preset, preset_names
+from ..training.sheet import draw_grid
 
 BACKGROUND = np.array([0.93, 0.9, 0.85], dtype=np.float32)  # behind transparent pictures
-PAPER, INK = (255, 255, 255), (30, 30, 30)
 LARGEST = 512  # of a larger picture the middle is shown: shrunk, the damage could not be seen
-COLUMNS, GAP, CAPTION = 5, 8, 22  # pixels
+COLUMNS = 5
+NEAREST = Image.Resampling.NEAREST
 
 
 def draw_sheet(picture: NDArray[np.float32], *, seed: int, scale: float, strength: float) -> NDArray[np.uint8]:
@@ -20,17 +21,11 @@ def draw_sheet(picture: NDArray[np.float32], *, seed: int, scale: float, strengt
     for name in preset_names():
         result, _ = degrade(original, preset(name).with_scale(scale).weakened(strength), seed=seed)
         tiles.append((name, result))
-    columns = min(COLUMNS, len(tiles))
-    rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + CAPTION + GAP) + GAP), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=14)
-    for i, (name, tile) in enumerate(tiles):
-        left, top = GAP + i % columns * (width + GAP), GAP + i // columns * (height + CAPTION + GAP)
-        pen.text((left, top), name, fill=INK, font=font)
-        shown = Image.fromarray(np.rint(tile * 255).astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
-        sheet.paste(shown, (left, top + CAPTION))
-    return np.asarray(sheet)
+    shown = [
+        (name, np.asarray(Image.fromarray(np.rint(tile * 255).astype(np.uint8)).resize((width, height), NEAREST)))
+        for name, tile in tiles
+    ]
+    return draw_grid(shown, COLUMNS)
 
 
 def _opaque(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from .log import logger
 from .pictures import Frame, Picture, decode, read_picture, rounded_levels
 from .plan import Job, is_done, make_plan
 from .progress import BatchLine, ProgressLine, progress_line
-from .shared import shared_model
+from .shared import shared_upscaler
 from .values import convert, suggest
 from .workflow import Socket, sockets
 
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=_default_workers(),
+        default=default_workers(),
         metavar="N",
         help="threads that read and write pictures beside the network (default: %(default)s)",
     )
@@ -76,7 +76,7 @@ def _help(socket: Socket) -> str:
     return str(socket.options.get("tooltip", "")).replace("%", "%%")  # argparse fills in %(...)s
 
 
-def _default_workers() -> int:
+def default_workers() -> int:
     return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
@@ -139,11 +139,11 @@ def load(model: str | None) -> object:
             raise UsageError("no model was found in weights/; name a file with --model")
         model = DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
     if model in names:
-        return shared_model(host.upscale_model_path(model))
+        return shared_upscaler(host.upscale_model_path(model))
     path = Path(model)
     if not path.is_file():
         raise UsageError(f"--model {model}: there is no model of that name and no such file; {suggest(model, names)}")
-    return shared_model(path)
+    return shared_upscaler(path)
 
 
 @dataclass

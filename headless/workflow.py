@@ -74,6 +74,11 @@ def links(node: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
             yield name, link
 
 
+def goes_on(prompt: Prompt, node_id: str) -> bool:
+    """Whether another node takes what this one gives."""
+    return any(link.source == node_id for node in prompt.values() for _, link in links(node))
+
+
 def label(prompt: Prompt, node_id: str) -> str:
     """`3 (SaveImage)`: how messages name a node."""
     return f"{node_id} ({prompt[node_id]['class_type']})"

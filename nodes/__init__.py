@@ -4,7 +4,9 @@ Ids, input and output names and their order are public: saved workflows hold the
 """
 
 from .degrade_image import SengaDegradeImage, SengaRecipeStep
-from .load_model import SengaLoadUpscaleModel
+from .load_model import SengaLoadTagger, SengaLoadUpscaleModel
+from .save_tags import SengaSaveTags
+from .tag_image import SengaTagImage
 from .upscale import SengaUpscale
 
 NODE_CLASS_MAPPINGS: dict[str, type] = {
@@ -12,10 +14,16 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
     "SengaUpscale": SengaUpscale,
     "SengaDegradeImage": SengaDegradeImage,
     "SengaRecipeStep": SengaRecipeStep,
+    "SengaLoadTagger": SengaLoadTagger,
+    "SengaTagImage": SengaTagImage,
+    "SengaSaveTags": SengaSaveTags,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
     "SengaUpscale": "Upscale Image, Seam-Free (Senga)",
     "SengaDegradeImage": "Degrade Image (Senga)",
     "SengaRecipeStep": "Degradation Recipe Step (Senga)",
+    "SengaLoadTagger": "Load Tagger (Senga)",
+    "SengaTagImage": "Tag Image (Senga)",
+    "SengaSaveTags": "Save Image with Tags (Senga)",
 }

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ import torch
 from ..arch import SengaError, read_header
 
 try:
+    import comfy.cli_args  # pyright: ignore[reportMissingImports]
     import comfy.model_management as management  # pyright: ignore[reportMissingImports]
     import comfy.model_patcher as patching  # pyright: ignore[reportMissingImports]
     import comfy.utils as comfy_utils  # pyright: ignore[reportMissingImports]
     import folder_paths  # pyright: ignore[reportMissingImports]
+
+    arguments = comfy.cli_args.args
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.split(".")[0] not in ("comfy", "folder_paths"):
         raise  # ComfyUI is there and broken: that must be seen
-    management = patching = comfy_utils = folder_paths = None
+    management = patching = comfy_utils = folder_paths = arguments = None
 
 log = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
 
 
@@ -32,11 +37,20 @@ class Standalone:
     """What stands in for ComfyUI without it; whoever runs the nodes fills it in."""
 
     model_dirs: list[Path] = field(default_factory=list)  # searched after our own weights
+    output_dir: Path = Path("output")  # for nodes that save
     progress: Callable[[int, int], None] | None = None  # (done, total)
     should_stop: Callable[[], bool] | None = None
 
 
 standalone = Standalone()
+
+if folder_paths is not None:
+    # A folder name of our own has no extensions to begin with, and would list every file.
+    folder_paths.add_model_folder_path(TAGGERS, str(Path(folder_paths.models_dir) / TAGGERS))
+    folder_paths.folder_names_and_paths[TAGGERS] = (
+        folder_paths.folder_names_and_paths[TAGGERS][0],
+        set(EXTENSIONS),
+    )
 
 
 def compute_device() -> torch.device:
@@ -50,10 +64,19 @@ def compute_device() -> torch.device:
 
 def shipped_upscale_models() -> list[str]:
     """Our own upscaling networks, by file name. Headers are read, tensors are not; a damaged file is left out."""
+    return _shipped("upscale")
+
+
+def shipped_taggers() -> list[str]:
+    """Our own taggers, in the same way."""
+    return _shipped("tag")
+
+
+def _shipped(task: str) -> list[str]:
     names = []
     for path in sorted(WEIGHTS.glob("*.safetensors")):
         try:
-            if read_header(path).scale is not None:
+            if read_header(path).row().task == task:
                 names.append(path.name)
         except SengaError as error:
             log.warning("%s", error)  # one bad file must not take the whole node away
@@ -62,30 +85,69 @@ def shipped_upscale_models() -> list[str]:
 
 def upscale_model_names() -> list[str]:
     """Our weights first, then the user's folders; a name that stands in both is ours."""
-    names = shipped_upscale_models()
+    return list(dict.fromkeys([*shipped_upscale_models(), *_user_names("upscale_models", tagging=False)]))
+
+
+def tagger_names() -> list[str]:
+    """Our taggers first, then the user's, of models/senga_taggers in ComfyUI; a name that stands in both is ours."""
+    return list(dict.fromkeys([*shipped_taggers(), *_user_names(TAGGERS, tagging=True)]))
+
+
+def _user_names(kind: str, *, tagging: bool) -> list[str]:
     if folder_paths is not None:
-        others = folder_paths.get_filename_list("upscale_models")
-    else:
-        others = sorted(p.name for d in standalone.model_dirs for p in d.iterdir() if p.suffix.lower() in EXTENSIONS)
-    return list(dict.fromkeys([*names, *others]))
+        return folder_paths.get_filename_list(kind)
+    files = (p for d in standalone.model_dirs for p in d.iterdir() if p.suffix.lower() in EXTENSIONS)
+    return sorted(path.name for path in files if _is_tagger(path) is tagging)  # one folder holds both kinds
+
+
+def _is_tagger(path: Path) -> bool:
+    stat = path.stat()
+    return _is_tagger_as_of(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
+    try:
+        return read_header(path).row().task == "tag"
+    except (SengaError, OSError):
+        return False  # listed among the upscalers, with the reason when it is chosen
 
 
 def upscale_model_path(name: str) -> Path:
     """Where a name of `upscale_model_names` lies. Raises SengaError with the folders searched."""
-    if name in shipped_upscale_models():
+    return _path(name, shipped_upscale_models(), "upscale_models", "model")
+
+
+def tagger_path(name: str) -> Path:
+    """Where a name of `tagger_names` lies. Raises SengaError with the folders searched."""
+    return _path(name, shipped_taggers(), TAGGERS, "tagger")
+
+
+def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
+    if name in shipped:
         return WEIGHTS / name
     if folder_paths is not None:
-        found = folder_paths.get_full_path("upscale_models", name)
+        found = folder_paths.get_full_path(kind, name)
         if found is not None:
             return Path(found)
-        folders = folder_paths.get_folder_paths("upscale_models")
+        folders = folder_paths.get_folder_paths(kind)
     else:
         for folder in standalone.model_dirs:
             if name in {path.name for path in folder.iterdir()}:
                 return folder / name
         folders = standalone.model_dirs
     searched = ", ".join(str(folder) for folder in [WEIGHTS, *folders])
-    raise SengaError(f"model {name!r} was not found in {searched}; put the file there or choose another model")
+    raise SengaError(f"{what} {name!r} was not found in {searched}; put the file there or choose another {what}")
+
+
+def output_folder() -> Path:
+    """Where nodes save."""
+    return standalone.output_dir if folder_paths is None else Path(folder_paths.get_output_directory())
+
+
+def metadata_wanted() -> bool:
+    """Whether saved pictures may hold the workflow; ComfyUI has --disable-metadata."""
+    return arguments is None or not arguments.disable_metadata
 
 
 def attach_patcher(model: Any) -> None:

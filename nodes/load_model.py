@@ -1,8 +1,8 @@
-"""SengaLoadUpscaleModel: a weights file -> UPSCALE_MODEL."""
+"""SengaLoadUpscaleModel: a weights file -> UPSCALE_MODEL. SengaLoadTagger: one -> SENGA_TAGGER."""
 
 from typing import Any, ClassVar
 
-from ..arch import UpscaleModel, load_model
+from ..arch import TaggerModel, UpscaleModel, load_tagger, load_upscaler
 from . import host
 
 
@@ -30,6 +30,35 @@ class SengaLoadUpscaleModel:
         return f"{stat.st_mtime_ns} {stat.st_size}"
 
     def load(self, model_name: str) -> tuple[UpscaleModel]:
-        model = load_model(host.upscale_model_path(model_name))
+        model = load_upscaler(host.upscale_model_path(model_name))
+        host.attach_patcher(model)
+        return (model,)
+
+
+class SengaLoadTagger:
+    CATEGORY = "Senga"
+    DESCRIPTION = (
+        "Loads a network that names what is in a picture: the ones that come with Senga, and MobileNetV3 taggers of"
+        " torchvision or timm, with their list of tags beside them, in models/senga_taggers."
+    )
+    SEARCH_ALIASES: ClassVar = ["wd14", "waifu diffusion tagger", "danbooru tags", "interrogate", "load tagger"]
+    RETURN_TYPES = ("SENGA_TAGGER",)
+    RETURN_NAMES = ("tagger",)
+    OUTPUT_TOOLTIPS = ("The network and its list of tags, for Tag Image (Senga).",)
+    FUNCTION = "load"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        tooltip = "The network to tag with. Senga's own stand first; the others lie in models/senga_taggers."
+        return {"required": {"model_name": (host.tagger_names(), {"tooltip": tooltip})}}
+
+    @classmethod
+    def IS_CHANGED(cls, model_name: str) -> str:
+        """Load again when the file was replaced."""
+        stat = host.tagger_path(model_name).stat()
+        return f"{stat.st_mtime_ns} {stat.st_size}"
+
+    def load(self, model_name: str) -> tuple[TaggerModel]:
+        model = load_tagger(host.tagger_path(model_name))
         host.attach_patcher(model)
         return (model,)

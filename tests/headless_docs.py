@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from senga.arch import save_model
 from senga.headless.cli import main
+from tagger_made import known_tagger
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "headless.md"
@@ -54,6 +56,7 @@ def folder_of_the_page(folder: Path) -> None:
     frames = {"append_images": [small.rotate(180)], "duration": [100, 200], "loop": 0, "disposal": 2}
     small.save(folder / "blink.gif", save_all=True, **frames)
     shutil.copy(ROOT / "example_workflows" / "upscale.json", folder)
+    save_model(folder / "tagger.safetensors", known_tagger([0.5, 0.95, 0.55, 0.9, 0.75, 0.97, 0.7, 0.2, 0.1]))
 
 
 def fits(wanted: list[str], found: list[str]) -> bool:

@@ -35,11 +35,39 @@ NODES = {
         [("image", "IMAGE"), ("report", "STRING")],
     ),
     "SengaRecipeStep": (["step", "parameters", "probability"], ["recipe"], [("recipe", "STRING")]),
+    "SengaLoadTagger": (["model_name"], [], [("tagger", "SENGA_TAGGER")]),
+    "SengaTagImage": (
+        [
+            "tagger",
+            "image",
+            "general_threshold",
+            "character_threshold",
+            "threshold_mode",
+            "max_tags",
+            "include_rating",
+            "exclude_tags",
+            "only_tags",
+            "replace_underscore",
+            "escape_parentheses",
+            "with_scores",
+            "sort",
+            "separator",
+            "prefix",
+            "suffix",
+        ],
+        ["mask"],
+        [("tags", "STRING"), ("characters", "STRING"), ("rating", "STRING"), ("scores", "STRING")],
+    ),
+    "SengaSaveTags": (["images", "tags", "filename_prefix"], [], []),
 }
 
 SIGNATURES = {
     "load_model": "(path: str | pathlib.Path)",
-    "save_model": "(path: str | pathlib.Path, model: senga.arch.model.UpscaleModel)",
+    "save_model": "(path: str | pathlib.Path, model: senga.arch.model.UpscaleModel | senga.arch.tagger.TaggerModel)",
+    "load_upscaler": "(path: str | pathlib.Path)",
+    "load_tagger": "(path: str | pathlib.Path, *, vocabulary: senga.arch.vocabulary.TagVocabulary | None = None,"
+    " preprocessing: senga.arch.preprocessing.Preprocessing | None = None, **hyperparameters: Any)",
+    "preprocess": "(image: torch.Tensor, preprocessing: senga.arch.preprocessing.Preprocessing)",
     "read_header": "(path: str | pathlib.Path)",
     "upscale": "(model: Any, image: torch.Tensor, *, scale: float | None = None, size: tuple[int, int] | None = None,"
     " tile: int = 0, halo: int = -1, precision: str = 'auto', self_ensemble: bool = False,"
@@ -81,26 +109,49 @@ WIDGETS = {
 }
 
 
-def test_the_upscalers_widgets_keep_their_types_and_defaults():
-    types = NODE_CLASS_MAPPINGS["SengaUpscale"].INPUT_TYPES()
+TAGGER_WIDGETS = {
+    "tagger": ("SENGA_TAGGER", None),
+    "image": ("IMAGE", None),
+    "general_threshold": ("FLOAT", 0.35),
+    "character_threshold": ("FLOAT", 0.85),
+    "threshold_mode": (["fixed", "mcut", "per_tag"], "fixed"),
+    "max_tags": ("INT", 0),
+    "include_rating": ("BOOLEAN", False),
+    "exclude_tags": ("STRING", ""),
+    "only_tags": ("STRING", ""),
+    "replace_underscore": ("BOOLEAN", True),
+    "escape_parentheses": ("BOOLEAN", True),
+    "with_scores": ("BOOLEAN", False),
+    "sort": (["score", "people first", "alphabetical"], "score"),
+    "separator": ("STRING", ", "),
+    "prefix": ("STRING", ""),
+    "suffix": ("STRING", ""),
+    "mask": ("MASK", None),
+}
+
+
+@pytest.mark.parametrize(("name", "widgets"), [("SengaUpscale", WIDGETS), ("SengaTagImage", TAGGER_WIDGETS)])
+def test_widgets_keep_their_types_and_defaults(name, widgets):
+    types = NODE_CLASS_MAPPINGS[name].INPUT_TYPES()
     found = {
         name: (kind, options.get("default")) for group in types.values() for name, (kind, options) in group.items()
     }
-    assert found == WIDGETS, CHANGE
+    assert found == widgets, CHANGE
 
 
 @pytest.mark.parametrize("name", NODES)
 def test_every_input_and_output_is_explained(name):
     node = NODE_CLASS_MAPPINGS[name]
-    for group in node.INPUT_TYPES().values():
-        for socket, (_, options) in group.items():
+    for kind, group in node.INPUT_TYPES().items():
+        for socket, (_, options) in group.items() if kind != "hidden" else ():
             assert len(options["tooltip"]) > 20, socket
     assert len(node.OUTPUT_TOOLTIPS) == len(node.RETURN_TYPES)
     assert len(node.DESCRIPTION) > 40
     assert node.SEARCH_ALIASES
     assert node.CATEGORY == "Senga"
     parameters = list(inspect.signature(getattr(node, node.FUNCTION)).parameters)[1:]
-    assert parameters == [*NODES[name][0], *NODES[name][1]]
+    hidden = list(node.INPUT_TYPES().get("hidden", {}))
+    assert parameters == [*NODES[name][0], *NODES[name][1], *hidden]
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -113,9 +164,12 @@ def test_the_public_functions_keep_their_signatures(name):
 def test_the_public_names_of_arch():
     assert set(senga.arch.__all__) >= {
         "Header",
+        "Preprocessing",
         "Provenance",
         "SengaError",
         "Stopped",
+        "TagVocabulary",
+        "TaggerModel",
         "UpscaleModel",
         *SIGNATURES,
     }
@@ -128,7 +182,7 @@ ARROWS = {
     "nodes": {"arch", "training.degradation"},
     "headless": {"nodes", "training", "arch"},
 }
-NETS = ("espcn", "dcscn", "rrdb", "blocks")
+NETS = ("espcn", "dcscn", "rrdb", "mobilenetv3", "blocks")
 
 
 def imports(path: Path) -> list[str]:

@@ -54,7 +54,7 @@ def test_every_example_is_converted_alone_as_the_front_end_does(name: str, tmp_p
     assert saved["workflow"] == example, (
         "the example has changed: capture its prompt again with tests/comfy/capture.mjs"
     )
-    assert convert(example, all_nodes(Folders(tmp_path, tmp_path, tmp_path)), TITLES) == saved["prompt"]
+    assert convert(example, all_nodes(Folders(tmp_path, tmp_path, tmp_path)), TITLES) == declared_only(saved["prompt"])
 
 
 def test_there_are_examples_and_cases() -> None:

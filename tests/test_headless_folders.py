@@ -13,6 +13,7 @@ from senga.headless import pictures, shared, upscale
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.plan import make_plan
 from senga.headless.progress import ProgressLine
+from senga.nodes import saving
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -196,7 +197,7 @@ def test_a_file_that_is_open_elsewhere_is_tried_again_and_then_named(monkeypatch
             raise PermissionError(13, "The process cannot access the file")
         return real(self, target)
 
-    monkeypatch.setattr(pictures, "IN_USE_WAIT", 0.0)
+    monkeypatch.setattr(saving, "IN_USE_WAIT", 0.0)
     monkeypatch.setattr(Path, "replace", refuse)
     pictures.write_png(Path("x.png"), RGBA)
     assert Image.open("x.png").size == (5, 6)

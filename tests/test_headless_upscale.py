@@ -90,7 +90,7 @@ def test_upscale_refuses_what_the_network_refuses_with_the_files_name(capsys: py
 
 def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[object] = []
-    monkeypatch.setattr(upscale, "shared_model", lambda path: loaded.append(path))
+    monkeypatch.setattr(upscale, "shared_upscaler", lambda path: loaded.append(path))
     monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
     monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second", upscale.DEFAULT_MODEL])
     upscale.load(None)

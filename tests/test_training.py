@@ -17,8 +17,9 @@ from senga.training.data import flatten, to_tensor
 from senga.training.losses import LOSSES
 from senga.training.metrics import psnr_y
 from senga.training.model_card import WEIGHTS, render, with_table
-from senga.training.settings import OptimSettings, read_settings
-from senga.training.sr import learning_rate, train
+from senga.training.optim import learning_rate
+from senga.training.settings import OptimSettings, Settings, read_settings
+from senga.training.sr import train
 from training_made import make_set
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "training" / "configs").glob("*.toml"))
@@ -36,9 +37,10 @@ batch = 2
 degradation = {{ senga_blind = 1.0, waifu2x_noise1 = 1 }}
 [optim]
 steps = 6
-loss = "{loss}"
 learning_rate = 1e-3
 warmup = 2
+[loss]
+weights = {{ {loss} = 1.0 }}
 [run]
 folder = "{runs}"
 precision = "fp32"
@@ -46,6 +48,12 @@ validate_every = 3
 validation_crops = 2
 save_every = 3
 """
+
+
+@pytest.fixture(autouse=True)
+def quick_scores(monkeypatch):
+    """SSIMULACRA2 has tests of its own and takes seconds."""
+    monkeypatch.setattr("senga.training.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
 
 
 @pytest.fixture(scope="module")
@@ -86,42 +94,15 @@ def test_every_net_trains_to_a_file_that_says_who_it_is(architecture, hyperparam
     assert provenance.licences == ("CC0-1.0", "MIT")
     assert (provenance.seed, provenance.steps, provenance.source) == (5, 6, "senga")
     assert provenance.command == f"senga train sr {path.as_posix()}"
-    assert set(provenance.metrics) == {"psnr_y", "psnr_y_bicubic", "psnr_y_lanczos"}
+    assert {"psnr_y", "psnr_y_bicubic", "psnr_y_lanczos", "ssim_y", "colour_shift"} <= set(provenance.metrics)
     assert provenance.metrics["psnr_y_lanczos"] > 15
     curve = list(csv.DictReader((tmp_path / "runs" / "tiny" / "curve.csv").open()))
     assert [row["step"] for row in curve] == ["3", "6"]
 
 
-def test_a_stopped_and_resumed_run_gives_the_same_weights(tmp_path, art, monkeypatch):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    for folder in (whole, parts):
-        folder.mkdir()
-    train(read_settings(config(whole, art)), "test")
-
-    from senga.training import sr
-
-    real, calls = sr.batch, []
-
-    def stop_at_four(pictures, settings, scale, seed, step):
-        calls.append(step)
-        if step == 4 and calls.count(4) == 1:
-            raise KeyboardInterrupt
-        return real(pictures, settings, scale, seed, step)
-
-    monkeypatch.setattr(sr, "batch", stop_at_four)
-    settings = read_settings(config(parts, art))
-    with pytest.raises(KeyboardInterrupt):
-        train(settings, "test")
-    assert not (parts / "runs" / "tiny" / "tiny.safetensors").exists()
-    train(settings, "test")
-    assert calls[-1] == 6
-    first, second = (f / "runs" / "tiny" / "tiny.safetensors" for f in (whole, parts))
-    assert first.read_bytes() == second.read_bytes()
-
-
 def test_training_lowers_the_loss(tmp_path, art):
     path = config(tmp_path, art, hyperparameters="widths = [16, 16]")
-    train(read_settings(path, ["optim.steps=80", "run.validate_every=20", "optim.ema=0.5"]), "test")
+    train(read_settings(Settings, path, ["optim.steps=60", "run.validate_every=20", "optim.ema=0.5"]), "test")
     curve = list(csv.DictReader((tmp_path / "runs" / "tiny" / "curve.csv").open()))
     assert float(curve[-1]["loss"]) < 0.7 * float(curve[0]["loss"])
     assert float(curve[-1]["psnr_y"]) > float(curve[0]["psnr_y"]) + 1
@@ -129,19 +110,21 @@ def test_training_lowers_the_loss(tmp_path, art):
 
 def test_a_run_with_other_data_or_model_is_not_continued(tmp_path, art):
     path = config(tmp_path, art)
-    train(read_settings(path), "test")
-    for change in ("seed=6", "data.patch=16", "optim.loss=luma_mse"):
-        with pytest.raises(SengaError, match=r"checkpoint\.pt: belongs to a run with other settings or data"):
-            train(read_settings(path, [change]), "test")
+    train(read_settings(Settings, path), "test")
+    for change in ("seed=6", "data.patch=16", "loss.weights.luma_mse=1"):
+        with pytest.raises(SengaError, match=r"checkpoint-0000006\.pt: belongs to a run with other settings or data"):
+            train(read_settings(Settings, path, [change]), "test")
     with pytest.raises(SengaError, match=r"is at step 6, beyond optim\.steps 3"):
-        train(read_settings(path, ["optim.steps=3"]), "test")
-    train(read_settings(path, ["optim.steps=8"]), "test")  # a longer run goes on
+        train(read_settings(Settings, path, ["optim.steps=3"]), "test")
+    train(read_settings(Settings, path, ["optim.steps=8"]), "test")  # a longer run goes on
 
 
 def test_a_run_can_start_from_other_weights(tmp_path, art):
     path = config(tmp_path, art)
-    weights = train(read_settings(path), "test")
-    again = read_settings(path, ["name=second", f"model.start_from={weights.as_posix()}", "optim.learning_rate=0.0"])
+    weights = train(read_settings(Settings, path), "test")
+    again = read_settings(
+        Settings, path, ["name=second", f"model.start_from={weights.as_posix()}", "optim.learning_rate=0.0"]
+    )
     assert all(
         torch.equal(a, b)
         for a, b in zip(
@@ -150,12 +133,6 @@ def test_a_run_can_start_from_other_weights(tmp_path, art):
             strict=True,
         )
     )
-
-
-def test_a_loss_that_is_not_finite_stops_with_the_last_checkpoint_whole(tmp_path, art, monkeypatch):
-    monkeypatch.setitem(LOSSES, "l1", lambda prediction, target: (prediction - target).abs().mean() * float("nan"))
-    with pytest.raises(SengaError, match=r"tiny: the loss is nan at step 0; .*lower optim\.learning_rate"):
-        train(read_settings(config(tmp_path, art)), "test")
 
 
 def test_luma_mse_weighs_the_difference_before_squaring():
@@ -185,7 +162,7 @@ def test_the_learning_rate_warms_up_stays_and_falls_to_zero():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_shipped_configs_are_valid(path):
-    settings = read_settings(path)
+    settings = read_settings(Settings, path)
     assert settings.name == f"senga_{path.stem}"
 
 
@@ -215,23 +192,23 @@ def test_the_shipped_configs_are_valid(path):
 )
 def test_unknown_and_mistyped_settings_are_named(override, words, tmp_path, art):
     with pytest.raises(SengaError, match=re.escape(words)):
-        read_settings(config(tmp_path, art), [override])
+        read_settings(Settings, config(tmp_path, art), [override])
 
 
 def test_a_missing_setting_and_broken_toml_are_named(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text('name = "x"\n[model]\narchitecture = "rrdb"\n')
     with pytest.raises(SengaError, match=r"bad\.toml: setting 'optim' is missing"):
-        read_settings(path)
+        read_settings(Settings, path)
     path.write_text("name = ")
     with pytest.raises(SengaError, match=r"bad\.toml: is not TOML"):
-        read_settings(path)
+        read_settings(Settings, path)
 
 
 def test_an_unknown_loss_or_network_and_a_missing_set_are_named(tmp_path, art, caplog):
     path = config(tmp_path, art)
     for override, words in (
-        ("optim.loss=vgg", "optim.loss is 'vgg'; it is one of l1, luma_mse"),
+        ("loss.weights={vgg=1}", "loss 'vgg' is unknown; it is one of l1, luma_mse"),
         ("model.architecture=espcn_9", "'espcn_9' is unknown"),
         ("data.folder=nowhere", "there is no manifest"),
     ):
@@ -274,7 +251,7 @@ def test_the_shipped_weights_keep_flat_colours_flat_up_to_the_corners(size, colo
 
 def test_a_settings_file_records_the_run(tmp_path, art):
     path = config(tmp_path, art)
-    train(read_settings(path, ["optim.steps=3"]), "test")
+    train(read_settings(Settings, path, ["optim.steps=3"]), "test")
     saved = json.loads((tmp_path / "runs" / "tiny" / "settings.json").read_text())
     assert saved["optim"]["steps"] == 3
     shutil.rmtree(tmp_path / "runs")

@@ -41,7 +41,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     folders = {name.split("/")[1] for name in names if name.startswith("senga/") and name.count("/") > 1}
-    assert folders == {"arch", "nodes", "training", "headless", "weights", "example_workflows"}
+    assert folders == {"arch", "nodes", "training", "headless", "weights", "example_workflows", "web"}
     assert {name.split("/")[0] for name in names} == {"senga", next(n for n in names if "dist-info" in n).split("/")[0]}
     for folder in ("arch", "nodes", "training", "headless"):
         shipped = {Path(name).name for name in names if name.startswith(f"senga/{folder}/") and name.endswith(".py")}
@@ -51,6 +51,7 @@ def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
         "training/configs/*.toml",
         "training/degradation/presets/*.json",
         "example_workflows/api/*.json",
+        "web/*.js",
     ):
         wanted = {f"senga/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob(pattern)}
         assert wanted

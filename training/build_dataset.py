@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from .dataset_sources import SOURCES, Picture, Request, SourceError
 
 logger = logging.getLogger("senga")
+
+Kind = TypeVar("Kind")
 
 LONG_SIDE = 1024  # px, of a drawn SVG after its empty margins are cut away
 SHORT_SIDE = 320  # px, wanted even of a long thin drawing ...
@@ -174,7 +177,7 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
 # --- the set ----------------------------------------------------------------------------------------------------------
 
 
-def evenly(pictures: Sequence[Picture], limit: int | None) -> list[Picture]:
+def evenly(pictures: Sequence[Kind], limit: int | None) -> list[Kind]:
     """At most `limit` pictures spread over the whole sequence, so that a small build has some of everything."""
     if limit is None or limit >= len(pictures):
         return list(pictures)
@@ -214,11 +217,12 @@ def read_manifest(path: Path) -> list[Row]:
         ]
 
 
-def write_manifest(rows: Sequence[Row], path: Path) -> str:
-    """Write the rows sorted by file; gives the sha256 of the manifest, which names the set."""
+def write_manifest(rows: Sequence[Any], path: Path, row_type: type = Row) -> str:
+    """Write the rows sorted by file, the fields of `row_type` as columns; gives the manifest's sha256, which names the
+    set."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [field.name for field in fields(Row)]
+    columns = [field.name for field in fields(row_type)]
     writer.writerow(columns)
     writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
     content = text.getvalue().encode("utf-8")

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -189,7 +189,7 @@ def batches(
     steps: range,
     rank: int = 0,
     world: int = 1,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches of `steps` in order, cut ahead of time by a thread, or by data.workers processes.
 
     What is in them is `batch`'s, whoever cuts it. Close the iterator (or use it up) to end the workers.

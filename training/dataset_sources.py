@@ -185,23 +185,45 @@ DICEBEAR_STYLES = {
     "personas": cc_by(30),
     "openPeeps": cc0(12, "val"),
     "toonHead": cc_by(12, "val"),
+    "pixelArt": cc0(0),  # for the tagger alone: squares teach an upscaler nothing
 }
 
 
-def dicebear(request: Request) -> list[Picture]:
-    packages = request.cache / "npm"
+def dicebear_packages(cache: Path) -> Path:
+    """The folder below `cache` that holds DiceBear's packages; they are fetched unless they are there."""
+    packages = cache / "npm"
     packages.mkdir(parents=True, exist_ok=True)
     declared = packages / "node_modules/@dicebear/collection/package.json"
     if not declared.is_file() or json.loads(declared.read_text("utf-8"))["version"] != DICEBEAR_VERSION:
         wanted = [f"@dicebear/{part}@{DICEBEAR_VERSION}" for part in ("core", "collection")]
         run_tool("dicebear", ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", *wanted], packages)
+    return packages
+
+
+def run_dicebear(packages: Path, script: str, arguments: list[str]) -> None:
+    """Run one of our scripts, which lie beside this file, with DiceBear's packages."""
     # Node looks for packages beside the script, not in the working directory.
-    script = packages / "dicebear_avatars.mjs"
-    shutil.copyfile(Path(__file__).with_name("dicebear_avatars.mjs"), script)
+    shutil.copyfile(Path(__file__).with_name(script), packages / script)
+    run_tool("dicebear", ["node", script, *arguments], packages)
+
+
+def dicebear_licence(name: str, declared: str) -> str:
+    """The SPDX identifier of a style. Raises SourceError where the package declares another licence than we know."""
+    style = DICEBEAR_STYLES[name]
+    if declared != style.licence:
+        raise SourceError(
+            f"dicebear: style '{name}' declares the licence '{declared}', not '{style.licence}';"
+            f" check it and correct DICEBEAR_STYLES, or install version {DICEBEAR_VERSION}"
+        )
+    return style.spdx
+
+
+def dicebear(request: Request) -> list[Picture]:
+    packages = dicebear_packages(request.cache)
     drawn = packages / "avatars"
     drawn.mkdir(exist_ok=True)
-    counts = json.dumps({name: style.count for name, style in DICEBEAR_STYLES.items()})
-    run_tool("dicebear", ["node", script.name, drawn.name, counts], packages)
+    counts = json.dumps({name: style.count for name, style in DICEBEAR_STYLES.items() if style.count})
+    run_dicebear(packages, "dicebear_avatars.mjs", [drawn.name, counts])
     return list_avatars(drawn)
 
 
@@ -209,14 +231,10 @@ def list_avatars(folder: Path) -> list[Picture]:
     """The avatars that `folder`/index.json names. Raises SourceError where a style declares another licence."""
     pictures = []
     for row in json.loads((folder / "index.json").read_text("utf-8")):
-        style = DICEBEAR_STYLES[row["style"]]
-        if row["licence"] != style.licence:
-            raise SourceError(
-                f"dicebear: style '{row['style']}' declares the licence '{row['licence']}', not '{style.licence}';"
-                f" check it and correct DICEBEAR_STYLES, or install version {DICEBEAR_VERSION}"
-            )
+        spdx = dicebear_licence(row["style"], row["licence"])
         path = folder / row["file"]
-        pictures.append(Picture("dicebear", path.stem, style.split, row["creator"], style.spdx, path))
+        split = DICEBEAR_STYLES[row["style"]].split
+        pictures.append(Picture("dicebear", path.stem, split, row["creator"], spdx, path))
     return pictures
 
 

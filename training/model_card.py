@@ -4,6 +4,7 @@ python -m senga.training.model_card
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..arch import Header, read_header
@@ -16,24 +17,66 @@ INTRO = """\
 # Weights that come with Senga
 
 Made by `python -m senga.training.model_card` from the headers of the files; a test fails when it is stale.
-Each file was trained by `senga train sr` on pictures whose licence is recorded one by one in the manifest that
-`python -m senga.training.build_dataset` writes. None has seen Danbooru or any picture without a known licence.
-PSNR_Y is the mean over the validation crops, whose pictures (and the characters and most of the artists in them) were
-never trained on.
+Each file was trained by `senga train` on pictures whose licence is recorded one by one in the manifest that
+`python -m senga.training.build_dataset`, or `build_tag_dataset` for taggers, writes. None has seen Danbooru or any
+picture without a known licence.
+
+## Upscalers
+
+PSNR_Y in dB, means over validation crops whose pictures (and the characters and most of the artists in them) were
+never trained on: of clean LR pictures, and of LR pictures saved as JPEG of quality 75 and 50 first. Files whose metrics
+lack a condition were not trained for it. docs/quality.md compares them with other programs.
+"""
+
+TAGGER_INTRO = """
+## Taggers
+
+mAP and F1 (macro, each tag's own threshold fitted on the validation pictures) on held-out pictures of the drawing
+styles trained on, and on styles never trained on.
 """
 
 
-def row(path: Path, header: Header) -> list[str]:
+def number(metrics: Mapping[str, float], *names: str, digits: int = 2) -> str:
+    """The first of the names that the metrics have."""
+    return next((f"{metrics[name]:.{digits}f}" for name in names if name in metrics), "")
+
+
+def upscaler_row(path: Path, header: Header) -> list[str]:
     metrics = header.provenance.metrics
+    # The leading condition has plain names; the notes say which it is.
+    damaged = "q75" in header.provenance.notes
     return [
         f"`{path.name}`",
         header.architecture,
         f"x{header.scale}",
         f"{path.stat().st_size / 1e6:.1f} MB",
-        f"{metrics['psnr_y']:.2f} dB",
-        f"{metrics['psnr_y_lanczos']:.2f} dB",
-        f"{metrics['psnr_y_bicubic']:.2f} dB",
+        number(metrics, *(("psnr_y_clean",) if damaged else ("psnr_y",))),
+        number(metrics, *(("psnr_y",) if damaged else ("psnr_y_q75",))),
+        number(metrics, "psnr_y_q50"),
+        number(metrics, "psnr_y_lanczos"),
+        number(metrics, "psnr_bf16", digits=1),
     ]
+
+
+def tagger_row(path: Path, header: Header) -> list[str]:
+    metrics, vocabulary = header.provenance.metrics, header.vocabulary
+    assert vocabulary is not None
+    counts = {name: vocabulary.categories.count(name) for name in dict.fromkeys(vocabulary.categories)}
+    return [
+        f"`{path.name}`",
+        header.architecture,
+        f"{path.stat().st_size / 1e6:.1f} MB",
+        ", ".join(f"{count:,} {name}" for name, count in counts.items()),
+        ", ".join(vocabulary.untrained) or "nothing",
+        number(metrics, "map_test", digits=3),
+        number(metrics, "macro_f1_test", digits=3),
+        number(metrics, "map_unseen", digits=3),
+        number(metrics, "macro_f1_unseen", digits=3),
+    ]
+
+
+UPSCALERS = ["file", "network", "scale", "size", "clean", "q75", "q50", "Lanczos", "bf16 against fp32"]
+TAGGERS = ["file", "network", "size", "tags", "never taught", "mAP", "F1", "mAP, new styles", "F1, new styles"]
 
 
 def details(path: Path, header: Header) -> str:
@@ -47,14 +90,24 @@ def details(path: Path, header: Header) -> str:
         f"- licences of the pictures: {', '.join(provenance.licences)}",
         f"- hyperparameters: {', '.join(f'{k} {v}' for k, v in sorted(header.hyperparameters.items()))}",
         f"- {provenance.notes}",
+        f"- scores: {', '.join(f'{k} {v:g}' for k, v in sorted(provenance.metrics.items()))}",
         f"- curve: {path.stem}.curve.csv",
     ]
     return "\n".join(lines)
 
 
-def table(rows: list[list[str]]) -> str:
-    head = ["file", "network", "scale", "size", "PSNR_Y", "Lanczos", "bicubic"]
+def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def tables(found: Mapping[Path, Header], between: str) -> str:
+    """The upscalers' table, and the taggers' below `between` if there are any."""
+    upscalers = {path: header for path, header in found.items() if header.vocabulary is None}
+    taggers = {path: header for path, header in found.items() if header.vocabulary is not None}
+    text = table(UPSCALERS, [upscaler_row(*item) for item in upscalers.items()])
+    if taggers:
+        text += f"\n{between}\n" + table(TAGGERS, [tagger_row(*item) for item in taggers.items()])
+    return text
 
 
 def headers(folder: Path) -> dict[Path, Header]:
@@ -64,7 +117,7 @@ def headers(folder: Path) -> dict[Path, Header]:
 def render(folder: Path) -> str:
     """The page for the weights files of a folder."""
     found = headers(folder)
-    parts = [INTRO, table([row(path, header) for path, header in found.items()]), ""]
+    parts = [INTRO, tables(found, TAGGER_INTRO), ""]
     parts += [details(path, header) + "\n" for path, header in found.items()]
     return "\n".join(parts)
 
@@ -73,8 +126,7 @@ def with_table(readme: str, folder: Path) -> str:
     """A README with the table of a folder's weights files between its two markers."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    rows = [row(path, header) for path, header in headers(folder).items()]
-    return f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{tables(headers(folder), '')}\n\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ import difflib
 import json
 import math
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..arch import SengaError
 
@@ -16,6 +17,16 @@ from ..arch import SengaError
 def check(holds: bool, name: str, value: Any, wanted: str) -> None:
     if not holds:
         raise SengaError(f"{name} is {value!r}; wanted {wanted}")
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> None:
+    """Raises SengaError that names the nearest of the known words, or all of them."""
+    known = list(known)
+    if value not in known:
+        near = difflib.get_close_matches(value, known, 1)
+        raise SengaError(
+            f"{name} is {value!r}; " + (f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}")
+        )
 
 
 @dataclass(frozen=True)
@@ -68,32 +79,74 @@ def _names_recipes(value: Any) -> bool:
 @dataclass(frozen=True)
 class OptimSettings:
     steps: int
-    loss: str = "l1"  # l1 or luma_mse
+    optimiser: str = "adamw"  # adamw, or muon (on hidden convolutions; AdamW on the rest)
     learning_rate: float = 1e-3
     warmup: int = 100  # steps of linear warm-up
-    decay: float = 0.3  # share of the steps, at the end, over which the rate falls to zero as a cosine
+    schedule: str = "cosine"  # cosine or multistep
+    decay: float = 0.3  # cosine: share of the steps, at the end, over which the rate falls to zero
+    milestones: list[float] = field(default_factory=lambda: [0.5, 0.8, 0.9])  # multistep: shares where it is halved
     weight_decay: float = 0.0
     clip: float = 0.0  # largest gradient norm; 0 is off, as the SELU nets want it
     ema: float = 0.999  # decay of the averaged weights, which are what is validated and shipped
+    exact_bf16: float = 0.0  # share of the steps, at the end, that teach the averaged weights rounded to bfloat16
 
     def __post_init__(self) -> None:
         check(self.steps > 0, "optim.steps", self.steps, "1 or more")
+        one_of("optim.optimiser", self.optimiser, ("adamw", "muon"))
+        one_of("optim.schedule", self.schedule, ("cosine", "multistep"))
         check(self.learning_rate >= 0, "optim.learning_rate", self.learning_rate, "0 or more")
         check(0 <= self.decay <= 1, "optim.decay", self.decay, "0 to 1")
+        rising = self.milestones == sorted(self.milestones) and all(0 <= m <= 1 for m in self.milestones)
+        check(rising, "optim.milestones", self.milestones, "rising shares of the steps, 0 to 1")
         check(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
+        check(self.clip >= 0, "optim.clip", self.clip, "0 (off) or more")
+        check(0 <= self.exact_bf16 < 1, "optim.exact_bf16", self.exact_bf16, "0 or more, below 1")
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    folder: str = "runs"  # checkpoints, curve and weights go to FOLDER/NAME
+    folder: str = "runs"  # checkpoints, curve, sheets, report and weights go to FOLDER/NAME
     precision: str = "auto"  # auto, fp32 or bf16
-    validate_every: int = 500
+    validate_every: int = 500  # steps
+    conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under; the first leads
     validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
-    save_every: int = 500
+    save_every: int = 250  # steps
+    keep: int = 2  # checkpoints kept on the disk, the newest ones
+    sheet_every: int = 2000  # steps between two contact sheets; 0: one at the end alone
+    sheet_crops: int = 8
+    rollbacks: int = 3  # times that a loss that is no number may send the run back to its last checkpoint
 
     def __post_init__(self) -> None:
-        check(self.validate_every > 0, "run.validate_every", self.validate_every, "1 or more")
-        check(self.save_every > 0, "run.save_every", self.save_every, "1 or more")
+        one_of("run.precision", self.precision, ("auto", "fp32", "bf16"))
+        for name in ("validate_every", "save_every", "keep", "sheet_crops"):
+            check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
+        for name in ("validation_crops", "sheet_every", "rollbacks"):
+            check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    weights: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})  # loss -> weight; see training/losses.py
+    feature_network: str = ""  # weights file of the network whose features the loss `feature` compares
+
+    def __post_init__(self) -> None:
+        held = bool(self.weights) and all(w >= 0 for w in self.weights.values())
+        check(held, "loss.weights", self.weights, "weights of 0 or more, one at least")
+
+
+@dataclass(frozen=True)
+class GanSettings:
+    weight: float = 0.0  # of the discriminator's opinion in the loss; 0: no discriminator
+    kind: str = "vanilla"  # vanilla or relativistic
+    learning_rate: float = 1e-4  # of the discriminator
+    features: int = 64  # width of the discriminator
+    sharpen: bool = False  # the other losses see the HR picture sharpened, as Real-ESRGAN has it
+
+    def __post_init__(self) -> None:
+        check(self.weight >= 0, "gan.weight", self.weight, "0 (no discriminator) or more")
+        one_of("gan.kind", self.kind, ("vanilla", "relativistic"))
+        check(self.learning_rate > 0, "gan.learning_rate", self.learning_rate, "more than 0")
+        check(self.features > 0, "gan.features", self.features, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -102,6 +155,8 @@ class Settings:
     model: ModelSettings
     optim: OptimSettings
     data: DataSettings = DataSettings()
+    loss: LossSettings = LossSettings()
+    gan: GanSettings = GanSettings()
     run: RunSettings = RunSettings()
     seed: int = 1
 
@@ -111,8 +166,11 @@ class Settings:
         check(self.seed >= 0, "seed", self.seed, "0 or more")
 
 
-def read_settings(path: Path, overrides: list[str] | None = None) -> Settings:
-    """Settings from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.
+Kind = TypeVar("Kind")
+
+
+def read_settings(kind: type[Kind], path: Path, overrides: list[str] | None = None) -> Kind:
+    """A settings dataclass from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.
 
     Raises:
         SengaError: no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
@@ -123,10 +181,10 @@ def read_settings(path: Path, overrides: list[str] | None = None) -> Settings:
         raise SengaError(f"{path.name}: is not TOML ({error})") from error
     for override in overrides or []:
         _override(table, override)
-    return _build(Settings, table, path.name)
+    return _build(kind, table, path.name)
 
 
-def to_dict(settings: Settings) -> dict[str, Any]:
+def to_dict(settings: Any) -> dict[str, Any]:
     return dataclasses.asdict(settings)
 
 

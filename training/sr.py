@@ -1,47 +1,49 @@
-"""Train an upscaling network: settings, data, model, one loop, validation, weights.
+"""Train an upscaling network: settings, data, model, one loop, weights.
 
     senga train sr training/configs/espcn_7_x2.toml
     senga train sr training/configs/espcn_7_x2.toml --set optim.steps=20000 --set data.folder=my_pictures
+    torchrun --nproc-per-node 4 -m senga.training.sr CONFIG.toml        # many GPUs; --nnodes for many machines
 
-A run lives in RUNS/NAME: checkpoint.pt (found again by itself: the same command goes on where it stopped), curve.csv,
-settings.json, and at the end NAME.safetensors with the averaged weights.
+A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again by themselves: the same command goes on
+where it stopped, bit for bit on a CPU), contact sheets, and at the end report.md and NAME.safetensors.
 """
 
 import argparse
-import csv
-import dataclasses
 import json
 import logging
 import math
-import subprocess
+import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, cast
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..arch import Provenance, SengaError, UpscaleModel, load_model, save_model
-from ..arch.precision import autocast, pick_precision
-from .data import MARGIN, PictureSet, batch, to_tensor, validation_pairs
-from .losses import LOSSES
-from .metrics import psnr_y
-from .settings import OptimSettings, Settings, read_settings, to_dict
+from ..arch import Provenance, SengaError, UpscaleModel, load_model
+from .data import MARGIN, PictureSet, batches, check_set, validation_pairs
+from .devices import make_fabric
+from .gan import GanStep, usm_sharpen
+from .losses import make_loss
+from .optim import Average, learning_rate, make_optimisers, round_to_bfloat16, rounded_weights, set_learning_rate
+from .report import write_report
+from .run_folder import RunFolder, commit, environment
+from .settings import Settings, read_settings, to_dict
+from .validation import baseline, draw_sheet, score_all, write_weights
 
 log = logging.getLogger("senga")
 
 
-def learning_rate(step: int, optim: OptimSettings) -> float:
-    """Linear warm-up, then constant, then a cosine to zero over the last `decay` share of the steps."""
-    warm = min(1.0, (step + 1) / max(1, optim.warmup))
-    begin = optim.steps * (1 - optim.decay)
-    late = max(0.0, (step - begin) / max(1.0, optim.steps - begin))
-    return optim.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, late)))
+def columns(settings: Settings) -> tuple[str, ...]:
+    """Of curve.csv. The first validation condition has plain names, the others their own."""
+    others = tuple(f"psnr_y_{name}" for name in settings.run.conditions[1:])
+    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
+    return ("step", "loss", *scores, "learning_rate", "images_per_second", "waiting", "seconds")
 
 
 def take_over(net: nn.Module, path: str) -> None:
@@ -53,46 +55,6 @@ def take_over(net: nn.Module, path: str) -> None:
     log.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
 
 
-def validate(
-    net: nn.Module, pairs: list[tuple[Any, Any, Any]], scale: int, device: torch.device, precision: str
-) -> float:
-    """Mean PSNR_Y in dB over the validation pairs."""
-    total = 0.0
-    with torch.inference_mode():
-        for _, lr, hr in pairs:
-            x = to_tensor([lr]).to(device)
-            with autocast(device, precision):
-                y = net(x)
-            total += float(psnr_y(y.float().cpu(), to_tensor([hr]), scale)[0])
-    return total / len(pairs)
-
-
-def baseline(pairs: list[tuple[Any, Any, Any]], scale: int, resampling: Image.Resampling) -> float:
-    """Mean PSNR_Y in dB of a Pillow filter on the same pairs."""
-    up = [Image.fromarray(lr).resize((hr.shape[1], hr.shape[0]), resampling) for _, lr, hr in pairs]
-    scores = [
-        float(psnr_y(to_tensor([np.asarray(u)]), to_tensor([hr]), scale)[0])
-        for u, (_, _, hr) in zip(up, pairs, strict=True)
-    ]
-    return sum(scores) / len(scores)
-
-
-def commit() -> str:
-    """The repository's commit, with "-dirty" where files differ from it; "" outside a checkout of ours."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", Path(__file__).name)  # else it is somebody else's repository around us
-        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""  # provenance must not stop a training
-
-
 def identity_of(settings: Settings, data_sha256: str) -> str:
     """What a run may not change when it goes on. Its length may: the rate is constant until the decay begins."""
     kept = to_dict(settings)
@@ -100,176 +62,211 @@ def identity_of(settings: Settings, data_sha256: str) -> str:
         del kept[name]
     for name in ("steps", "decay"):
         del kept["optim"][name]
-    del kept["data"]["folder"]  # the manifest says what is in it
-    del kept["data"]["cache_gib"]
+    for name in ("folder", "cache_gib", "workers"):  # the set's hash says what is in the folder
+        del kept["data"][name]
     return json.dumps([kept, data_sha256], sort_keys=True)
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+def shipped(model: UpscaleModel, average: Average, exact: bool) -> UpscaleModel:
+    """The averaged weights as a model of their own; `exact`: rounded to bfloat16."""
+    copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(model.device)
+    copy.model.load_state_dict(average.values)
+    if exact:
+        round_to_bfloat16(copy.model.state_dict().values())
+    return copy
 
 
-def load_checkpoint(path: Path, identity: str, steps: int) -> dict[str, Any] | None:
-    """The run's last state, or None. Raises SengaError if it belongs to a run with other settings or a longer one."""
-    if not path.is_file():
-        return None
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["identity"] != identity:
-        raise SengaError(f"{path}: belongs to a run with other settings or data; give this run another name")
-    if state["step"] > steps:
-        raise SengaError(f"{path}: is at step {state['step']}, beyond optim.steps {steps}; give this run another name")
-    return state
+def finite(net: nn.Module) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in net.parameters())
 
 
-def train(settings: Settings, command: str) -> Path:
+def train(settings: Settings, command: str, export: int | None = None) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
-    Raises:
-        SengaError: settings, data or checkpoint do not fit together, or the loss is no longer finite.
-    """
-    optim_settings, run = settings.optim, settings.run
-    if optim_settings.loss not in LOSSES:
-        raise SengaError(f"optim.loss is {optim_settings.loss!r}; it is one of {', '.join(LOSSES)}")
-    loss_of = LOSSES[optim_settings.loss]
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    Args:
+        command: how it was started, for the header of the weights.
+        export: write the weights of that step's checkpoint instead of training.
 
-    # Data
-    pictures = PictureSet(Path(settings.data.folder), settings.data.cache_gib)
+    Raises:
+        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+    """
+    optim, run, gan = settings.optim, settings.run, settings.gan
+    loss_of = make_loss(settings.loss.weights, settings.loss.feature_network)
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
-    scale, header = model.scale, model.header
-    pictures.sources((settings.data.patch + 2 * MARGIN) * scale)  # says now if the pictures are too small
+    scale = model.scale
+    fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
+    leads = fabric.is_global_zero  # of several processes one writes and validates
+
+    # Data
+    folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
+    pictures = PictureSet(Path(settings.data.folder), settings.data.cache_gib)
+    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
         log.warning("data.shares names %s, which the set does not have", ", ".join(missing))
-    pairs = validation_pairs(pictures, scale, run.validation_crops)
-    lanczos = baseline(pairs, scale, Image.Resampling.LANCZOS)
-    log.info(
-        "%d pictures to train on, %d crops to validate on (Lanczos %.2f dB)", len(pictures.train), len(pairs), lanczos
-    )
+    pairs = {name: validation_pairs(pictures, scale, run.validation_crops, name) for name in run.conditions}
+    lanczos = baseline(pairs[run.conditions[0]], "lanczos", scale)
+    found = len(pictures.train), len(lanczos), run.conditions[0], fmean(lanczos)
+    log.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
 
-    # Model
-    net = model.model.requires_grad_(True).train()
+    # Nets
+    bare = model.model.requires_grad_(True).train()
     if settings.model.start_from:
-        take_over(net, settings.model.start_from)
-    net.to(device)
-    ema = {key: value.detach().clone() for key, value in net.state_dict().items()}
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1.0, weight_decay=optim_settings.weight_decay)
-    precision = pick_precision(run.precision, device, half=False, bf16=model.supports_bfloat16)
-    folder = Path(run.folder) / settings.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "settings.json").write_text(json.dumps(to_dict(settings), indent=1, sort_keys=True), encoding="utf-8")
+        take_over(bare, settings.model.start_from)
+    net = fabric.setup_module(bare)
+    optimisers = make_optimisers(bare, optim)
+    average = Average(bare, optim.ema)
+    stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    judge = GanStep(fabric, gan, model.output_channels) if gan.weight else None
+    if judge:
+        stateful |= {"discriminator": judge.net, "discriminator_optimiser": judge.optimiser}
 
     # Resume
     identity = identity_of(settings, pictures.sha256)
-    state = load_checkpoint(folder / "checkpoint.pt", identity, optim_settings.steps)
-    first = 0
-    if state is not None:
-        first = state["step"]
-        net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        ema = {key: value.to(device) for key, value in state["ema"].items()}
-        log.info("going on from step %d", first)
+    now: dict[str, Any] = {"step": 0, "running": 0.0, "seconds": 0.0, "slower": 1.0, "rollbacks": 0}
 
-    def shadow() -> nn.Module:
-        """The averaged weights as a net of their own."""
-        copy = UpscaleModel(header, header.row().build(header.config())).to(device).model
-        copy.load_state_dict(ema)
+    def restore(state: dict[str, Any]) -> None:
+        for name, part in stateful.items():
+            part.load_state_dict(state[name])
+        average.load(state["average"])
+        now.update({name: state[name] for name in now})
+
+    def save() -> None:
+        parts = {name: part.state_dict() for name, part in stateful.items()}
+        if leads:
+            folder.save({**now, **parts, "identity": identity, "average": average.values})
+        fabric.barrier()
+
+    if state := folder.load(identity, export):
+        if state["step"] > optim.steps:
+            at = f"{folder.path}: is at step {state['step']}, beyond optim.steps {optim.steps}"
+            raise SengaError(f"{at}; give this run another name")
+        restore(state)
+        log.info("going on from step %d", now["step"])
+    elif export is None:
+        save()  # there is something to go back to from the first step on
+    rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
+    if export is None and leads:
+        folder.cut_curve(now["step"])
+        folder.write_json("settings.json", to_dict(settings))
+        about = {"command": command, "data_sha256": pictures.sha256}
+        folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
+
+    def candidate() -> UpscaleModel:
+        """The averaged weights as a model of their own; of a run that rounds them, rounded."""
+        copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
+        copy.model.load_state_dict(average.values)
+        if now["step"] >= rounding_from:
+            round_to_bfloat16(copy.model.state_dict().values())
         return copy
 
-    # Loop
-    curve = (folder / "curve.csv").open("a", newline="", encoding="utf-8")
-    writer = csv.writer(curve)
-    if curve.tell() == 0:
-        writer.writerow(["step", "loss", "psnr_y", "psnr_y_lanczos", "seconds"])
-    running, began, waited = 0.0, time.monotonic(), 0.0
-    # One thread cuts the next batch while this one is learnt; what is in it depends on the step's number alone.
-    with (
-        ThreadPoolExecutor(1) as ahead,
-        tqdm(range(first, optim_settings.steps), initial=first, total=optim_settings.steps, unit="step") as bar,
-    ):
-        pending = ahead.submit(batch, pictures, settings.data, scale, settings.seed, first)
-        for step in bar:
-            waiting = time.monotonic()
-            lr, hr = pending.result()
-            waited += time.monotonic() - waiting
-            pending = ahead.submit(batch, pictures, settings.data, scale, settings.seed, step + 1)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, optim_settings)
-            with autocast(device, precision):
-                prediction = net(lr.to(device).contiguous(memory_format=torch.channels_last))
-            loss = loss_of(prediction.float(), hr.to(device))
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            if optim_settings.clip:
-                nn.utils.clip_grad_norm_(net.parameters(), optim_settings.clip)
-            optimiser.step()
-            # The average starts short, or it would remember the first weights for thousands of steps.
-            decay = min(optim_settings.ema, (1 + step) / (10 + step))
-            for name, value in net.state_dict().items():
-                ema[name].lerp_(value, 1 - decay)
+    def go_back(step: int) -> None:
+        """To the last good state, with half the learning rate."""
+        at = f"{settings.name}: the loss or a weight is no finite number at step {step}"
+        if now["rollbacks"] >= run.rollbacks:
+            raise SengaError(f"{at}, after {run.rollbacks} times going back; lower optim.learning_rate")
+        kept = {"rollbacks": now["rollbacks"] + 1, "slower": now["slower"] / 2}
+        state = folder.load(identity)
+        assert state is not None  # there is one from step 0 on
+        restore(state)
+        now.update(kept)
+        if leads:
+            folder.cut_curve(now["step"])
+        log.warning("%s; back to step %d, with half the learning rate", at, now["step"])
 
-            value = loss.item()
-            if not math.isfinite(value):
-                raise SengaError(
-                    f"{settings.name}: the loss is {value} at step {step}; the last checkpoint is whole:"
-                    " lower optim.learning_rate and run the same command again"
-                )
-            running = value if running == 0 else 0.98 * running + 0.02 * value
-            last = step + 1 == optim_settings.steps
-            if (step + 1) % run.validate_every == 0 or last:
-                score = validate(shadow(), pairs, scale, device, precision)
-                writer.writerow(
-                    [step + 1, f"{running:.6f}", f"{score:.4f}", f"{lanczos:.4f}", f"{time.monotonic() - began:.1f}"]
-                )
-                curve.flush()
-                share = waited / (time.monotonic() - began)
-                log.info(
-                    "step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% waiting for data",
-                    step + 1,
-                    running,
-                    score,
-                    100 * share,
-                )
-            bar.set_postfix(loss=f"{running:.5f}", refresh=False)
-            if (step + 1) % run.save_every == 0 or last:
-                save_checkpoint(
-                    folder / "checkpoint.pt",
-                    {
-                        "identity": identity,
-                        "step": step + 1,
-                        "net": net.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "ema": ema,
-                    },
-                )
-    curve.close()
+    def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
+        """Score the averaged weights, add a line to the curve, and draw a sheet when one is due."""
+        step = now["step"]
+        due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
+        scores, made = score_all(candidate(), pairs, precision, slow=due)
+        scores["psnr_y_lanczos"] = fmean(lanczos)
+        folder.add_to_curve(step, **scores, **values)
+        for name, value in (scores | values).items():
+            board.add_scalar(name, value, step)
+        if due:
+            draw_sheet(folder.path / f"sheet-{step:07d}.png", pairs[run.conditions[0]], made, scale, run.sheet_crops)
+        return scores
+
+    # Loop. It is left early, and begun again further back, when the loss is no number any more.
+    world = fabric.global_rank, fabric.world_size
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads and export is None else None
+    bar = tqdm(total=optim.steps, initial=now["step"], unit="step", disable=not leads or export is not None)
+    with bar, logging_redirect_tqdm([log]):
+        while now["step"] < optim.steps and export is None:
+            first, before, began, waited, scores = now["step"], now["seconds"], time.monotonic(), 0.0, {}
+            bar.n = first
+            stream = batches(pictures, settings.data, scale, settings.seed, range(first, optim.steps), *world)
+            for step in range(first, optim.steps):
+                waiting = time.monotonic()
+                lr, hr = (part.to(fabric.device) for part in next(stream))
+                waited += time.monotonic() - waiting
+                rate = learning_rate(step, optim) * now["slower"]
+                set_learning_rate(optimisers, rate)
+                if step == rounding_from:
+                    bare.load_state_dict(average.values)
+                rounded = step >= rounding_from
+
+                with rounded_weights(bare, rounded):
+                    prediction = net(lr.contiguous(memory_format=torch.channels_last)).float()
+                    loss, _ = loss_of(prediction, usm_sharpen(hr) if gan.sharpen else hr)
+                    if judge:
+                        loss = loss + gan.weight * judge.opinion(prediction, hr)
+                    bare.zero_grad(set_to_none=True)
+                    fabric.backward(loss)
+                if optim.clip:
+                    nn.utils.clip_grad_norm_(bare.parameters(), optim.clip)
+                for optimiser in optimisers:
+                    optimiser.step()
+                if judge:
+                    judge.learn(prediction.detach(), hr)
+                average.update(bare, step)
+
+                value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
+                now["step"] = step + 1
+                last = step + 1 == optim.steps
+                saves = last or (step + 1) % run.save_every == 0
+                if not math.isfinite(value) or (saves and not finite(bare)):
+                    go_back(step + 1)
+                    break
+                now["running"] = value if step == 0 else 0.98 * now["running"] + 0.02 * value
+                now["seconds"] = before + time.monotonic() - began
+                spent = now["seconds"] - before
+                speed = (step + 1 - first) * settings.data.batch / spent
+                if board and (last or (step + 1) % run.validate_every == 0):
+                    values = {"loss": now["running"], "learning_rate": rate, "seconds": now["seconds"]}
+                    values |= {"images_per_second": speed, "waiting": waited / spent}
+                    scores = validate(board, values)
+                    said = step + 1, now["running"], scores["psnr_y"], 100 * waited / spent
+                    log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
+                if saves:
+                    save()
+                shown = {"loss": f"{now['running']:.5f}", "images": f"{speed:.0f}/s"}
+                shown |= {"psnr_y": f"{scores['psnr_y']:.2f}"} if scores else {}
+                bar.set_postfix(shown, refresh=False)
+                bar.update()
+            stream.close()
+    if board:
+        board.close()
 
     # Weights
-    pairs = validation_pairs(pictures, scale)
-    metrics = {
-        "psnr_y": validate(shadow(), pairs, scale, device, "fp32"),
-        "psnr_y_bicubic": baseline(pairs, scale, Image.Resampling.BICUBIC),
-        "psnr_y_lanczos": baseline(pairs, scale, Image.Resampling.LANCZOS),
-    }
-    provenance = Provenance(
-        source="senga",
-        commit=commit(),
-        command=command,
-        data_sha256=pictures.sha256,
-        licences=pictures.licences,
-        seed=settings.seed,
-        steps=optim_settings.steps,
-        metrics={name: round(value, 3) for name, value in metrics.items()},
-        notes=f"validated on {len(pairs)} crops, LR by Pillow's bicubic, no JPEG",
-    )
-    trained = UpscaleModel(dataclasses.replace(header, provenance=provenance), shadow().cpu())
-    path = folder / f"{settings.name}.safetensors"
-    save_model(path, trained)
-    found = (metrics[name] for name in ("psnr_y", "psnr_y_lanczos", "psnr_y_bicubic"))
-    log.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
+    path = folder.path / (f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors")
+    if leads:
+        pairs = {name: validation_pairs(pictures, scale, 0, name) for name in run.conditions}
+        about = Provenance(
+            source="senga",
+            commit=commit(),
+            command=command,
+            data_sha256=pictures.sha256,
+            licences=pictures.licences,
+            seed=settings.seed,
+            steps=now["step"],
+        )
+        metrics = write_weights(path, candidate(), about, pairs, half=now["step"] >= rounding_from)
+        folder.write_json("metrics.json", metrics)
+        data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
+        write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
+    fabric.barrier()
     return path
 
 
@@ -277,7 +274,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="senga train sr", description="Train an upscaling network.")
     parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
     args = parser.parse_args(argv)
     command = " ".join(["senga train sr", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
-    train(read_settings(args.config, args.set), command)
+    train(read_settings(Settings, args.config, args.set), command, args.export)
     return 0
+
+
+if __name__ == "__main__":  # for torchrun
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    try:
+        sys.exit(main())
+    except SengaError as error:
+        log.error(str(error))
+        sys.exit(1)

@@ -2,6 +2,7 @@
 
 import pytest
 from client import Client, Json
+from senga.arch import read_header
 from server import REPOSITORY
 
 pytestmark = pytest.mark.comfy
@@ -28,12 +29,41 @@ INPUTS = {
         "optional": ["recipe"],
     },
     "SengaRecipeStep": {"required": ["step", "parameters", "probability"], "optional": ["recipe"]},
+    "SengaLoadTagger": {"required": ["model_name"]},
+    "SengaTagImage": {
+        "required": [
+            "tagger",
+            "image",
+            "general_threshold",
+            "character_threshold",
+            "threshold_mode",
+            "max_tags",
+            "include_rating",
+            "exclude_tags",
+            "only_tags",
+            "replace_underscore",
+            "escape_parentheses",
+            "with_scores",
+            "sort",
+            "separator",
+            "prefix",
+            "suffix",
+        ],
+        "optional": ["mask"],
+    },
+    "SengaSaveTags": {
+        "required": ["images", "tags", "filename_prefix"],
+        "hidden": ["prompt", "extra_pnginfo"],
+    },
 }
 OUTPUTS = {
     "SengaLoadUpscaleModel": [("UPSCALE_MODEL", "upscale_model")],
     "SengaUpscale": [("IMAGE", "image"), ("MASK", "mask")],
     "SengaDegradeImage": [("IMAGE", "image"), ("STRING", "report")],
     "SengaRecipeStep": [("STRING", "recipe")],
+    "SengaLoadTagger": [("SENGA_TAGGER", "tagger")],
+    "SengaTagImage": [("STRING", "tags"), ("STRING", "characters"), ("STRING", "rating"), ("STRING", "scores")],
+    "SengaSaveTags": [],
 }
 
 
@@ -55,8 +85,8 @@ def test_node_and_each_input_and_output_are_explained(info: Json) -> None:
     assert info["category"] == "Senga"
     assert info["display_name"] != info["name"]
     assert len(info["description"]) > 20
-    for inputs in info["input"].values():
-        for name, (_, options) in inputs.items():
+    for kind, inputs in info["input"].items():
+        for name, (_, options) in inputs.items() if kind != "hidden" else ():
             assert len(options["tooltip"]) > 10, name
     assert all(len(tooltip) > 10 for tooltip in info["output_tooltips"])
 
@@ -65,6 +95,10 @@ def test_every_shipped_model_can_be_chosen(client: Client) -> None:
     choices, _ = client.get("/object_info/SengaLoadUpscaleModel")["SengaLoadUpscaleModel"]["input"]["required"][
         "model_name"
     ]
-    shipped = {path.name for path in (REPOSITORY / "weights").glob("*.safetensors")}
+    shipped = {
+        path.name
+        for path in (REPOSITORY / "weights").glob("*.safetensors")
+        if read_header(path).row().task == "upscale"
+    }
     assert shipped
     assert shipped <= set(choices)

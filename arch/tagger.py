@@ -1,0 +1,121 @@
+"""A tagger: a net, its vocabulary and its preprocessing in one callable."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import SengaError
+from .memory import BYTES_PER_FLOAT
+from .model import Header, Provenance, as_table
+from .precision import autocast
+from .preprocessing import Preprocessing, preprocess
+from .registry import architecture, make_config
+from .vocabulary import TagVocabulary
+
+UNKNOWN = Provenance()
+# Pictures in one forward pass. More gain nothing on a CPU; elsewhere, small passes leave the device idle.
+CHUNK = {"cpu": 1}
+CHUNK_ELSEWHERE = 16
+FLOATS_PER_PIXEL = 48  # at the first expansion, 64 channels at half the size, in and out, with room for the libraries
+
+
+class TaggerModel:
+    """A net and its header, callable; what the SENGA_TAGGER socket carries.
+
+    Args:
+        header: says which net, with which vocabulary and preprocessing.
+        net: built from that header; it is put into eval mode, without gradients.
+
+    Raises:
+        SengaError: the header is no tagger's, or the net's head has not one output for each tag.
+    """
+
+    def __init__(self, header: Header, net: nn.Module) -> None:
+        if header.row().task != "tag":
+            raise SengaError(f"architecture {header.architecture!r} does not tag; load a model that does")
+        header.check()
+        assert header.vocabulary is not None
+        assert header.preprocessing is not None
+        self.header = header
+        self.vocabulary: TagVocabulary = header.vocabulary
+        self.preprocessing: Preprocessing = header.preprocessing
+        outputs = [m.out_features for m in net.modules() if isinstance(m, nn.Linear)][-1:]
+        if outputs and outputs[0] != len(self.vocabulary):
+            raise SengaError(
+                f"the head has {outputs[0]} outputs, the vocabulary {len(self.vocabulary)} tags; wanted as many"
+            )
+        self.model = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.file_sha256 = ""  # of the weights file, where it came from one
+        self.patcher: Any = None  # set by the load node inside ComfyUI, whose memory management asks for it
+
+    @classmethod
+    def create(
+        cls,
+        architecture_id: str,
+        vocabulary: TagVocabulary,
+        preprocessing: Preprocessing,
+        provenance: Provenance = UNKNOWN,
+        **hyperparameters: Any,
+    ) -> "TaggerModel":
+        """A freshly initialised model. Hyperparameters are the config dataclass's; `tags` comes from the vocabulary."""
+        row = architecture(architecture_id)
+        if row.task != "tag":
+            raise SengaError(f"architecture {row.id!r} does not tag; choose one that does")
+        config = make_config(row, {"tags": len(vocabulary), **hyperparameters})
+        header = Header(row.id, as_table(config), None, provenance, vocabulary=vocabulary, preprocessing=preprocessing)
+        return cls(header, row.build(config))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "TaggerModel":
+        self.model.to(device=device, dtype=dtype)
+        return self
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(B, 1, 3 or 4, H, W) in [0, 1], any size, -> probabilities (B, tags), float32, on the image's device.
+
+        A sigmoid for each tag, those of the rating group too. A picture's probabilities do not depend on what else is
+        in the batch: the arithmetic is float32, in passes of one size that are filled up where pictures are missing
+        (libraries take sums in another order for another number of pictures).
+        """
+        # Prepared where the pictures are: less to move, and not every device has the antialiased filters.
+        rows = [self.predict(self.prepare(part)) for part in passes(image, self.device)]
+        return torch.cat(rows).to(image.device)
+
+    def prepare(self, image: Tensor) -> Tensor:
+        """The first half of a call: (B, C, H, W) -> what the net takes, (B, 3, size, size), on the image's device."""
+        return preprocess(image, self.preprocessing)
+
+    @torch.no_grad()
+    def predict(self, prepared: Tensor) -> Tensor:
+        """The second half: (B, 3, size, size) -> probabilities (B, tags), float32, on the model's device."""
+        chunk = pictures_at_once(self.device)
+        rows = []
+        for part in prepared.to(self.device, self.dtype).split(chunk):
+            x = torch.cat((part, part.new_zeros(chunk - len(part), *part.shape[1:])))
+            with autocast(x.device, "fp32"):
+                logits = self.model(x.contiguous(memory_format=torch.channels_last))[: len(part)]
+            rows.append(logits.float().sigmoid())
+        return torch.cat(rows)
+
+
+def pictures_at_once(device: torch.device) -> int:
+    """How many pictures one forward pass takes there."""
+    return CHUNK.get(device.type, CHUNK_ELSEWHERE)
+
+
+def passes(image: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+    """A batch in parts of one forward pass each."""
+    return image.split(pictures_at_once(device))
+
+
+def memory_wanted(model: TaggerModel, device: torch.device) -> int:
+    """Bytes of activations alive at the peak of one pass, to ask a memory management for."""
+    return pictures_at_once(device) * model.preprocessing.size**2 * FLOATS_PER_PIXEL * BYTES_PER_FLOAT

@@ -1,0 +1,145 @@
+"""The questions that yu45020/Waifu2x left open, answered by trainings of equal time.
+
+    python -m benchmarks.training_questions --data data/art --minutes 3 --write-docs
+
+Each variant of ESPCN_7 x2 differs from the first in one thing. Its number of steps is what fits into the same time of
+the processor (not of the clock, so other work on the machine changes nothing), the learning rate's course included.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from senga.arch import UpscaleModel, read_header
+from senga.arch.precision import autocast, pick_precision
+from senga.training.data import PictureSet, batch
+from senga.training.losses import make_loss
+from senga.training.optim import Average, make_optimisers
+from senga.training.settings import DataSettings, LossSettings, ModelSettings, OptimSettings, RunSettings, Settings
+from senga.training.sr import train
+
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "training.md"
+BEGIN, END = "<!-- made by python -m benchmarks.training_questions -->", "<!-- end -->"
+TIMED = 4  # steps whose cost is measured, after WARM others
+WARM = 2
+
+
+class Variant(NamedTuple):
+    question: str
+    name: str
+    model: Mapping[str, Any] = MappingProxyType({})  # hyperparameters
+    loss: str = "l1"
+    patch: int = 32  # LR pixels; half of the HR patch
+    batch: int = 16
+
+
+VARIANTS = (
+    Variant("(the first of each pair)", "L1, SELU, multiplied, HR patches of 64"),
+    Variant("loss", "luma-weighted MSE", loss="luma_mse"),
+    Variant("activation", "PReLU", {"activation": "prelu"}),
+    Variant("selection unit", "replaced by the gate", {"selection": "replace"}),
+    Variant("selection unit", "none", {"selection": "none"}),
+    # As many pixels a step as the others have.
+    Variant("HR patches", "of 128", patch=64, batch=4),
+)
+
+
+def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int) -> Settings:
+    return Settings(
+        name=f"question_{number}",
+        model=ModelSettings("espcn_7", {"scale": 2, **variant.model}),
+        optim=OptimSettings(steps=steps, learning_rate=1e-3, warmup=min(50, steps // 4), decay=0.6, ema=0.99),
+        data=DataSettings(folder=data, patch=variant.patch, batch=variant.batch, degradation="senga_clean"),
+        loss=LossSettings({variant.loss: 1.0}),
+        run=RunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
+    )
+
+
+def seconds_a_step(settings: Settings) -> float:
+    """Processor time of one training step, batch included."""
+    pictures = PictureSet(settings.data.folder, settings.data.cache_gib)
+    model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
+    net = model.model.requires_grad_(True).train()
+    optimisers, average = make_optimisers(net, settings.optim), Average(net, settings.optim.ema)
+    loss_of = make_loss(settings.loss.weights)
+    device = torch.device("cpu")
+    precision = pick_precision("auto", device, half=False, bf16=model.supports_bfloat16)
+    began = 0.0
+    for step in range(WARM + TIMED):
+        if step == WARM:
+            began = time.process_time()
+        lr, hr = batch(pictures, settings.data, model.scale, settings.seed, step)
+        with autocast(device, precision):
+            made = net(lr)
+        net.zero_grad(set_to_none=True)
+        loss_of(made.float(), hr)[0].backward()
+        for optimiser in optimisers:
+            optimiser.step()
+        average.update(net, step)
+    return (time.process_time() - began) / TIMED
+
+
+def measure(variants: Sequence[Variant], data: str, runs: str, minutes: float) -> list[list[str]]:
+    """Train each variant; rows of the table."""
+    rows = []
+    best = 0.0
+    for number, variant in enumerate(variants):
+        cost = seconds_a_step(settings_of(variant, number, data, runs, 10))
+        steps = max(1, round(60 * minutes / cost))
+        path = train(settings_of(variant, number, data, runs, steps), "python -m benchmarks.training_questions")
+        metrics = read_header(path).provenance.metrics
+        best = best or metrics["psnr_y"]
+        rows.append(
+            [
+                variant.question,
+                variant.name,
+                f"{steps}",
+                f"{metrics['psnr_y']:.2f}",
+                f"{metrics['psnr_y'] - best:+.2f}" if number else "",
+                f"{metrics['ssim_y']:.4f}",
+                f"{metrics['ssimulacra2']:.1f}",
+            ]
+        )
+    return rows
+
+
+def table(rows: list[list[str]]) -> str:
+    head = ["question", "variant", "steps", "PSNR_Y, dB", "difference", "SSIM_Y", "SSIMULACRA2"]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def with_table(page: str, text: str) -> str:
+    """A page with the text between its markers."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_questions", description="Equal-time trainings of ESPCN_7."
+    )
+    parser.add_argument("--data", default="data/art", help="the set to train on (default: %(default)s)")
+    parser.add_argument("--runs", default="runs/questions", help="where the runs go (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=3.0, help="processor time of each run (default: %(default)s)")
+    parser.add_argument("--write-docs", action="store_true", help="put the table into docs/training.md")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)  # so that the processor's time is the run's
+    text = f"{args.minutes:g} minutes of one core each.\n\n" + table(
+        measure(VARIANTS, args.data, args.runs, args.minutes)
+    )
+    sys.stdout.write(text + "\n")
+    if args.write_docs:
+        DOCS.write_text(with_table(DOCS.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

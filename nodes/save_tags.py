@@ -1,0 +1,90 @@
+"""SengaSaveTags: pictures and their captions, NAME.png and NAME.txt, as trainers read them."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..arch import SengaError
+from . import host
+from .saving import check_prefix, next_name, truncated_levels, write_png, write_text
+
+
+class SengaSaveTags:
+    CATEGORY = "Senga"
+    DESCRIPTION = (
+        "Saves each picture together with its tags in ComfyUI's output folder: NAME.png, and NAME.txt beside it, as"
+        " kohya's scripts and other trainers read captions. Names count on as those of Save Image do."
+    )
+    SEARCH_ALIASES: ClassVar = ["save caption", "caption file", "kohya", "training set", "save text", "save tags"]
+    RETURN_TYPES = ()
+    RETURN_NAMES = ()
+    OUTPUT_TOOLTIPS = ()
+    FUNCTION = "save"
+    OUTPUT_NODE = True
+    INPUT_IS_LIST = True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "images": ("IMAGE", {"tooltip": "The pictures that were tagged."}),
+                "tags": (
+                    "STRING",
+                    {
+                        "forceInput": True,
+                        "tooltip": "One text for each picture, from Tag Image, or one for all of them.",
+                    },
+                ),
+                "filename_prefix": (
+                    "STRING",
+                    {
+                        "default": "tagged/senga",
+                        "tooltip": "The start of the names, inside the output folder; may hold sub-folders, and"
+                        " %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%.",
+                    },
+                ),
+            },
+            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
+        }
+
+    def folder(self) -> Path:
+        return host.output_folder()
+
+    def save(
+        self,
+        images: list[Tensor],
+        tags: list[str],
+        filename_prefix: list[str],
+        prompt: list[Any] | None = None,
+        extra_pnginfo: list[Any] | None = None,
+    ) -> dict[str, Any]:
+        frames = [frame for batch in images for frame in batch]
+        captions = tags * len(frames) if len(tags) == 1 else tags
+        if len(captions) != len(frames):
+            raise SengaError(
+                f"there are {len(frames)} pictures and {len(tags)} texts; wanted one text for each, or one for all"
+            )
+        text = metadata((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_wanted() else {}
+        prefix, root = filename_prefix[0], self.folder()
+        check_prefix(prefix)
+        height, width = frames[0].shape[:2]
+        target, counter = next_name(root, prefix, width=width, height=height)
+        saved: list[dict[str, str]] = []
+        texts: list[dict[str, str]] = []
+        for number, (frame, caption) in enumerate(zip(frames, captions, strict=True)):
+            stem = f"{target.name.replace('%batch_num%', str(number))}_{counter + number:05}_"
+            write_png(target.with_name(f"{stem}.png"), truncated_levels(frame), text=text)
+            write_text(target.with_name(f"{stem}.txt"), caption)
+            subfolder = target.parent.relative_to(root.resolve()).as_posix().removeprefix(".")
+            saved.append({"filename": f"{stem}.png", "subfolder": subfolder, "type": "output"})
+            texts.append({**saved[-1], "filename": f"{stem}.txt"})
+        return {"ui": {"images": saved, "captions": texts}}
+
+
+def metadata(prompt: Any, extra_pnginfo: Any) -> dict[str, str]:
+    """What SaveImage writes into a PNG: the workflow, twice."""
+    extra = extra_pnginfo if isinstance(extra_pnginfo, dict) else {}
+    own = {} if prompt is None else {"prompt": json.dumps(prompt)}
+    return own | {key: json.dumps(value) for key, value in extra.items()}

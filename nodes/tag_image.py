@@ -1,0 +1,188 @@
+"""SengaTagImage: pictures -> tags as text, characters, rating and scores."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..arch import Stopped, TaggerModel
+from ..arch.image import apply_mask, to_bchw
+from ..arch.tagger import memory_wanted, passes
+from ..arch.tagging import MODES, SORTS, Options, Tagged, tag
+from . import host
+
+
+class SengaTagImage:
+    CATEGORY = "Senga"
+    DESCRIPTION = (
+        "Names what is in a picture, as Danbooru's tags: for prompts, captions and sorting. A batch gives one text for"
+        " each frame, the same as for the frame alone. The tags appear on the node."
+    )
+    SEARCH_ALIASES: ClassVar = ["wd14 tagger", "interrogate", "danbooru tags", "caption", "deepdanbooru", "rating"]
+    RETURN_TYPES = ("STRING", "STRING", "STRING", "STRING")
+    RETURN_NAMES = ("tags", "characters", "rating", "scores")
+    OUTPUT_IS_LIST = (True, True, True, True)
+    OUTPUT_TOOLTIPS = (
+        "The tags as one text for each frame.",
+        "The characters alone; 'not trained' where the tagger knows none.",
+        "The likeliest rating, whatever its score; 'not trained' where the tagger was taught none.",
+        "JSON: every tag's score by category, the thresholds used, and the weights file's sha256.",
+    )
+    FUNCTION = "tag"
+    OUTPUT_NODE = True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        default = Options()
+        share = {"min": 0.0, "max": 1.0, "step": 0.01}
+        names = {"default": "", "multiline": True}
+        return {
+            "required": {
+                "tagger": ("SENGA_TAGGER", {"tooltip": "From Load Tagger (Senga)."}),
+                "image": ("IMAGE", {"tooltip": "One picture or a batch of any size; nothing is cropped away."}),
+                "general_threshold": (
+                    "FLOAT",
+                    {
+                        "default": default.general_threshold,
+                        **share,
+                        "tooltip": "Tags of what is in the picture are kept from this score on. Lower: more of them.",
+                    },
+                ),
+                "character_threshold": (
+                    "FLOAT",
+                    {
+                        "default": default.character_threshold,
+                        **share,
+                        "tooltip": "Characters are kept from this score on: a wrong name is worse than none.",
+                    },
+                ),
+                "threshold_mode": (
+                    list(MODES),
+                    {
+                        "default": default.threshold_mode,
+                        "tooltip": "fixed: the two thresholds. mcut: for each picture at the largest gap between its"
+                        " scores. per_tag: each tag's own, where the tagger has them.",
+                    },
+                ),
+                "max_tags": (
+                    "INT",
+                    {
+                        "default": default.max_tags,
+                        "min": 0,
+                        "max": 10000,
+                        "tooltip": "Keep only so many of the likeliest tags. 0: all above the threshold.",
+                    },
+                ),
+                "include_rating": (
+                    "BOOLEAN",
+                    {"default": default.include_rating, "tooltip": "Append the likeliest rating to the tags."},
+                ),
+                "exclude_tags": (
+                    "STRING",
+                    {
+                        **names,
+                        "tooltip": "Tags to leave out, between commas. * is any text: *_hair. Spaces or underscores,"
+                        " capitals and escaped parentheses make no difference.",
+                    },
+                ),
+                "only_tags": (
+                    "STRING",
+                    {**names, "tooltip": "Keep these tags alone, written in the same way. Empty: all."},
+                ),
+                "replace_underscore": (
+                    "BOOLEAN",
+                    {
+                        "default": default.replace_underscore,
+                        "tooltip": "Write spaces for underscores, but keep faces such as ^_^ as they are.",
+                    },
+                ),
+                "escape_parentheses": (
+                    "BOOLEAN",
+                    {
+                        "default": default.escape_parentheses,
+                        "tooltip": "Write \\( and \\): in a prompt, bare parentheses are weights.",
+                    },
+                ),
+                "with_scores": (
+                    "BOOLEAN",
+                    {"default": default.with_scores, "tooltip": "Write each tag with its score: (solo:0.93)."},
+                ),
+                "sort": (
+                    list(SORTS),
+                    {
+                        "default": default.sort,
+                        "tooltip": "score: likeliest first. people first: 1girl, solo and the like, then characters,"
+                        " then the rest. alphabetical: by name.",
+                    },
+                ),
+                "separator": ("STRING", {"default": default.separator, "tooltip": "What stands between two tags."}),
+                "prefix": ("STRING", {"default": "", "tooltip": "Text before the tags, with its own comma if any."}),
+                "suffix": ("STRING", {"default": "", "tooltip": "Text after the tags, with its own comma if any."}),
+            },
+            "optional": {
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Transparency of the picture, as Load Image gives it (1 is transparent): what is"
+                        " clear counts as background."
+                    },
+                ),
+            },
+        }
+
+    def tag(
+        self,
+        tagger: TaggerModel,
+        image: Tensor,
+        general_threshold: float,
+        character_threshold: float,
+        threshold_mode: str,
+        max_tags: int,
+        include_rating: bool,
+        exclude_tags: str,
+        only_tags: str,
+        replace_underscore: bool,
+        escape_parentheses: bool,
+        with_scores: bool,
+        sort: str,
+        separator: str,
+        prefix: str,
+        suffix: str,
+        mask: Tensor | None = None,
+    ) -> dict[str, Any]:
+        options = Options(
+            general_threshold=general_threshold,
+            character_threshold=character_threshold,
+            threshold_mode=threshold_mode,
+            max_tags=max_tags,
+            include_rating=include_rating,
+            exclude_tags=exclude_tags,
+            only_tags=only_tags,
+            replace_underscore=replace_underscore,
+            escape_parentheses=escape_parentheses,
+            with_scores=with_scores,
+            sort=sort,
+            separator=separator,
+            prefix=prefix,
+            suffix=suffix,
+        )
+        found = tag_frames(tagger, apply_mask(image.float(), mask), options)
+        tags, characters, ratings, scores = (
+            [getattr(one, name) for one in found] for name in ("tags", "characters", "rating", "scores")
+        )
+        return {"ui": {"text": tags}, "result": (tags, characters, ratings, scores)}
+
+
+def tag_frames(tagger: TaggerModel, image: Tensor, options: Options) -> list[Tagged]:
+    """The tags of each frame. image: (B, H, W, C) in [0, 1]. The tagger runs where ComfyUI wants it."""
+    report = host.progress()
+    rows: list[Tensor] = []
+    with host.on_device(tagger, memory_wanted(tagger, host.compute_device())):
+        for part in passes(to_bchw(image), tagger.device):
+            if host.should_stop():
+                raise Stopped(f"stopped after {sum(map(len, rows))} of {len(image)} frames")
+            rows.append(tagger(part).cpu())
+            if report is not None:
+                report(sum(map(len, rows)), len(image))
+    probabilities: list[list[float]] = torch.cat(rows).tolist()
+    return [tag(row, tagger.vocabulary, options, model_sha256=tagger.file_sha256) for row in probabilities]

@@ -1,0 +1,44 @@
+"""The DuckDB database in which tagged pictures are counted, whatever they come from."""
+
+from pathlib import Path
+
+import duckdb
+
+# What the tagger's data needs to know of a picture. `kin` is equal for near-duplicates, which must not be parted
+# between training and test. `mixed` are tags whose category nobody has said yet, `unknown` tags of which it cannot be
+# said whether the picture shows them.
+POSTS = """
+create table posts (
+    post bigint, file varchar, kin varchar, split varchar, source varchar, style varchar, licence varchar,
+    rating varchar, general varchar[], character varchar[], mixed varchar[], unknown varchar[]
+)"""
+WORDS = "create temp macro words(text) as list_distinct([w for w in string_split(text, ' ') if w <> ''])"
+# A number in [0, 1) that depends on the text alone (MD5 is the same in every version of DuckDB).
+SHARE = "create temp macro share(text) as (md5_number_lower(text) % 1000000) / 1000000.0"
+
+# How many ratings are wanted -> what each of Danbooru's letters means. `s` was safe until 2022 and is sensitive since.
+RATINGS = {
+    3: {"g": "safe", "s": "safe", "q": "questionable", "e": "explicit"},
+    4: {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"},
+}
+
+
+def rating_names(ratings: int) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(RATINGS.get(ratings, {}).values()))
+
+
+def open_database(path: Path, memory_gib: float) -> duckdb.DuckDBPyConnection:
+    """A new database in a file, with the empty table `posts`. Beyond its memory it goes on in files beside `path`."""
+    path.unlink(missing_ok=True)
+    database = duckdb.connect(
+        path,
+        config={
+            "memory_limit": f"{memory_gib * 1024:.0f}MiB",
+            "temp_directory": f"{path}.spill",
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,  # nothing is downloaded
+        },
+    )
+    for statement in (POSTS, WORDS, SHARE):
+        database.execute(statement)
+    return database
