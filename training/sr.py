@@ -190,7 +190,9 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Loop. It is left early, and begun again further back, when the loss is no number any more.
     world = fabric.global_rank, fabric.world_size
-    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads and export is None else None
+    board = (
+        SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads and export is None else None
+    )
     bar = tqdm(total=optim.steps, initial=now["step"], unit="step", disable=not leads or export is not None)
     with bar, logging_redirect_tqdm([log]):
         while now["step"] < optim.steps and export is None:
