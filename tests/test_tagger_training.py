@@ -414,7 +414,7 @@ def test_the_danbooru_configuration_runs_from_metadata_to_weights(tmp_path):
     assert sum(header.vocabulary.counts[-3:]) > 30
 
 
-@pytest.mark.parametrize("name", ["tagger_avatars", "danbooru2021"])
+@pytest.mark.parametrize("name", ["tagger_large", "danbooru2021"])
 def test_the_shipped_configs_are_valid(name):
     settings = read_settings(TaggerSettings, CONFIGS / f"{name}.toml")
     assert settings.name == f"senga_{name}"

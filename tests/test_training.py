@@ -20,6 +20,7 @@ from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.optim import learning_rate
 from senga.training.settings import OptimSettings, Settings, read_settings
 from senga.training.sr import train
+from senga.training.tagger_settings import TaggerSettings
 from training_made import make_set
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "training" / "configs").glob("*.toml"))
@@ -162,7 +163,8 @@ def test_the_learning_rate_warms_up_stays_and_falls_to_zero():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_shipped_configs_are_valid(path):
-    settings = read_settings(Settings, path)
+    tags = "[preprocessing]" in path.read_text(encoding="utf-8")
+    settings = read_settings(TaggerSettings if tags else Settings, path)
     assert settings.name == f"senga_{path.stem}"
 
 

@@ -11,7 +11,6 @@ where it stopped, bit for bit on a CPU), contact sheets, and at the end report.m
 import argparse
 import json
 import logging
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from .losses import make_loss
 from .optim import Average, learning_rate, make_optimisers, round_to_bfloat16, rounded_weights, set_learning_rate
 from .report import write_report
 from .run_folder import RunFolder, commit, environment
+from .run_state import RunState, is_sound, step_optimisers
 from .settings import Settings, read_settings, to_dict
 from .validation import baseline, draw_sheet, score_all, write_weights
 
@@ -74,10 +74,6 @@ def shipped(model: UpscaleModel, average: Average, exact: bool) -> UpscaleModel:
     if exact:
         round_to_bfloat16(copy.model.state_dict().values())
     return copy
-
-
-def finite(net: nn.Module) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in net.parameters())
 
 
 def train(settings: Settings, command: str, export: int | None = None) -> Path:
@@ -124,31 +120,14 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Resume
     identity = identity_of(settings, pictures.sha256)
-    now: dict[str, Any] = {"step": 0, "running": 0.0, "seconds": 0.0, "slower": 1.0, "rollbacks": 0}
-
-    def restore(state: dict[str, Any]) -> None:
-        for name, part in stateful.items():
-            part.load_state_dict(state[name])
-        average.load(state["average"])
-        now.update({name: state[name] for name in now})
-
-    def save() -> None:
-        parts = {name: part.state_dict() for name, part in stateful.items()}
-        if leads:
-            folder.save({**now, **parts, "identity": identity, "average": average.values})
-        fabric.barrier()
-
-    if state := folder.load(identity, export):
-        if state["step"] > optim.steps:
-            at = f"{folder.path}: is at step {state['step']}, beyond optim.steps {optim.steps}"
-            raise SengaError(f"{at}; give this run another name")
-        restore(state)
-        log.info("going on from step %d", now["step"])
+    now = RunState(fabric, folder, identity, stateful, average)
+    if now.load(optim.steps, export):
+        log.info("going on from step %d", now.step)
     elif export is None:
-        save()  # there is something to go back to from the first step on
+        now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
     if export is None and leads:
-        folder.cut_curve(now["step"])
+        folder.cut_curve(now.step)
         folder.write_json("settings.json", to_dict(settings))
         about = {"command": command, "data_sha256": pictures.sha256}
         folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
@@ -157,27 +136,13 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         """The averaged weights as a model of their own; of a run that rounds them, rounded."""
         copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
         copy.model.load_state_dict(average.values)
-        if now["step"] >= rounding_from:
+        if now.step >= rounding_from:
             round_to_bfloat16(copy.model.state_dict().values())
         return copy
 
-    def go_back(step: int) -> None:
-        """To the last good state, with half the learning rate."""
-        at = f"{settings.name}: the loss or a weight is no finite number at step {step}"
-        if now["rollbacks"] >= run.rollbacks:
-            raise SengaError(f"{at}, after {run.rollbacks} times going back; lower optim.learning_rate")
-        kept = {"rollbacks": now["rollbacks"] + 1, "slower": now["slower"] / 2}
-        state = folder.load(identity)
-        assert state is not None  # there is one from step 0 on
-        restore(state)
-        now.update(kept)
-        if leads:
-            folder.cut_curve(now["step"])
-        log.warning("%s; back to step %d, with half the learning rate", at, now["step"])
-
     def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
         """Score the averaged weights, add a line to the curve, and draw a sheet when one is due."""
-        step = now["step"]
+        step = now.step
         due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
         scores, made = score_all(candidate(), pairs, precision, slow=due)
         scores["psnr_y_lanczos"] = fmean(lanczos)
@@ -190,20 +155,18 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Loop. It is left early, and begun again further back, when the loss is no number any more.
     world = fabric.global_rank, fabric.world_size
-    board = (
-        SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads and export is None else None
-    )
-    bar = tqdm(total=optim.steps, initial=now["step"], unit="step", disable=not leads or export is not None)
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads and export is None else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads or export is not None)
     with bar, logging_redirect_tqdm([log]):
-        while now["step"] < optim.steps and export is None:
-            first, before, began, waited, scores = now["step"], now["seconds"], time.monotonic(), 0.0, {}
+        while now.step < optim.steps and export is None:
+            first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
             bar.n = first
             stream = batches(pictures, settings.data, scale, settings.seed, range(first, optim.steps), *world)
             for step in range(first, optim.steps):
                 waiting = time.monotonic()
                 lr, hr = (part.to(fabric.device) for part in next(stream))
                 waited += time.monotonic() - waiting
-                rate = learning_rate(step, optim) * now["slower"]
+                rate = learning_rate(step, optim) * now.slower
                 set_learning_rate(optimisers, rate)
                 if step == rounding_from:
                     bare.load_state_dict(average.values)
@@ -216,34 +179,30 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                         loss = loss + gan.weight * judge.opinion(prediction, hr)
                     bare.zero_grad(set_to_none=True)
                     fabric.backward(loss)
-                if optim.clip:
-                    nn.utils.clip_grad_norm_(bare.parameters(), optim.clip)
-                for optimiser in optimisers:
-                    optimiser.step()
+                step_optimisers(bare, optimisers, optim.clip)
                 if judge:
                     judge.learn(prediction.detach(), hr)
                 average.update(bare, step)
 
                 value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
-                now["step"] = step + 1
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
-                if not math.isfinite(value) or (saves and not finite(bare)):
-                    go_back(step + 1)
+                if not is_sound(value, bare.parameters() if saves else ()):
+                    now.go_back(run.rollbacks)
                     break
-                now["running"] = value if step == 0 else 0.98 * now["running"] + 0.02 * value
-                now["seconds"] = before + time.monotonic() - began
-                spent = now["seconds"] - before
+                now.note(value)
+                now.seconds = before + time.monotonic() - began
+                spent = now.seconds - before
                 speed = (step + 1 - first) * settings.data.batch / spent
                 if board and (last or (step + 1) % run.validate_every == 0):
-                    values = {"loss": now["running"], "learning_rate": rate, "seconds": now["seconds"]}
+                    values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = validate(board, values)
-                    said = step + 1, now["running"], scores["psnr_y"], 100 * waited / spent
+                    said = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
                     log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
                 if saves:
-                    save()
-                shown = {"loss": f"{now['running']:.5f}", "images": f"{speed:.0f}/s"}
+                    now.save()
+                shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
                 shown |= {"psnr_y": f"{scores['psnr_y']:.2f}"} if scores else {}
                 bar.set_postfix(shown, refresh=False)
                 bar.update()
@@ -262,9 +221,9 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             data_sha256=pictures.sha256,
             licences=pictures.licences,
             seed=settings.seed,
-            steps=now["step"],
+            steps=now.step,
         )
-        metrics = write_weights(path, candidate(), about, pairs, half=now["step"] >= rounding_from)
+        metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
         folder.write_json("metrics.json", metrics)
         data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
         write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")

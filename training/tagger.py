@@ -1,6 +1,6 @@
 """Train a tagger: settings, data, model, one loop, report, weights.
 
-    senga train tagger training/configs/tagger_avatars.toml
+    senga train tagger training/configs/tagger_large.toml
     senga train tagger training/configs/danbooru2021.toml --set data.folder=/data/danbooru2021 --set data.fraction=0.25
     torchrun --nproc-per-node 4 -m senga.training.tagger CONFIG.toml        # many GPUs; --nnodes for many machines
 
@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from ..arch.preprocessing import Preprocessing
 from .devices import make_fabric
 from .optim import Average, learning_rate, make_optimisers, set_learning_rate
 from .run_folder import RunFolder, commit, environment
+from .run_state import RunState, is_sound, step_optimisers
 from .settings import read_settings, to_dict
 from .tag_metrics import global_threshold, mean_ap, tag_thresholds
 from .tagger_data import TagPictures, batches
@@ -108,28 +108,14 @@ def train(settings: TaggerSettings, command: str) -> Path:
     # Resume
     sha256 = index.sha256()
     identity = identity_of(settings, sha256)
-    now: dict[str, Any] = {"step": 0, "running": 0.0, "seconds": 0.0, "slower": 1.0, "rollbacks": 0}
-
-    def restore(state: dict[str, Any]) -> None:
-        for name, part in stateful.items():
-            part.load_state_dict(state[name])
-        average.load(state["average"])
-        now.update({name: state[name] for name in now})
-
-    def save() -> None:
-        parts = {name: part.state_dict() for name, part in stateful.items()}
-        if leads:
-            folder.save({**now, **parts, "identity": identity, "average": average.values})
-        fabric.barrier()
-
-    if state := folder.load(identity):
-        restore(state)
-        log.info("going on from step %d", now["step"])
+    now = RunState(fabric, folder, identity, stateful, average)
+    if now.load(optim.steps):
+        log.info("going on from step %d", now.step)
     else:
-        save()  # there is something to go back to from the first step on
+        now.save()  # there is something to go back to from the first step on
     about = {"command": command, "data_sha256": manifest_sha256(settings) or sha256}
     if leads:
-        folder.cut_curve(now["step"])
+        folder.cut_curve(now.step)
         folder.write_json("settings.json", to_dict(settings))
         folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
 
@@ -139,37 +125,23 @@ def train(settings: TaggerSettings, command: str) -> Path:
         copy.model.load_state_dict(average.values)
         return copy
 
-    def go_back(step: int) -> None:
-        """To the last good state, with half the learning rate."""
-        at = f"{settings.name}: the loss or a weight is no finite number at step {step}"
-        if now["rollbacks"] >= run.rollbacks:
-            raise SengaError(f"{at}, after {run.rollbacks} times going back; lower optim.learning_rate")
-        kept = {"rollbacks": now["rollbacks"] + 1, "slower": now["slower"] / 2}
-        state = folder.load(identity)
-        assert state is not None  # there is one from step 0 on
-        restore(state)
-        now.update(kept)
-        if leads:
-            folder.cut_curve(now["step"])
-        log.warning("%s; back to step %d, with half the learning rate", at, now["step"])
-
     def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
         """Score the averaged weights on some of each split, and add a line to the curve."""
         copy = candidate()
         chosen = {split: pictures.some(split, run.validation_pictures) for split in HELD_OUT}
         scored = {s: predict(copy, pictures, numbers, precision) for s, numbers in chosen.items() if len(numbers)}
         scores = {f"map_{split}": mean_ap(found, trained) for split, found in scored.items()}
-        folder.add_to_curve(now["step"], **scores, **values)
+        folder.add_to_curve(now.step, **scores, **values)
         for name, value in (scores | values).items():
-            board.add_scalar(name, value, now["step"])
+            board.add_scalar(name, value, now.step)
         return scores
 
     # Loop. It is left early, and begun again further back, when the loss is no number any more.
-    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now["step"]) if leads else None
-    bar = tqdm(total=optim.steps, initial=now["step"], unit="step", disable=not leads)
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads)
     with bar, logging_redirect_tqdm([log]):
-        while now["step"] < optim.steps:
-            first, before, began, waited = now["step"], now["seconds"], time.monotonic(), 0.0
+        while now.step < optim.steps:
+            first, before, began, waited = now.step, now.seconds, time.monotonic(), 0.0
             bar.n = first
             steps = range(first, optim.steps)
             stream = batches(pictures, settings.seed, steps, fabric.global_rank, fabric.world_size)
@@ -177,7 +149,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                 waiting = time.monotonic()
                 x, labels, told = (part.to(fabric.device) for part in next(stream))
                 waited += time.monotonic() - waiting
-                rate = learning_rate(step, optim) * now["slower"]
+                rate = learning_rate(step, optim) * now.slower
                 set_learning_rate(optimisers, rate)
 
                 warm_statistics(bare, step)
@@ -185,34 +157,29 @@ def train(settings: TaggerSettings, command: str) -> Path:
                 loss = loss_of(net(x).float(), labels, told * taught)
                 bare.zero_grad(set_to_none=True)
                 fabric.backward(loss)
-                if optim.clip:
-                    nn.utils.clip_grad_norm_(bare.parameters(), optim.clip)
-                for optimiser in optimisers:
-                    optimiser.step()
+                step_optimisers(bare, optimisers, optim.clip)
                 average.update(bare, step)
 
                 value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
-                now["step"] = step + 1
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
-                if not math.isfinite(value) or (saves and not all(bool(p.isfinite().all()) for p in bare.parameters())):
+                if not is_sound(value, bare.parameters() if saves else ()):
+                    now.go_back(run.rollbacks)
                     break
-                now["running"] = value if step == 0 else 0.98 * now["running"] + 0.02 * value
-                now["seconds"] = before + time.monotonic() - began
+                now.note(value)
+                now.seconds = before + time.monotonic() - began
                 if board and (last or (step + 1) % run.validate_every == 0):
-                    spent = now["seconds"] - before
+                    spent = now.seconds - before
                     speed = (step + 1 - first) * data.batch * fabric.world_size / spent
-                    values = {"loss": now["running"], "learning_rate": rate, "seconds": now["seconds"]}
+                    values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = " ".join(f"{name} {score:.3f}" for name, score in validate(board, values).items())
-                    log.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now["running"], scores, speed)
+                    log.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if saves:
-                    save()
-                bar.set_postfix(loss=f"{now['running']:.3f}", refresh=False)
+                    now.save()
+                bar.set_postfix(loss=f"{now.running:.3f}", refresh=False)
                 bar.update()
             stream.close()
-            if now["step"] < optim.steps:
-                go_back(now["step"])
     if board:
         board.close()
 
