@@ -26,6 +26,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..arch import Provenance, SengaError, UpscaleModel, load_model
 from .data import MARGIN, PictureSet, batches, check_set, validation_pairs
+from .damage import described
 from .devices import make_fabric
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
@@ -55,7 +56,7 @@ def take_over(net: nn.Module, path: str) -> None:
     log.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
 
 
-def identity_of(settings: Settings, data_sha256: str) -> str:
+def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
     """What a run may not change when it goes on. Its length may: the rate is constant until the decay begins."""
     kept = to_dict(settings)
     for name in ("name", "run"):
@@ -64,7 +65,8 @@ def identity_of(settings: Settings, data_sha256: str) -> str:
         del kept["optim"][name]
     for name in ("folder", "cache_gib", "workers"):  # the set's hash says what is in the folder
         del kept["data"][name]
-    return json.dumps([kept, data_sha256], sort_keys=True)
+    recipes = described(settings.data.degradation, scale)
+    return json.dumps([kept, recipes, data_sha256], sort_keys=True)
 
 
 def shipped(model: UpscaleModel, average: Average, exact: bool) -> UpscaleModel:
@@ -96,7 +98,8 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Data
     folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
-    pictures = PictureSet(Path(settings.data.folder), settings.data.cache_gib)
+    with fabric.rank_zero_first():  # which looks at every picture the first time
+        pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
     check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
@@ -119,7 +122,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         stateful |= {"discriminator": judge.net, "discriminator_optimiser": judge.optimiser}
 
     # Resume
-    identity = identity_of(settings, pictures.sha256)
+    identity = identity_of(settings, scale, pictures.sha256)
     now = RunState(fabric, folder, identity, stateful, average)
     if now.load(optim.steps, export):
         log.info("going on from step %d", now.step)
