@@ -25,8 +25,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..arch import Provenance, SengaError, UpscaleModel, load_model
-from .data import MARGIN, PictureSet, batches, check_set, validation_pairs
 from .damage import described
+from .data import MARGIN, PictureSet, batches, check_set, validation_pairs
 from .devices import make_fabric
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
