@@ -24,12 +24,12 @@ class ConvMuon(torch.optim.Muon):
         self.kernels = list(kernels)
         for kernel in self.kernels:
             kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
-        super().__init__([k.data.permute(0, 2, 3, 1).view(len(k), -1) for k in self.kernels], **options)
+        super().__init__([k.data.movedim(1, -1).view(len(k), -1) for k in self.kernels], **options)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         for kernel, matrix in zip(self.kernels, self.param_groups[0]["params"], strict=True):
-            matrix.grad = None if kernel.grad is None else kernel.grad.permute(0, 2, 3, 1).flatten(1)
+            matrix.grad = None if kernel.grad is None else kernel.grad.movedim(1, -1).flatten(1)
         return super().step(closure)
 
 
