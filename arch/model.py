@@ -137,7 +137,8 @@ class UpscaleModel:
         self.receptive_radius: int = row.radius(config)
         self.default_halo: int = row.halo(config)
         self.alignment: int = row.alignment(config)
-        self.border: int = row.border(config)
+        ours = header.provenance.source in ("", "senga")
+        self.border: int = row.border(config) if ours or row.foreign_border else 0
         self.floats_per_pixel: int = row.floats(config)
         self.patcher: Any = None  # set by the load node inside ComfyUI, whose memory management asks for it
 

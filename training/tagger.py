@@ -170,7 +170,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                 now.seconds = before + time.monotonic() - began
                 if board and (last or (step + 1) % run.validate_every == 0):
                     spent = now.seconds - before
-                    speed = (step + 1 - first) * data.batch * fabric.world_size / spent
+                    speed = (step + 1 - first) * data.batch / spent
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = " ".join(f"{name} {score:.3f}" for name, score in validate(board, values).items())

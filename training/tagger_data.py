@@ -197,16 +197,14 @@ def cut_out(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
     pixels[top : top + height, left : left + width] = rng.integers(0, 256, 3)
 
 
-def sample(
-    pictures: TagPictures, seed: int, step: int, i: int, world: int = 1
-) -> tuple[NDArray[np.uint8], Array, Array]:
-    """The i-th picture of a step of `world` batches: depends on nothing but its arguments.
+def sample(pictures: TagPictures, seed: int, step: int, i: int) -> tuple[NDArray[np.uint8], Array, Array]:
+    """The i-th picture of a step: depends on nothing but its arguments.
 
     Returns:
         The picture, (size, size, 3) uint8; its labels and which of them are known, (T,) bool.
     """
     augment = pictures.augment
-    number, image = pictures.readable(seed, step * pictures.data.batch * world + i)
+    number, image = pictures.readable(seed, step * pictures.data.batch + i)
     labels, known = pictures.index.truth(number)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
     if rng.random() < augment.flip and not (labels & pictures.one_sided).any():
@@ -228,10 +226,15 @@ def batch(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(normalised (B, 3, size, size), labels (B, T) in [0, 1], known (B, T) 0 or 1) of one step, all float32.
 
-    Of several processes (`world`), each (`rank`) gets a batch of its own.
+    Of several processes (`world`) the one of `rank` gets its slice; mixup stays within the slice.
+
+    Raises:
+        SengaError: data.batch cannot be dealt out evenly.
     """
-    mine = range(rank * pictures.data.batch, (rank + 1) * pictures.data.batch)
-    samples = list(pool.map(lambda i: sample(pictures, seed, step, i, world), mine))
+    if pictures.data.batch % world:
+        raise SengaError(f"data.batch is {pictures.data.batch}; wanted a multiple of the {world} processes")
+    own = pictures.data.batch // world
+    samples = list(pool.map(lambda i: sample(pictures, seed, step, i), range(rank * own, (rank + 1) * own)))
     pixels, labels, known = (torch.from_numpy(np.stack(column)).float() for column in zip(*samples, strict=True))
     x = normalise(to_bchw(pixels.div_(255)), pictures.preprocessing)
     if pictures.augment.mixup:

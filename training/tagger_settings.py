@@ -40,7 +40,7 @@ class DataSettings:
     ratings: int = 3  # 3: safe, questionable, explicit; 4: general, sensitive, questionable, explicit; or 0
     min_count: int = 1  # tags on fewer training pictures are left out
     memory_gib: float = 2.0  # that the counting may take; beyond it, it goes on in a file
-    batch: int = 64
+    batch: int = 64  # over all processes
     rare: float = 0.0  # tags on a smaller share of the pictures are drawn more often (repeat-factor sampling); 0 is off
     store: int = 256  # pictures are reduced to this longer side once they are decoded
     cache_gib: float = 0.0  # decoded pictures kept in memory
