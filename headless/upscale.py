@@ -26,7 +26,6 @@ from .shared import shared_upscaler
 from .values import convert, suggest
 from .workflow import Socket, sockets
 
-DEFAULT_MODEL = "senga_espcn_7_x2.safetensors"
 UPSCALER = "SengaUpscale"
 # Options of the command that are inputs of the node: what converts their text, and their name in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {
@@ -137,7 +136,7 @@ def load(model: str | None) -> object:
     if model is None:
         if not names:
             raise UsageError("no model was found in weights/; name a file with --model")
-        model = DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
+        model = names[0]
     if model in names:
         return shared_upscaler(host.upscale_model_path(model))
     path = Path(model)

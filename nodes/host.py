@@ -28,6 +28,7 @@ except ModuleNotFoundError as missing:
 log = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+DEFAULT_UPSCALER = "senga_rrdb_6b_x2.safetensors"  # stands first in every list
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
 
@@ -63,7 +64,7 @@ def compute_device() -> torch.device:
 
 
 def shipped_upscale_models() -> list[str]:
-    """Our own upscaling networks, by file name. Headers are read, tensors are not; a damaged file is left out."""
+    """Our own upscaling networks, by file name, the default one first. Headers are read, tensors are not; a damaged file is left out."""
     return _shipped("upscale")
 
 
@@ -74,7 +75,7 @@ def shipped_taggers() -> list[str]:
 
 def _shipped(task: str) -> list[str]:
     names = []
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
+    for path in sorted(WEIGHTS.glob("*.safetensors"), key=lambda path: (path.name != DEFAULT_UPSCALER, path.name)):
         try:
             if read_header(path).row().task == task:
                 names.append(path.name)

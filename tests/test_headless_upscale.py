@@ -92,12 +92,14 @@ def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch)
     loaded: list[object] = []
     monkeypatch.setattr(upscale, "shared_upscaler", lambda path: loaded.append(path))
     monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
-    monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second", upscale.DEFAULT_MODEL])
-    upscale.load(None)
-    upscale.load("second")
     monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second"])
     upscale.load(None)
-    assert loaded == [upscale.DEFAULT_MODEL, "second", "first"]
+    upscale.load("second")
+    assert loaded == ["first", "second"]
+
+
+def test_the_default_model_stands_first() -> None:
+    assert host.upscale_model_names()[0] == host.DEFAULT_UPSCALER
 
 
 def test_a_broken_model_file(capsys: pytest.CaptureFixture[str]) -> None:
