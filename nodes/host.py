@@ -64,7 +64,10 @@ def compute_device() -> torch.device:
 
 
 def shipped_upscale_models() -> list[str]:
-    """Our own upscaling networks, by file name, the default one first. Headers are read, tensors are not; a damaged file is left out."""
+    """Our own upscaling networks, by file name, the default one first.
+
+    Headers are read, tensors are not; a damaged file is left out.
+    """
     return _shipped("upscale")
 
 

@@ -384,6 +384,8 @@ def test_training_learns_what_it_is_shown(tmp_path, made):
     assert np.mean(found) > 0.75
     curve = list(csv.DictReader((path.parent / "curve.csv").open()))
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
+    size = 2 * sum(value.numel() for value in load_tagger(path).model.state_dict().values())
+    assert path.stat().st_size < 1.2 * size  # float16, but for biases and statistics
 
 
 def test_a_run_can_start_from_another_taggers_features(tmp_path, made, caplog):

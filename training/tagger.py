@@ -16,6 +16,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,14 @@ from .tag_metrics import global_threshold, mean_ap, tag_thresholds
 from .tagger_data import TagPictures, batches
 from .tagger_index import SPLITS, build_index
 from .tagger_losses import LOSSES
-from .tagger_model import depthwise_in_float32, predict, start_from_counts, vocabulary_of, warm_statistics
+from .tagger_model import (
+    depthwise_in_float32,
+    halve_kernels,
+    predict,
+    start_from_counts,
+    vocabulary_of,
+    warm_statistics,
+)
 from .tagger_report import Findings, write_report
 from .tagger_settings import TaggerSettings
 
@@ -186,7 +194,9 @@ def train(settings: TaggerSettings, command: str) -> Path:
     # Thresholds, report and weights
     path = folder.path / f"{settings.name}.safetensors"
     if leads:
-        final = candidate()
+        half = candidate()
+        halve_kernels(half.model)
+        final = TaggerModel(half.header, deepcopy(half.model).float())  # what a user gets is what is scored
         scored = {s: predict(final, pictures, index.where(s), "fp32") for s in HELD_OUT if len(index.where(s))}
         threshold = global_threshold(scored["val"], trained)
         thresholds = tag_thresholds(scored["val"], threshold, run.min_positives)
@@ -204,7 +214,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
         )
         vocabulary = dataclasses.replace(vocabulary, thresholds=tuple(thresholds.round(4).tolist()))
         header = dataclasses.replace(final.header, vocabulary=vocabulary, provenance=provenance)
-        save_model(path, TaggerModel(header, final.model.cpu()))
+        save_model(path, TaggerModel(header, half.model.cpu()))
         write_report(folder.path, header, findings, pictures)
         folder.write_json("metrics.json", provenance.metrics)
         log.info("%s: %s", path, ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items()))
