@@ -42,7 +42,7 @@ def test_a_peers_files_give_the_network_that_they_hold(tmp_path, scale):
     read = peer_weights.read_peer("x4plus", tmp_path)
     assert read.header.hyperparameters == model.header.hyperparameters
     x = torch.rand(1, 3, 8, 10)
-    assert torch.equal(read(x), model(x))
+    assert torch.equal(read.model(x), model.model(x))
 
 
 def test_two_byte_weights_are_widened_and_biases_are_exact(tmp_path):

@@ -1,5 +1,6 @@
 """Which machine parts a run uses: one process, or many under torchrun."""
 
+import logging
 import os
 
 import torch
@@ -19,6 +20,7 @@ def make_fabric(precision: str, *, bf16: bool) -> tuple[Fabric, str]:
     Raises:
         SengaError: a precision that the network does not support.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision, even before errors
     world = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun, as is LOCAL_WORLD_SIZE
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     cuda = torch.cuda.is_available()

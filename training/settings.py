@@ -13,6 +13,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..arch import SengaError
 
+SMALLEST_PATCH = 8  # LR pixels
+
 
 def check(holds: bool, name: str, value: Any, wanted: str) -> None:
     if not holds:
@@ -51,7 +53,8 @@ class DataSettings:
     workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
 
     def __post_init__(self) -> None:
-        check(self.patch > 0 and self.batch > 0, "data.patch and data.batch", (self.patch, self.batch), "1 or more")
+        check(self.patch >= SMALLEST_PATCH, "data.patch", self.patch, f"{SMALLEST_PATCH} or more: less shows no lines")
+        check(self.batch > 0, "data.batch", self.batch, "1 or more")
         check(all(w >= 0 for w in self.shares.values()), "data.shares", self.shares, "weights of 0 or more")
         low, high = [*self.shrink, 0.0, 0.0][:2]
         check(

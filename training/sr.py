@@ -227,9 +227,10 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             steps=now.step,
         )
         metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
-        folder.write_json("metrics.json", metrics)
-        data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
-        write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
+        if export is None:  # a checkpoint of the past has no say in the run's report
+            folder.write_json("metrics.json", metrics)
+            data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
+            write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
     fabric.barrier()
     return path
 
