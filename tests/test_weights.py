@@ -11,7 +11,7 @@ import senga.arch.weights
 import torch
 from made import VARIANT_IDS, VARIANTS, small_model
 from safetensors.torch import save_file
-from senga.arch import Header, Provenance, SengaError, UpscaleModel, load_model, read_header, save_model
+from senga.arch import Header, Provenance, SengaError, UpscaleModel, load_model, load_upscaler, read_header, save_model
 
 
 def state_of(model):
@@ -147,7 +147,7 @@ def test_other_peoples_files_load_with_equal_results(name, extra, wrap, layout, 
         save_file(next((wrapped[w] for w in ("params_ema", "params") if w in wrapped), wrapped), path)
     header = read_header(path)
     assert (header.architecture, header.scale, header.provenance.source) == (name, model.scale, layout)
-    loaded = load_model(path)
+    loaded = load_upscaler(path)
     assert loaded.header.config() == model.header.config()
     x = torch.rand(1, 3, 8, 8)
     assert torch.equal(loaded.model(x), model.model(x))
