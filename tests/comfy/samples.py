@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import save_file
 from senga.arch import save_model
 from senga.arch.model import UpscaleModel
 
@@ -33,7 +34,7 @@ def drawing(width: int, height: int, *, seed: int = 0, alpha: bool = False) -> I
     return picture
 
 
-def save_rrdb(path: Path, *, seed: int, scale: int = 2) -> None:
+def save_rrdb(path: Path, *, seed: int, scale: int = 2, foreign: bool = False) -> None:
     """Write a tiny RRDB whose output is no picture of anything, but uses the whole range and hardly ever clips."""
     torch.manual_seed(seed)
     # spandrel works the number of blocks and features out of the file, but takes the growth to be 32.
@@ -44,7 +45,10 @@ def save_rrdb(path: Path, *, seed: int, scale: int = 2) -> None:
     noise = torch.rand(1, 3, 32, 32)
     last.weight.data *= 0.15 / model.model(noise).std()
     last.bias.data += 0.5 - model.model(noise).mean()
-    save_model(path, model)
+    if foreign:  # as other programs write it: the tensors alone
+        save_file({key: value.contiguous() for key, value in model.model.state_dict().items()}, path)
+    else:
+        save_model(path, model)
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
