@@ -147,7 +147,7 @@ class UpscaleModel:
         cls, architecture_id: str, provenance: Provenance = Provenance(), **hyperparameters: Any
     ) -> "UpscaleModel":
         """A freshly initialised model. Hyperparameters are those of the architecture's config dataclass."""
-        row = architecture(architecture_id)
+        row = architecture(architecture_id, "upscale")
         config = make_config(row, hyperparameters)
         return cls(Header(row.id, as_table(config), getattr(config, "scale", None), provenance), row.build(config))
 

@@ -106,10 +106,13 @@ ARCHITECTURES = (
 BY_ID = {row.id: row for row in ARCHITECTURES}
 
 
-def architecture(name: str) -> Architecture:
-    """The row of that id. Raises SengaError that lists the known ids."""
-    if name not in BY_ID:
-        raise SengaError(f"architecture {name!r} is unknown; this version knows {', '.join(BY_ID)}")
+def architecture(name: str, task: str = "") -> Architecture:
+    """The row of that id, of that task if one is named. Raises SengaError that lists the ids there are."""
+    known = [row.id for row in ARCHITECTURES if not task or row.task == task]
+    if name not in known:
+        found = "is for another task" if name in BY_ID else "is unknown"
+        wanted = f", to {task} with" if task else ""
+        raise SengaError(f"architecture {name!r} {found}; this version knows {', '.join(known)}{wanted}")
     return BY_ID[name]
 
 

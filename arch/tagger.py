@@ -59,7 +59,7 @@ class TaggerModel:
         **hyperparameters: Any,
     ) -> "TaggerModel":
         """A freshly initialised model. Hyperparameters are the config dataclass's; `tags` comes from the vocabulary."""
-        row = architecture(architecture_id)
+        row = architecture(architecture_id, "tag")
         if row.task != "tag":
             raise SengaError(f"architecture {row.id!r} does not tag; choose one that does")
         config = make_config(row, {"tags": len(vocabulary), **hyperparameters})

@@ -114,8 +114,13 @@ def test_training_lowers_the_loss(tmp_path, art):
 def test_a_run_with_other_data_or_model_is_not_continued(tmp_path, art):
     path = config(tmp_path, art)
     train(read_settings(Settings, path), "test")
-    for change in ("seed=6", "data.patch=16", "loss.weights.luma_mse=1"):
-        with pytest.raises(SengaError, match=r"checkpoint-0000006\.pt: belongs to a run with other settings or data"):
+    found = {
+        "seed=6": r"seed was \d+, is 6",
+        "data.patch=16": r"data\.patch was \d+, is 16",
+        "loss.weights.luma_mse=1": r"loss\.weights\.luma_mse was null, is 1\.0",
+    }
+    for change, words in found.items():
+        with pytest.raises(SengaError, match=rf"checkpoint-0000006\.pt: belongs to another run \({words}\)"):
             train(read_settings(Settings, path, [change]), "test")
     with pytest.raises(SengaError, match=r"is at step 6, beyond optim\.steps 3"):
         train(read_settings(Settings, path, ["optim.steps=3"]), "test")
@@ -175,6 +180,8 @@ def test_the_shipped_configs_are_valid(path):
     [
         ("optim.stepps=3", "'stepps' is unknown; did you mean 'steps'"),
         ("colour=red", "'colour' is unknown; it has name"),
+        ("steps=3", "'steps' is unknown; did you mean 'optim.steps'?"),
+        ("folder=art", "'folder' is unknown; did you mean 'data.folder' or 'run.folder'?"),
         ("optim.steps=many", "steps is 'many'; wanted int"),
         ("data.shrink=[1, 'a']", "shrink is 'a'; wanted float"),
         ("data.degradation=3", "data.degradation is 3; wanted a preset, a recipe's .json, or a table"),

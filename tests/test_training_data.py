@@ -16,6 +16,8 @@ from senga.training.damage import damaged, described, mixture
 from senga.training.data import PictureSet, batch, batches, content, cut, difficulty, validation_pairs
 from senga.training.degradation import preset
 from senga.training.settings import DataSettings
+from senga.training.sheet import CAPTION, GAP
+from senga.training.validation import levels
 from training_made import SMALL, drawing, make_set, same
 
 
@@ -290,9 +292,12 @@ def test_a_preview_shows_the_patches_of_a_step(art, tmp_path, caplog):
     assert "a: 2 pictures to train on, 75 % of the patches" in caplog.text
     assert "a batch of 9, decoded: " in caplog.text
     with Image.open(tmp_path / "a.png") as image:
-        assert image.size == (8 * 32, 2 * 56)
+        # Two rows of LR and HR: eight pairs, and the ninth. Patches of 24 HR pixels are shown six times as large.
+        assert image.size == (8 * (144 + GAP) + GAP, 4 * (CAPTION + 144 + GAP) + GAP)
         found = np.asarray(image)
     lr, hr = batch(PictureSet(art, 1.0), DataSettings(patch=12, batch=9, shares={"a": 3.0}), 2, 1, 2)
-    assert np.array_equal(found[4:28:2, 4:28:2], (lr[0] * 255).round().byte().permute(1, 2, 0).numpy())
-    assert np.array_equal(found[28:52, 4:28], (hr[0] * 255).round().byte().permute(1, 2, 0).numpy())
+    left, top = slice(GAP, GAP + 144), GAP + CAPTION
+    assert np.array_equal(found[top : top + 144 : 12, left][:, ::12], levels(lr[:1]))
+    top += 144 + GAP + CAPTION
+    assert np.array_equal(found[top : top + 144 : 6, left][:, ::6], levels(hr[:1]))
     assert preview.main([str(config), "--set", "data.patch=900", "--out", str(tmp_path / "b.png")]) == 1

@@ -2,7 +2,7 @@
 
     python -m senga.training.preview training/configs/espcn_7_x2.toml --out patches.png [--set data.mine=0.5] [--step 0]
 
-Above the LR patches, enlarged pixel by pixel, below them what the network is to make of them.
+LR patches, enlarged pixel by pixel, and below each what the network is to make of it.
 """
 
 import argparse
@@ -19,25 +19,32 @@ from PIL import Image
 from torch import Tensor
 
 from ..arch import SengaError, UpscaleModel
-from ..arch.image import to_bhwc
 from .data import MARGIN, PictureSet, batch, check_set
 from .picture_files import Picture
 from .settings import Settings, read_settings
+from .sheet import draw_grid
+from .validation import levels
 
 logger = logging.getLogger("senga")
 
 TIMED = 10  # steps
+COLUMNS = 8
+NARROWEST = 128  # pixels; smaller patches are enlarged by a whole factor
 
 
 def sheet(lr: Tensor, hr: Tensor) -> Picture:
-    """(B, 3, p, p) and (B, 3, sp, sp) in [0, 1] -> pairs side by side, in rows of eight."""
-    large = lr.repeat_interleave(hr.shape[2] // lr.shape[2], 2).repeat_interleave(hr.shape[3] // lr.shape[3], 3)
-    pairs = torch.cat((large, hr), dim=2)
-    pairs = torch.nn.functional.pad(pairs, (4, 4, 4, 4), value=1.0)
-    columns = min(8, len(pairs))
-    pairs = torch.nn.functional.pad(pairs, (0, 0, 0, 0, 0, 0, 0, -len(pairs) % columns), value=1.0)
-    rows = [torch.cat(list(row), dim=2) for row in pairs.split(columns)]
-    return (to_bhwc(torch.cat(rows, dim=1)[None])[0] * 255).round().byte().numpy()
+    """(B, 3, p, p) and (B, 3, sp, sp) in [0, 1] -> pairs one above the other, in rows of eight, captioned."""
+    side = hr.shape[2] * max(1, -(-NARROWEST // hr.shape[2]))
+    columns = min(COLUMNS, len(lr))
+    blank = ("", np.full((side, side, 3), 255, np.uint8))
+    tiles = []
+    for first in range(0, len(lr), columns):
+        for name, patches in (("LR", lr), ("HR", hr)):
+            row = [Image.fromarray(levels(patch[None])) for patch in patches[first : first + columns]]
+            large = [np.asarray(image.resize((side, side), Image.Resampling.NEAREST)) for image in row]
+            tiles += [(f"{name} {i}", picture) for i, picture in enumerate(large, first + 1)]
+            tiles += [blank] * (columns - len(row))
+    return draw_grid(tiles, columns)
 
 
 def preview(settings: Settings, step: int) -> Picture:

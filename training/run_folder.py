@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import zipfile
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..arch import SengaError
 log = logging.getLogger("senga")
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
+SAID = 80  # characters of two values that a message repeats
 
 
 def commit() -> str:
@@ -56,6 +58,27 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
         "threads": torch.get_num_threads(),
         "commit": commit(),
     }
+
+
+def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
+    """What makes a run this run, as JSON of one level (`optim.steps`), so that two can be compared name by name."""
+
+    def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+        for name, value in table.items():
+            if isinstance(value, Mapping) and value:
+                yield from flat(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", value
+
+    return json.dumps(dict(flat(settings)) | others, sort_keys=True)
+
+
+def differences(kept: str, wanted: str) -> str:
+    """What sets two identities apart, in words; long values (recipes, hashes) by their name alone."""
+    then, now = json.loads(kept), json.loads(wanted)
+    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    pairs = {name: (json.dumps(then.get(name)), json.dumps(now.get(name))) for name in names}
+    return ", ".join(name + (f" was {a}, is {b}" if len(a + b) < SAID else "") for name, (a, b) in pairs.items())
 
 
 class RunFolder:
@@ -135,7 +158,10 @@ class RunFolder:
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["identity"] != identity:
-                raise SengaError(f"{path}: belongs to a run with other settings or data; give this run another name")
+                found = differences(state["identity"], identity)
+                raise SengaError(
+                    f"{path}: belongs to another run ({found}); set them back, or give this run another name"
+                )
             return state
         if found:
             raise SengaError(f"{self.path}: no checkpoint can be read; remove them to begin anew")

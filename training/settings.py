@@ -205,13 +205,20 @@ def _override(table: dict[str, Any], override: str) -> None:
     table[last] = value
 
 
+def fields_of(kind: Any) -> set[str]:
+    """The settings of a section; none of what is no section."""
+    return {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+
+
 def _build(cls: type, table: dict[str, Any], where: str) -> Any:
     """A dataclass from a table, checked name by name and type by type."""
     hints = get_type_hints(cls)
     for key in table:
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(hints)}"
+            # A name without its section, too: a section's names stand before the misspelt ones.
+            inner = [f"{section}.{key}" for section, kind in hints.items() if key in fields_of(kind)]
+            near = inner or difflib.get_close_matches(key, hints, 1)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {', '.join(hints)}"
             raise SengaError(f"{where}: setting {key!r} is unknown; {hint}")
     required = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
     for key in required:

@@ -9,7 +9,6 @@ where it stopped, bit for bit on a CPU), contact sheets, and at the end report.m
 """
 
 import argparse
-import json
 import logging
 import sys
 import time
@@ -32,7 +31,7 @@ from .gan import GanStep, usm_sharpen
 from .losses import make_loss
 from .optim import Average, learning_rate, make_optimisers, round_to_bfloat16, rounded_weights, set_learning_rate
 from .report import write_report
-from .run_folder import RunFolder, commit, environment
+from .run_folder import RunFolder, commit, environment, run_identity
 from .run_state import RunState, is_sound, step_optimisers
 from .settings import Settings, read_settings, to_dict
 from .validation import baseline, draw_sheet, score_all, write_weights
@@ -65,17 +64,7 @@ def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
         del kept["optim"][name]
     for name in ("folder", "cache_gib", "workers"):  # the set's hash says what is in the folder
         del kept["data"][name]
-    recipes = described(settings.data.degradation, scale)
-    return json.dumps([kept, recipes, data_sha256], sort_keys=True)
-
-
-def shipped(model: UpscaleModel, average: Average, exact: bool) -> UpscaleModel:
-    """The averaged weights as a model of their own; `exact`: rounded to bfloat16."""
-    copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(model.device)
-    copy.model.load_state_dict(average.values)
-    if exact:
-        round_to_bfloat16(copy.model.state_dict().values())
-    return copy
+    return run_identity(kept, recipes=described(settings.data.degradation, scale), pictures=data_sha256)
 
 
 def train(settings: Settings, command: str, export: int | None = None) -> Path:
@@ -122,8 +111,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         stateful |= {"discriminator": judge.net, "discriminator_optimiser": judge.optimiser}
 
     # Resume
-    identity = identity_of(settings, scale, pictures.sha256)
-    now = RunState(fabric, folder, identity, stateful, average)
+    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, average)
     if now.load(optim.steps, export):
         log.info("going on from step %d", now.step)
     elif export is None:

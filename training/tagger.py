@@ -11,7 +11,6 @@ where it stopped, bit for bit on a CPU), and at the end report.md and NAME.safet
 import argparse
 import dataclasses
 import hashlib
-import json
 import logging
 import sys
 import time
@@ -30,7 +29,7 @@ from ..arch import Provenance, SengaError, TaggerModel, load_tagger, save_model
 from ..arch.preprocessing import Preprocessing
 from .devices import make_fabric
 from .optim import Average, learning_rate, make_optimisers, set_learning_rate
-from .run_folder import RunFolder, commit, environment
+from .run_folder import RunFolder, commit, environment, run_identity
 from .run_state import RunState, is_sound, step_optimisers
 from .settings import read_settings, to_dict
 from .tag_metrics import global_threshold, mean_ap, tag_thresholds
@@ -61,7 +60,7 @@ def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
         del kept[name]
     for name in ("folder", "memory_gib", "cache_gib", "workers"):  # the index's hash says what is in the folder
         del kept["data"][name]
-    return json.dumps([kept, index_sha256], sort_keys=True)
+    return run_identity(kept, pictures=index_sha256)
 
 
 def take_over(net: nn.Module, path: str) -> None:
@@ -115,8 +114,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
 
     # Resume
     sha256 = index.sha256()
-    identity = identity_of(settings, sha256)
-    now = RunState(fabric, folder, identity, stateful, average)
+    now = RunState(fabric, folder, identity_of(settings, sha256), stateful, average)
     if now.load(optim.steps):
         log.info("going on from step %d", now.step)
     else:
