@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from senga.arch import SengaError, load_model, read_header, save_model
+from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.training import sr
 from senga.training.losses import make_loss
 from senga.training.run_folder import RunFolder
 from senga.training.settings import Settings, read_settings
+from senga.training.start_from import take_over
+from torch.nn import functional as F
 from training_made import make_set
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -280,5 +282,20 @@ def test_the_trunk_of_one_scale_starts_another(config, tmp_path, caplog):
         f"model.start_from={tmp_path}/marked.safetensors",
     )
     four = sr.train(settings(config, *changes), "test")
-    assert "took over 41 of 42 tensors" in caplog.text  # all but the weights of conv_first
+    assert "took over 42 of 42 tensors" in caplog.text
     assert (load_model(four).model.state_dict()["body.0.rdb1.conv1.weight"] == 0.25).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "seen"),
+    [
+        (1, lambda x: F.avg_pool2d(x, 2)),
+        (2, lambda x: x),
+        (4, lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3)),
+    ],
+)
+def test_a_net_of_another_scale_begins_as_what_it_was_taken_from_on_a_resized_picture(scale, seen):
+    two, other = (UpscaleModel.create("rrdb", scale=s, blocks=1, features=16, growth=4).model for s in (2, scale))
+    take_over(other, two.state_dict(), "two")
+    x = torch.rand(1, 3, 24, 32)
+    torch.testing.assert_close(other(x), two(seen(x)), rtol=1e-4, atol=1e-5)

@@ -35,7 +35,7 @@ def one_of(name: str, value: str, known: Iterable[str]) -> None:
 class ModelSettings:
     architecture: str  # espcn_7, dcscn or rrdb
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; scale stands here
-    start_from: str = ""  # weights file to start from; tensors of equal name and shape are taken over
+    start_from: str = ""  # weights file to start from; what fits is taken over; see start_from.py
 
 
 @dataclass(frozen=True)

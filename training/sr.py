@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -34,6 +34,7 @@ from .report import write_report
 from .run_folder import RunFolder, commit, environment, run_identity
 from .run_state import RunState, is_sound, step_optimisers
 from .settings import Settings, read_settings, to_dict
+from .start_from import take_over
 from .validation import baseline, draw_sheet, score_all, write_weights
 
 log = logging.getLogger("senga")
@@ -44,15 +45,6 @@ def columns(settings: Settings) -> tuple[str, ...]:
     others = tuple(f"psnr_y_{name}" for name in settings.run.conditions[1:])
     scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
     return ("step", "loss", *scores, "learning_rate", "images_per_second", "waiting", "seconds")
-
-
-def take_over(net: nn.Module, path: str) -> None:
-    """Start from another file's tensors wherever name and shape agree (an x2 trunk for an x4 net, say)."""
-    found = load_model(path).model.state_dict()
-    own = net.state_dict()
-    fitting = {key: value for key, value in found.items() if key in own and own[key].shape == value.shape}
-    net.load_state_dict(fitting, strict=False)
-    log.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
 
 
 def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
@@ -101,7 +93,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     # Nets
     bare = model.model.requires_grad_(True).train()
     if settings.model.start_from:
-        take_over(bare, settings.model.start_from)
+        take_over(bare, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
     net = fabric.setup_module(bare)
     optimisers = make_optimisers(bare, optim)
     average = Average(bare, optim.ema)

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -32,6 +31,7 @@ from .optim import Average, learning_rate, make_optimisers, set_learning_rate
 from .run_folder import RunFolder, commit, environment, run_identity
 from .run_state import RunState, is_sound, step_optimisers
 from .settings import read_settings, to_dict
+from .start_from import take_over
 from .tag_metrics import global_threshold, mean_ap, tag_thresholds
 from .tagger_data import TagPictures, batches
 from .tagger_index import SPLITS, build_index
@@ -61,14 +61,6 @@ def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
     for name in ("folder", "memory_gib", "cache_gib", "workers"):  # the index's hash says what is in the folder
         del kept["data"][name]
     return run_identity(kept, pictures=index_sha256)
-
-
-def take_over(net: nn.Module, path: str) -> None:
-    """Start from another tagger's tensors wherever name and shape agree (its features, for other tags)."""
-    found, own = load_tagger(path).model.state_dict(), net.state_dict()
-    fitting = {key: value for key, value in found.items() if key in own and own[key].shape == value.shape}
-    net.load_state_dict(fitting, strict=False)
-    log.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
 
 
 def train(settings: TaggerSettings, command: str) -> Path:
@@ -103,7 +95,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     bare = model.model.requires_grad_(True).train()
     start_from_counts(bare, bearing, known)
     if settings.model.start_from:
-        take_over(bare, settings.model.start_from)
+        take_over(bare, load_tagger(settings.model.start_from).model.state_dict(), settings.model.start_from)
     if precision == "bf16" and fabric.device.type == "cpu":
         depthwise_in_float32(bare)
     net = fabric.setup_module(bare)

@@ -19,7 +19,7 @@ RATING_COUNTS = (0, 3, 4)
 class ModelSettings:
     architecture: str = "mobilenetv3_large"  # or mobilenetv3_small
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; `tags` is counted
-    start_from: str = ""  # weights file to start from; tensors of equal name and shape are taken over
+    start_from: str = ""  # weights file to start from; what fits is taken over; see start_from.py
 
 
 @dataclass(frozen=True)
