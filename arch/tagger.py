@@ -60,8 +60,6 @@ class TaggerModel:
     ) -> "TaggerModel":
         """A freshly initialised model. Hyperparameters are the config dataclass's; `tags` comes from the vocabulary."""
         row = architecture(architecture_id, "tag")
-        if row.task != "tag":
-            raise SengaError(f"architecture {row.id!r} does not tag; choose one that does")
         config = make_config(row, {"tags": len(vocabulary), **hyperparameters})
         header = Header(row.id, as_table(config), None, provenance, vocabulary=vocabulary, preprocessing=preprocessing)
         return cls(header, row.build(config))

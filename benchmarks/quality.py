@@ -171,8 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         unknown = [name for name in args.by_source if name not in args.conditions]
         if unknown:
             raise SengaError(f"--by-source {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
+        sources = load_pictures(args.data, args.limit)  # first: it fails most often, and nothing else is worth a word
         rivals = contenders(args)
-        sources = load_pictures(args.data, args.limit)
         pairs = {
             scale: [make_pair(source, scale, condition) for condition in args.conditions for source in sources]
             for scale in sorted({contender.scale for contender in rivals})

@@ -1,4 +1,4 @@
-"""The questions that yu45020/Waifu2x left open, answered by trainings of equal time.
+"""The questions that yu45020/Waifu2x left open, and whether hard crops pay, answered by trainings of equal time.
 
     python -m benchmarks.training_questions --data data/art --minutes 3 --write-docs
 
@@ -37,6 +37,7 @@ class Variant(NamedTuple):
     loss: str = "l1"
     patch: int = 32  # LR pixels; half of the HR patch
     batch: int = 16
+    mine: float = 0.0  # share of the patches that are the hardest of four
 
 
 VARIANTS = (
@@ -47,6 +48,7 @@ VARIANTS = (
     Variant("selection unit", "none", {"selection": "none"}),
     # As many pixels a step as the others have.
     Variant("HR patches", "of 128", patch=64, batch=4),
+    Variant("crops", "half of them the hardest of four", mine=0.5),
 )
 
 
@@ -55,7 +57,9 @@ def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int)
         name=f"question_{number}",
         model=ModelSettings("espcn_7", {"scale": 2, **variant.model}),
         optim=OptimSettings(steps=steps, learning_rate=1e-3, warmup=min(50, steps // 4), decay=0.6, ema=0.99),
-        data=DataSettings(folder=data, patch=variant.patch, batch=variant.batch, degradation="senga_clean"),
+        data=DataSettings(
+            folder=data, patch=variant.patch, batch=variant.batch, mine=variant.mine, degradation="senga_clean"
+        ),
         loss=LossSettings({variant.loss: 1.0}),
         run=RunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
     )

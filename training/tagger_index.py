@@ -24,7 +24,7 @@ from .tagger_settings import DataSettings
 log = logging.getLogger("senga")
 
 SPLITS = ("train", "val", "test", "unseen")  # unseen: drawing styles that are never trained on
-CHUNK = 200_000  # pictures whose tags are turned into numbers at a time
+CHUNK = 100_000  # pictures whose tags are turned into numbers at a time
 
 PICTURES = """
 create view pictures as
@@ -264,15 +264,17 @@ def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIn
 def ragged(
     database: duckdb.DuckDBPyConnection, query: str, posts: Array, more_owners: Array, more_values: Array
 ) -> tuple[Array, Array]:
-    """(tag numbers of all pictures end to end, where each picture's begin), the further ones behind its own."""
-    owners, values = [], []
+    """(tag numbers of all pictures end to end, where each picture's begin), the further ones behind its own.
+
+    `more_owners` rise. Pictures are taken in chunks, so that little but the result is ever held.
+    """
+    values, counts = [], []
     for begin in range(0, len(posts), CHUNK):
         part = posts[begin : begin + CHUNK]
         found = database.execute(query, {"first": int(part[0]), "last": int(part[-1])}).fetchnumpy()
-        owners.append(begin + np.searchsorted(part, found["post"]))
-        values.append(found["tag_id"])
-    owner = np.concatenate([*owners, more_owners]).astype(np.int64)
-    value = np.concatenate([*values, more_values]).astype(np.int32)
-    order = np.argsort(owner, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(posts)))])
-    return value[order], starts
+        more = slice(*np.searchsorted(more_owners, [begin, begin + len(part)]))
+        owner = np.concatenate([np.searchsorted(part, found["post"]), more_owners[more] - begin])
+        value = np.concatenate([found["tag_id"], more_values[more]]).astype(np.int32)
+        values.append(value[np.argsort(owner, kind="stable")])
+        counts.append(np.bincount(owner, minlength=len(part)))
+    return np.concatenate(values), np.concatenate([[0], np.cumsum(np.concatenate(counts))])
