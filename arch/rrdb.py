@@ -23,7 +23,6 @@ class RRDBConfig:
     blocks: int = 6  # residual-in-residual dense blocks (x4plus has 23, x4plus_anime_6B has 6)
     features: int = 64  # nf: channels of the trunk
     growth: int = 32  # gc: channels that each convolution of a dense block adds
-    residual: bool = False  # the net's output is added to the bicubically enlarged input; not in the papers
 
     def __post_init__(self) -> None:
         if self.scale not in (1, 2, 4):
@@ -79,21 +78,15 @@ class RRDB(nn.Module):
         self.conv_up1 = nn.Conv2d(n, n, 3, padding=1)
         self.conv_up2 = nn.Conv2d(n, n, 3, padding=1)
         self.conv_hr = nn.Conv2d(n, n, 3, padding=1)
-        # Under a name of its own, so that no program that knows the papers' net alone takes a difference for a picture.
-        self.add_module(self.last, nn.Conv2d(n, config.channels, 3, padding=1))
+        self.conv_last = nn.Conv2d(n, config.channels, 3, padding=1)
         self._initialise()
-
-    @property
-    def last(self) -> str:
-        return "conv_residual" if self.config.residual else "conv_last"
 
     @torch.no_grad()
     def _initialise(self) -> None:
         """Kaiming normal, scaled by 0.1 inside the dense blocks (ESRGAN, section 3.1); a blurred copy to begin with.
 
         The first features carry the mean colour of each block of pixels through to the output, smoothed where it is
-        enlarged. So training begins with a blurred picture and spends no steps on finding one in noise. A residual net
-        begins with no difference at all, whatever trunk it takes over: it leaves a good picture alone from the start.
+        enlarged. So training begins with a blurred picture and spends no steps on finding one in noise.
         """
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
@@ -107,9 +100,7 @@ class RRDB(nn.Module):
         straight = torch.zeros(3, 3)
         straight[1, 1] = 1.0
         cells = self.config.unshuffle**2
-        last = self.get_submodule(self.last)
-        assert isinstance(last, nn.Conv2d)
-        last.weight.mul_(0.0 if self.config.residual else 0.02)  # what the other features say is noise as yet
+        self.conv_last.weight.mul_(0.02)  # what the other features say is noise as yet
         for k in range(min(self.config.channels, self.config.features)):
             self.conv_first.weight[k] = 0.0
             self.conv_first.weight[k, k * cells : (k + 1) * cells] = straight / cells
@@ -117,19 +108,13 @@ class RRDB(nn.Module):
             for conv, kernel in ((self.conv_up1, smooth), (self.conv_up2, smooth), (self.conv_hr, straight)):
                 conv.weight[k] = 0.0
                 conv.weight[k, k] = kernel
-            if not self.config.residual:
-                last.weight[k, k] = straight
+            self.conv_last.weight[k, k] = straight
 
-    def forward(self, picture: Tensor) -> Tensor:
-        x = F.pixel_unshuffle(picture, self.config.unshuffle)  # (B, channels * u * u, H / u, W / u)
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pixel_unshuffle(x, self.config.unshuffle)  # (B, channels * u * u, H / u, W / u)
         x = self.conv_first(x)
         x = x + self.conv_body(self.body(x))  # (B, features, H / u, W / u)
         for up in (self.conv_up1, self.conv_up2):
             x = F.leaky_relu(up(F.interpolate(x, scale_factor=2.0, mode="nearest")), NEGATIVE_SLOPE)
         x = F.leaky_relu(self.conv_hr(x), NEGATIVE_SLOPE)  # (B, features, scale * H, scale * W)
-        x = last_layer(self.get_submodule(self.last), x)
-        if not self.config.residual:
-            return x
-        scale = float(self.config.scale)
-        base = picture if scale == 1 else F.interpolate(picture, scale_factor=scale, mode="bicubic")
-        return x + base
+        return last_layer(self.conv_last, x)

@@ -142,7 +142,7 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     """Write a model and its header as safetensors. The same model gives the same bytes.
 
     The file appears whole or not at all: it is written under a temporary name in the same folder and then moved.
-    RRDB keeps the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well (not if residual).
+    RRDB keeps the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
 
     Raises:
         SengaError: the name does not end in .safetensors.

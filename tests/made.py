@@ -18,7 +18,6 @@ VARIANTS = [
     ("rrdb", {"scale": 4}),
     ("rrdb", {"scale": 2}),
     ("rrdb", {"scale": 1}),
-    ("rrdb", {"scale": 1, "residual": True}),
 ]
 VARIANT_IDS = ["-".join([name, *map(str, extra.values())]) for name, extra in VARIANTS]
 

@@ -299,23 +299,3 @@ def test_a_net_of_another_scale_begins_as_what_it_was_taken_from_on_a_resized_pi
     take_over(other, two.state_dict(), "two")
     x = torch.rand(1, 3, 24, 32)
     torch.testing.assert_close(other(x), two(seen(x)), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("scale", "seen"), [(1, lambda x: x), (2, lambda x: F.interpolate(x, scale_factor=2.0, mode="bicubic"))]
-)
-def test_a_residual_net_begins_by_leaving_the_picture_alone_whatever_trunk_it_takes_over(scale, seen):
-    tiny = {"blocks": 1, "features": 16, "growth": 4}
-    trunk = UpscaleModel.create("rrdb", scale=2, **tiny).model
-    net = UpscaleModel.create("rrdb", scale=scale, residual=True, **tiny).model
-    take_over(net, trunk.state_dict(), "trunk")
-    assert torch.equal(net.get_parameter("conv_hr.weight"), trunk.get_parameter("conv_hr.weight"))
-    x = torch.rand(1, 3, 24, 32)
-    assert torch.equal(net(x), seen(x))
-    net.get_parameter("conv_residual.bias").fill_(0.25)
-    torch.testing.assert_close(net(x), seen(x) + 0.25)
-
-
-def test_a_residual_net_has_no_layer_that_a_program_could_take_for_the_papers_last_one():
-    state = UpscaleModel.create("rrdb", scale=1, blocks=1, residual=True).model.state_dict()
-    assert "conv_last.weight" not in state
