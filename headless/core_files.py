@@ -53,7 +53,8 @@ class _InputFile:
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
         if cls._path(image).is_file():
             return True
-        return f"'{image}' is not in the folder {cls._path(image).parent}; {suggest(image, cls._names(True))}"
+        folder = cls._path(image).parent
+        return f"'{image}' is not in the folder {folder} (--input-dir); {suggest(image, cls._names(True))}"
 
 
 def _is_picture_name(name: str) -> bool:

@@ -72,7 +72,7 @@ def test_load_image_says_what_there_is(nodes: dict[str, type], tmp_path: Path) -
     put(tmp_path / "input", RGBA, "a.png")
     (tmp_path / "input" / "notes.txt").touch()
     refusal = nodes["LoadImage"].VALIDATE_INPUTS("b.png")
-    assert refusal == f"'b.png' is not in the folder {tmp_path / 'input'}; choose from: a.png"
+    assert refusal == f"'b.png' is not in the folder {tmp_path / 'input'} (--input-dir); choose from: a.png"
     assert sockets(nodes["LoadImage"])["image"].choices == ["a.png"]
     assert sockets(nodes["LoadImageMask"])["image"].choices == ["a.png", "notes.txt"]
 

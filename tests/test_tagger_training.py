@@ -369,6 +369,20 @@ def test_a_loss_that_is_no_number_sends_the_run_back(tmp_path, made, monkeypatch
         tagger.train(config(tmp_path, made, "name=second"), "test")
 
 
+def test_a_finished_run_goes_on_when_it_is_given_more_steps(tmp_path, made, caplog):
+    caplog.set_level("INFO", "senga")
+    tagger.train(config(tmp_path, made), "test")
+    steps = config(tmp_path, made).optim.steps
+    path = tagger.train(config(tmp_path, made, f"optim.steps={steps + 2}"), "test")
+    assert f"going on from step {steps}" in caplog.text
+    assert load_tagger(path).header.provenance.steps == steps + 2
+
+
+def test_a_run_that_could_judge_no_tag_says_what_to_change(tmp_path, made, caplog):
+    tagger.train(config(tmp_path, made, "run.min_positives=1000"), "test")
+    assert "no tag is on run.min_positives = 1000 held-out pictures; raise data.val" in caplog.text
+
+
 def test_training_learns_what_it_is_shown(tmp_path, made):
     """Shapes in three colours, from nothing: the colours are told apart on pictures that were held out."""
     overrides = [

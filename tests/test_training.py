@@ -208,6 +208,8 @@ def test_unknown_and_mistyped_settings_are_named(override, words, tmp_path, art)
 
 def test_a_missing_setting_and_broken_toml_are_named(tmp_path):
     path = tmp_path / "bad.toml"
+    with pytest.raises(SengaError, match=r"bad\.toml: cannot be read \(No such file.*name a settings file"):
+        read_settings(Settings, path)
     path.write_text('name = "x"\n[model]\narchitecture = "rrdb"\n')
     with pytest.raises(SengaError, match=r"bad\.toml: setting 'optim' is missing"):
         read_settings(Settings, path)

@@ -176,10 +176,14 @@ def read_settings(kind: type[Kind], path: Path, overrides: list[str] | None = No
     """A settings dataclass from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.
 
     Raises:
-        SengaError: no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
+        SengaError: no file, no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SengaError(
+            f"{path}: cannot be read ({error.strerror}); name a settings file, such as those in training/configs/"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SengaError(f"{path.name}: is not TOML ({error})") from error
     for override in overrides or []:

@@ -54,10 +54,12 @@ COLUMNS = ("step", "loss", *(f"map_{s}" for s in HELD_OUT), "learning_rate", "im
 
 
 def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
-    """What a run may not change when it goes on."""
+    """What a run may not change when it goes on. Its length may."""
     kept = to_dict(settings)
     for name in ("name", "run"):
         del kept[name]
+    for name in ("steps", "decay"):
+        del kept["optim"][name]
     for name in ("folder", "memory_gib", "cache_gib", "workers"):  # the index's hash says what is in the folder
         del kept["data"][name]
     return run_identity(kept, pictures=index_sha256)
@@ -207,7 +209,11 @@ def train(settings: TaggerSettings, command: str) -> Path:
         save_model(path, TaggerModel(header, half.model.cpu()))
         write_report(folder.path, header, findings, pictures)
         folder.write_json("metrics.json", provenance.metrics)
-        log.info("%s: %s", path, ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items()))
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items())
+        log.info("%s: %s", path, scores or "no scores")
+        if not scores:
+            wanted = "raise data.val and data.test, or lower run.min_positives"
+            log.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, wanted)
     fabric.barrier()
     return path
 

@@ -236,7 +236,9 @@ def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIn
     if not vocabulary or not counts["train"] or not counts["val"]:
         raise SengaError(
             f"{settings.folder}: gives {counts['train']} training pictures, {counts['val']} for validation and"
-            f" {len(vocabulary)} tags; all three are needed: look at data.source, data.val and data.min_count"
+            f" {len(vocabulary)} tags; all three are needed. A tag counts from data.min_count = {settings.min_count}"
+            f" training pictures on, and data.val = {settings.val:g} of the pictures are for validation: change these"
+            " in a small set; and look at data.source"
         )
     # The rating goes behind a picture's other tags.
     first = len(vocabulary)
