@@ -335,8 +335,8 @@ def test_several_processes_keep_the_order(tmp_path, monkeypatch):
         (["--data", "no/such/folder", "--peers", "none"], "there is no manifest"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(change, message, capsys, caplog):
-    assert quality.main(change) == 2
+def test_mistakes_are_one_line_and_exit_code_2(change, message, tmp_path, capsys, caplog):
+    assert quality.main(["--data", str(data_set(tmp_path)), *change]) == 2
     assert capsys.readouterr().out == ""
     assert message in caplog.text
 
