@@ -152,6 +152,19 @@ def test_a_share_of_the_pictures_is_the_same_ones_whatever_else_is_there(dump, c
     assert set(fewer.files) == {file for file in half.files if int(Path(str(file)).stem) % 2 == 0}
 
 
+def test_pictures_taken_in_chunks_bear_the_same_tags(dump, copy, tmp_path, monkeypatch):
+    """Implied tags too, which come from another table than the pictures' own."""
+    pairs = tmp_path / "implications.json"
+    names = build_index(settings("danbooru", dump), tmp_path / "s").names
+    pairs.write_text(json.dumps({"antecedent_name": names[0], "consequent_name": names[1]}) + "\n")
+    chosen = settings("danbooru", copy, implications=pairs.as_posix())
+    whole = build_index(chosen, tmp_path / "s")
+    monkeypatch.setattr("senga.training.tagger_index.CHUNK", 7)
+    assert len(whole) > 3 * 7
+    parts = build_index(chosen, tmp_path / "s")
+    assert [tags_of(parts, i) for i in range(len(parts))] == [tags_of(whole, i) for i in range(len(whole))]
+
+
 def test_kin_stay_on_one_side(copy, tmp_path):
     """Parents in chains, a parent that is not there, and one file under two ids."""
     lines = danbooru_lines(COUNT, "2021")

@@ -60,8 +60,14 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
     }
 
 
+# What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
+# adds a hash of the pictures, which says what is in the folder.
+FREE = ("name", "optim.steps", "optim.decay", "data.folder", "data.memory_gib", "data.cache_gib", "data.workers")
+FREE_SECTION = "run."
+
+
 def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
-    """What makes a run this run, as JSON of one level (`optim.steps`), so that two can be compared name by name."""
+    """What makes a run this run, as JSON of one level (`optim.ema`), so that two can be compared name by name."""
 
     def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         for name, value in table.items():
@@ -70,7 +76,8 @@ def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
             else:
                 yield f"{prefix}{name}", value
 
-    return json.dumps(dict(flat(settings)) | others, sort_keys=True)
+    kept = {name: value for name, value in flat(settings) if name not in FREE and not name.startswith(FREE_SECTION)}
+    return json.dumps(kept | others, sort_keys=True)
 
 
 def differences(kept: str, wanted: str) -> str:

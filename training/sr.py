@@ -48,15 +48,9 @@ def columns(settings: Settings) -> tuple[str, ...]:
 
 
 def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
-    """What a run may not change when it goes on. Its length may: the rate is constant until the decay begins."""
-    kept = to_dict(settings)
-    for name in ("name", "run"):
-        del kept[name]
-    for name in ("steps", "decay"):
-        del kept["optim"][name]
-    for name in ("folder", "cache_gib", "workers"):  # the set's hash says what is in the folder
-        del kept["data"][name]
-    return run_identity(kept, recipes=described(settings.data.degradation, scale), pictures=data_sha256)
+    """What a run may not change when it goes on: its settings, what its recipes are, and its pictures."""
+    recipes = described(settings.data.degradation, scale)
+    return run_identity(to_dict(settings), recipes=recipes, pictures=data_sha256)
 
 
 def train(settings: Settings, command: str, export: int | None = None) -> Path:

@@ -54,15 +54,8 @@ COLUMNS = ("step", "loss", *(f"map_{s}" for s in HELD_OUT), "learning_rate", "im
 
 
 def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
-    """What a run may not change when it goes on. Its length may."""
-    kept = to_dict(settings)
-    for name in ("name", "run"):
-        del kept[name]
-    for name in ("steps", "decay"):
-        del kept["optim"][name]
-    for name in ("folder", "memory_gib", "cache_gib", "workers"):  # the index's hash says what is in the folder
-        del kept["data"][name]
-    return run_identity(kept, pictures=index_sha256)
+    """What a run may not change when it goes on: its settings and its pictures."""
+    return run_identity(to_dict(settings), pictures=index_sha256)
 
 
 def train(settings: TaggerSettings, command: str) -> Path:
