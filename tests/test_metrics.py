@@ -10,7 +10,7 @@ from made import picture
 from PIL import Image
 from senga.arch import SengaError
 from senga.arch.image import to_bchw
-from senga.training.metrics import colour_shift, psnr_y, ssim_y, ssimulacra2
+from senga.training.metrics import colour_shift, compared, psnr_y, ssim_y, ssimulacra2
 
 
 def pictures(count=2, side=32, seed=0):
@@ -86,6 +86,18 @@ def test_ssim_is_the_papers_written_out(shave):
         b = (a + noise * torch.randn(a.shape, generator=generator)).clamp(0, 1)
         b_levels, a_levels = ((x[0].permute(1, 2, 0) * 255).round().numpy() for x in (b, a))
         assert float(ssim_y(b, a, shave)[0]) == pytest.approx(plain_ssim(b_levels, a_levels, shave), abs=1e-6)
+
+
+@pytest.mark.parametrize("shave", [0, 2])
+def test_ssim_is_that_of_torchmetrics(shave):
+    import torchvision_cpu_shim  # noqa: F401 (torchmetrics imports torchvision)
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    b, a = pictures(side=40), pictures(side=40, seed=1)
+    luma_b, luma_a = (y.double() for y in compared(b, a, shave))
+    _, full = structural_similarity_index_measure(luma_b, luma_a, sigma=1.5, data_range=1.0, return_full_image=True)
+    theirs = full[..., 5:-5, 5:-5].mean(dim=(1, 2, 3))  # it mirrors the border; the papers take whole windows alone
+    assert ssim_y(b, a, shave).tolist() == pytest.approx(theirs.tolist(), abs=1e-6)
 
 
 def test_every_picture_of_a_batch_has_its_own_value():
