@@ -55,7 +55,7 @@ def upscaler_row(path: Path, header: Header) -> list[str]:
         number(metrics, *(("psnr_y_clean",) if damaged else ("psnr_y",))),
         number(metrics, *(("psnr_y",) if damaged else ("psnr_y_q75",))),
         number(metrics, "psnr_y_q50"),
-        number(metrics, "psnr_y_lanczos"),
+        number(metrics, "psnr_y_lanczos") + (" (the JPEG itself)" if header.scale == 1 and damaged else ""),
         number(metrics, "psnr_bf16", digits=1),
     ]
 
