@@ -135,9 +135,14 @@ def normalised(name: str) -> str:
     return re.sub(r"\s+", "_", name.strip().lower().replace("\\(", "(").replace("\\)", ")"))
 
 
+def listed(text: str) -> list[str]:
+    """The entries of a list of tags, as they were typed."""
+    return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
+
+
 def matcher(text: str) -> Callable[[str], bool]:
     """Whether a tag is in a list such as `1girl, *_hair, cat \\(animal\\)`; * is any run of characters."""
-    patterns = [normalised(part) for part in re.split(r"[,\n]", text) if part.strip()]
+    patterns = [normalised(part) for part in listed(text)]
     exact = {p for p in patterns if "*" not in p}
     wild = [re.compile(".*".join(map(re.escape, p.split("*")))) for p in patterns if "*" in p]
     return lambda name: (n := normalised(name)) in exact or any(pattern.fullmatch(n) for pattern in wild)
@@ -148,6 +153,15 @@ def wish(options: Options) -> Callable[[str], bool]:
     only, excluded = matcher(options.only_tags), matcher(options.exclude_tags)
     everything = not options.only_tags.strip(" ,\n")
     return lambda name: (everything or only(name)) and not excluded(name)
+
+
+def doubts(options: Options, vocabulary: TagVocabulary) -> list[str]:
+    """What the options want of a tagger that it does not know, a sentence each: no errors, but no answers either."""
+    unknown = [part for part in listed(options.only_tags) if not any(map(matcher(part), vocabulary.names))]
+    found = [f"only_tags: this tagger knows no tag that matches {', '.join(unknown)}"] if unknown else []
+    if options.include_rating and (not vocabulary.indices("rating") or "rating" in vocabulary.untrained):
+        found.append("include_rating: this tagger was not taught ratings; none is added")
+    return found
 
 
 def arrange(names: list[str], order: str, characters: set[str]) -> list[str]:

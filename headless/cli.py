@@ -4,13 +4,16 @@ Exit codes: 0 done, 1 something failed while running, 2 bad usage or a workflow 
 """
 
 import argparse
+import difflib
 import io
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import NoReturn
 
 from . import degrade, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
@@ -43,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Many a Windows console cannot show every file name; that must not end a run.
             stream.reconfigure(errors="backslashreplace")
-    args = _parser().parse_args(argv)
+    args, left = _parser().parse_known_args(argv)
+    if left:
+        _refuse(args.parser, left)
     with log_to_stderr(getattr(args, "verbose", False)):
         return _run(args)
 
@@ -76,8 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.help, description=command.help, parents=[shared])
         command.add_arguments(sub)
-        sub.set_defaults(command=command)
+        sub.set_defaults(command=command, parser=sub)
     return parser
+
+
+def _refuse(parser: argparse.ArgumentParser, left: list[str]) -> NoReturn:
+    """Leave with the subcommand's usage, where argparse has the program's, and the nearest option to each."""
+    known = re.findall(r"--[\w-]+", parser.format_help())
+    faults = []
+    for text in left:
+        near = difflib.get_close_matches(text.partition("=")[0], known, 1)
+        faults.append(f"{text} is not understood" + (f"; did you mean {near[0]}?" if near else ""))
+    parser.error("; ".join(faults))
 
 
 def version() -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..arch import TaggerModel
 from ..arch.image import to_bchw
 from ..arch.tagger import pictures_at_once
-from ..arch.tagging import Options, Tagged
+from ..arch.tagging import Options, Tagged, doubts
 from ..arch.tagging import tag as choose
 from ..nodes import NODE_CLASS_MAPPINGS, host
 from ..nodes.saving import write_text
@@ -93,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
     model = load(args.model)
     if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
         raise UsageError("--threshold-mode per_tag: this tagger has no thresholds of its own; use fixed or mcut")
+    for doubt in doubts(options, model.vocabulary):
+        logger.warning("--%s", doubt.replace("_", "-", 1))
     with progress_line() as line:
         failed = run_jobs(left, model, options, line, files=not args.print, workers=args.workers)
     if failed and len(jobs) > 1:

@@ -1,5 +1,6 @@
 """SengaTagImage: pictures -> tags as text, characters, rating and scores."""
 
+import logging
 from typing import Any, ClassVar
 
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor
 from ..arch import Stopped, TaggerModel
 from ..arch.image import apply_mask, to_bchw
 from ..arch.tagger import memory_wanted, passes
-from ..arch.tagging import MODES, SORTS, Options, Tagged, tag
+from ..arch.tagging import MODES, SORTS, Options, Tagged, doubts, tag
 from . import host
+
+log = logging.getLogger("senga")
 
 
 class SengaTagImage:
@@ -166,6 +169,8 @@ class SengaTagImage:
             prefix=prefix,
             suffix=suffix,
         )
+        for doubt in doubts(options, tagger.vocabulary):
+            log.warning("Tag Image (Senga): %s", doubt)
         found = tag_frames(tagger, apply_mask(image.float(), mask), options)
         tags, characters, ratings, scores = (
             [getattr(one, name) for one in found] for name in ("tags", "characters", "rating", "scores")

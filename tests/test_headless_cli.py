@@ -60,6 +60,15 @@ def test_bad_command_lines_leave_with_2(arguments: list[str], capsys: pytest.Cap
     assert "usage: senga" in capsys.readouterr().err
 
 
+def test_a_mistyped_option_gets_its_command_s_usage_and_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["tag", "a.png", "--generl-threshold", "0.4"])
+    assert caught.value.code == USAGE
+    said = capsys.readouterr().err
+    assert "usage: senga tag" in said
+    assert "did you mean --general-threshold?" in said
+
+
 def test_ctrl_c_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(self: object, image: str) -> None:
         raise KeyboardInterrupt

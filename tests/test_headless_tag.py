@@ -49,6 +49,12 @@ def test_captions_lie_beside_the_pictures_as_trainers_read_them(capsys: pytest.C
     assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_wanted_tag_that_the_tagger_does_not_know_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tag("set", "--only-tags", "1girl, cake") == OK
+    assert text("set/a.txt") == "1girl\n"
+    assert "--only-tags: this tagger knows no tag that matches cake" in capsys.readouterr().err
+
+
 def test_with_o_the_files_lie_in_another_folder_with_the_same_sub_folders() -> None:
     assert tag("set", "-r", "-o", "captions", "--json") == OK
     assert sorted(p.relative_to("captions").as_posix() for p in Path("captions").rglob("*.*")) == [

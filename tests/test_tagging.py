@@ -5,7 +5,7 @@ import json
 
 import pytest
 from senga.arch import SengaError
-from senga.arch.tagging import NOT_TRAINED, Options, matcher, mcut, tag, written
+from senga.arch.tagging import NOT_TRAINED, Options, doubts, matcher, mcut, tag, written
 from senga.arch.vocabulary import TagVocabulary
 
 SCORES = {
@@ -122,6 +122,17 @@ def test_only_tags_leaves_nothing_else():
     assert tagged(only_tags="1girl").characters == ""
     assert tagged(only_tags="1girl, safe", include_rating=True).tags == "1girl, safe"
     assert tagged(only_tags=" ,\n").tags == tagged().tags
+
+
+def test_what_the_tagger_does_not_know_is_told():
+    assert doubts(Options(only_tags="*girl*, Long Hair, 1gril,cake*", include_rating=True), VOCABULARY) == [
+        "only_tags: this tagger knows no tag that matches 1gril, cake*"
+    ]
+    untaught = TagVocabulary(tuple(SCORES), CATEGORIES, untrained=("rating",))
+    assert doubts(Options(include_rating=True), untaught) == [
+        "include_rating: this tagger was not taught ratings; none is added"
+    ]
+    assert doubts(Options(exclude_tags="whatever another tagger says"), untaught) == []
 
 
 def test_a_pattern_takes_the_whole_name():

@@ -265,7 +265,7 @@ def edge_energy(picture):
 
 @pytest.mark.parametrize("path", UPSCALERS, ids=lambda path: path.stem)
 def test_shipped_weights_restore_a_drawing_they_never_saw(path):
-    """Reduced by bicubic: what the header claims of other pictures can be seen here. A GAN's net gives up some of it."""
+    """Reduced by bicubic: what the header claims of other pictures can be seen here. A GAN gives up some of it."""
     model, hr = load_upscaler(path), unseen_drawing()
     lr = resized(hr, 256 // model.scale, Image.Resampling.BICUBIC)
     ours, plain = (psnr_y(made, hr, 2) for made in (model(lr), resized(lr, 256, Image.Resampling.LANCZOS)))
