@@ -72,9 +72,9 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     leads = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
-    folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
     with fabric.rank_zero_first():  # which looks at every picture the first time
         pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
+    folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
     check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
