@@ -27,11 +27,14 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from .dataset_copyleft import COPYLEFT_SOURCES
 from .dataset_sources import SOURCES, Picture, Request, SourceError
 
 logger = logging.getLogger("senga")
 
 Kind = TypeVar("Kind")
+
+ALL_SOURCES = SOURCES | COPYLEFT_SOURCES
 
 LONG_SIDE = 1024  # px, of a drawn SVG after its empty margins are cut away
 SHORT_SIDE = 320  # px, wanted even of a long thin drawing ...
@@ -247,7 +250,7 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
     Pictures of other sources that an earlier build left in `out` stay, and stay in the manifest.
     """
     out.mkdir(parents=True, exist_ok=True)
-    listed = {source: evenly(SOURCES[source](request), limit) for source in request.selected}
+    listed = {source: evenly(ALL_SOURCES[source](request), limit) for source in request.selected}
     if any(picture.path.suffix == ".svg" for pictures in listed.values() for picture in pictures):
         require_resvg()
     manifest = out / "manifest.csv"
@@ -281,8 +284,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives train/, val/ and manifest.csv")
     parser.add_argument("--art-pack", type=Path, help="folder of further pictures with a MANIFEST.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
-    parser.add_argument("--only", nargs="+", choices=list(SOURCES), help="build these sources alone")
-    parser.add_argument("--copyleft", action="store_true", help="use the art pack's GPL and CC BY-SA pictures as well")
+    parser.add_argument("--only", nargs="+", choices=list(ALL_SOURCES), help="build these sources alone")
+    parser.add_argument(
+        "--copyleft",
+        action="store_true",
+        help=f"use GPL and CC BY-SA pictures as well: {', '.join(COPYLEFT_SOURCES)}, and those of the art pack",
+    )
     parser.add_argument("--limit", type=int, help="at most this many pictures a source, for a trial")
     return parser.parse_args(arguments)
 
@@ -290,7 +297,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    everything = [source for source in SOURCES if source != "art_pack" or options.art_pack]
+    offered = ALL_SOURCES if options.copyleft else SOURCES
+    everything = [source for source in offered if source != "art_pack" or options.art_pack]
+    if refused := [source for source in options.only or () if source not in offered]:
+        logger.error("--only %s: GPL or CC BY-SA pictures, which are asked for by --copyleft", " ".join(refused))
+        return 1
     selected = tuple(options.only or everything)
     request = Request(options.cache.resolve(), options.art_pack, options.copyleft, selected)
     try:

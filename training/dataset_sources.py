@@ -76,6 +76,19 @@ def debian_package(source: str, package: str, cache: Path) -> Path:
     return partial.replace(unpacked)  # whole or not at all: an interrupted unpacking leaves no half package
 
 
+def npm_package(source: str, package: str, version: str, cache: Path) -> Path:
+    """The folder of an npm package of that version, fetched unless it is in the cache."""
+    # A prefix of its own: npm removes from a folder what it did not put there with the last command.
+    prefix = cache / "npm" / package.replace("/", "-")
+    prefix.mkdir(parents=True, exist_ok=True)
+    root = prefix / "node_modules" / package
+    declared = root / "package.json"
+    if not declared.is_file() or json.loads(declared.read_text("utf-8"))["version"] != version:
+        wanted = f"{package}@{version}"
+        run_tool(source, ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", wanted], prefix)
+    return root
+
+
 # --- Open Clip Art ----------------------------------------------------------------------------------------------------
 
 OPENCLIPART_FOLDERS = (
