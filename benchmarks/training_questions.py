@@ -1,6 +1,6 @@
 """The questions that yu45020/Waifu2x left open, and whether hard crops pay, answered by trainings of equal time.
 
-    python -m benchmarks.training_questions --data data/art --minutes 3 --write-docs
+    python -m benchmarks.training_questions --data data/art --minutes 12 --write-docs
 
 Each variant of ESPCN_7 x2 differs from the first in one thing. Its number of steps is what fits into the same time of
 the processor (not of the clock, so other work on the machine changes nothing), the learning rate's course included.
@@ -58,7 +58,12 @@ def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int)
         model=ModelSettings("espcn_7", {"scale": 2, **variant.model}),
         optim=OptimSettings(steps=steps, learning_rate=1e-3, warmup=min(50, steps // 4), decay=0.6, ema=0.99),
         data=DataSettings(
-            folder=data, patch=variant.patch, batch=variant.batch, mine=variant.mine, degradation="senga_clean"
+            folder=data,
+            patch=variant.patch,
+            batch=variant.batch,
+            mine=variant.mine,
+            degradation="senga_clean",
+            cache_gib=1.0,  # several runs in one process: the allocator hands back little of what each one had
         ),
         loss=LossSettings({variant.loss: 1.0}),
         run=RunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
@@ -131,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", default="data/art", help="the set to train on (default: %(default)s)")
     parser.add_argument("--runs", default="runs/questions", help="where the runs go (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=3.0, help="processor time of each run (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=12.0, help="processor time of each run (default: %(default)s)")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/training.md")
     args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
