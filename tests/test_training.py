@@ -192,6 +192,7 @@ def test_the_shipped_configs_are_valid(path):
         ("data.degradation={bicubic=0}", "data.degradation is {'bicubic': 0}; wanted a preset"),
         ("data.degradation={bicubic=-1.0}", "data.degradation is {'bicubic': -1.0}; wanted a preset"),
         ("data.mine=2.0", "data.mine is 2.0; wanted 0 to 1"),
+        ("data.recolour=-0.1", "data.recolour is -0.1; wanted 0 to 1"),
         ("data.mine_among=1", "data.mine_among is 1; wanted 2 or more"),
         ("data.val_share=1.0", "data.val_share is 1.0; wanted 0 or more, below 1"),
         ("data.workers=-1", "data.workers is -1; wanted 0 or more"),

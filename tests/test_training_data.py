@@ -13,7 +13,7 @@ from PIL import Image
 from senga.arch import SengaError
 from senga.training import data, preview
 from senga.training.damage import damaged, described, mixture
-from senga.training.data import PictureSet, batch, batches, content, cut, difficulty, validation_pairs
+from senga.training.data import PictureSet, batch, batches, content, cut, difficulty, recoloured, validation_pairs
 from senga.training.degradation import preset
 from senga.training.settings import DataSettings
 from senga.training.sheet import CAPTION, GAP
@@ -180,6 +180,36 @@ def test_mining_is_as_repeatable_as_all_else_and_takes_its_share(art):
     assert all(plainly or hard for plainly, hard in like)
     assert (True, False) in like
     assert (False, True) in like
+
+
+def test_recoloured_lines_keep_their_shape_and_take_any_colour():
+    black_line = np.full((20, 20, 3), 255, np.uint8)
+    black_line[9:11] = 0
+    made = [recoloured(black_line, np.random.default_rng(seed)) for seed in range(200)]
+    for crop in made:
+        line, ground = crop[9, 0], crop[0, 0]
+        assert (crop[9:11] == line).all()
+        assert (crop[:9] == ground).all()
+        assert (crop[11:] == ground).all()
+        assert (line != ground).any()
+    lines = np.stack([crop[9, 0] for crop in made])
+    assert ((lines == 0) | (lines == 255)).all(axis=1).any()  # pure colours
+    assert {tuple(line > 127) for line in lines} == {(r, g, b) for r in (0, 1) for g in (0, 1) for b in (0, 1)}
+    shades = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    for channel in recoloured(shades, np.random.default_rng(0))[0].astype(int).T:
+        steps = np.diff(channel)
+        assert (steps >= 0).all() or (steps <= 0).all()
+
+
+def test_lr_and_hr_are_recoloured_alike_in_their_share_of_the_patches(art):
+    pictures = PictureSet(art, 1.0)
+    plain, some = (DataSettings(patch=24, batch=16, degradation="senga_clean", recolour=p) for p in (0.0, 0.5))
+    (_, hr), (lr, recoloured_hr) = batch(pictures, plain, 2, 1, 0), batch(pictures, some, 2, 1, 0)
+    assert same(batch(pictures, some, 2, 1, 0), (lr, recoloured_hr))
+    kept = [torch.equal(a, b) for a, b in zip(hr, recoloured_hr, strict=True)]
+    assert 2 < sum(kept) < 14
+    reduced = torch.nn.functional.avg_pool2d(recoloured_hr, 2)
+    assert (lr - reduced).abs().mean() < 0.03
 
 
 def test_clear_parts_take_a_background():

@@ -117,6 +117,20 @@ def _reduced(crop: Image.Image, side: int) -> Image.Image:
     return crop if crop.width == side else crop.resize((side, side), Image.Resampling.LANCZOS)
 
 
+def recoloured(crop: Picture, rng: np.random.Generator) -> Picture:
+    """(H, W, 3) uint8 with its channels in a random order, each between two random levels instead of 0 and 255.
+
+    Black lines on white become lines of any colour on any other. Shuffled channels are the augmentation that Yoo et al.
+    2020 (arXiv 2004.00448) call RGB permutation.
+    """
+    order = rng.permutation(3)
+    # Half the levels are clipped to the ends: pure colours, which uniform draws would never meet. Of three draws the
+    # one of most contrast is taken, since lines that nearly vanish teach little.
+    low, high = max(rng.uniform(-0.5, 1.5, (3, 2, 3)).clip(0, 1), key=lambda ends: np.abs(ends[1] - ends[0]).sum())
+    table = np.rint(255 * low + np.arange(256)[:, None] * (high - low)).astype(np.uint8)
+    return table[crop[..., order], np.arange(3)]
+
+
 def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: np.random.Generator) -> Picture:
     """A source by its share, then any of its pictures; one that has gone bad since the set was looked at is passed."""
     by_source = pictures.sources(side)
@@ -144,6 +158,9 @@ def sample(
     among = settings.mine_among if mined else 1
     crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
     hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
+    # No draw where nothing is recoloured: the patches of older configs stay as they were.
+    if settings.recolour and rng.random() < settings.recolour:
+        hr = recoloured(hr, rng)
     lr = damaged(hr, settings.degradation, scale, rng)
     m = MARGIN
     return lr[m:-m, m:-m], hr[m * scale : -m * scale, m * scale : -m * scale]

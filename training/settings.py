@@ -49,6 +49,7 @@ class DataSettings:
     degradation: str | dict[str, float] = "senga_clean"  # preset or recipe.json that makes LR; or weights of several
     mine: float = 0.0  # share of the patches that are the hardest of mine_among crops of their picture
     mine_among: int = 4
+    recolour: float = 0.0  # share of the patches that get other colours: most line art is black, which nets then expect
     cache_gib: float = 4.0  # decoded pictures kept in memory
     workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
 
@@ -63,6 +64,7 @@ class DataSettings:
         check(_names_recipes(self.degradation), "data.degradation", self.degradation, RECIPES_WANTED)
         check(0 <= self.val_share < 1, "data.val_share", self.val_share, "0 or more, below 1")
         check(0 <= self.mine <= 1, "data.mine", self.mine, "0 to 1")
+        check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
         check(self.mine_among > 1, "data.mine_among", self.mine_among, "2 or more")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
