@@ -27,7 +27,7 @@ from .plan import Job, checked, pictures
 from .progress import BatchLine, ProgressLine, progress_line
 from .shared import shared_tagger
 from .upscale import FAILURES, as_image, default_workers, named, workers_fault
-from .values import convert, suggest
+from .values import convert, listed_model, suggest
 from .workflow import sockets
 
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
@@ -135,6 +135,7 @@ def load(model: str | None) -> TaggerModel:
         if not names:
             raise UsageError("no tagger was found in weights/; name a file with --model")
         model = DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
+    model = listed_model(model, names)
     path = host.tagger_path(model) if model in names else Path(model)
     if not path.is_file():
         raise UsageError(f"--model {model}: there is no tagger of that name and no such file; {suggest(model, names)}")

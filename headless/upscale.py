@@ -23,7 +23,7 @@ from .pictures import Frame, Picture, decode, read_picture, rounded_levels
 from .plan import Job, is_done, make_plan
 from .progress import BatchLine, ProgressLine, progress_line
 from .shared import shared_upscaler
-from .values import convert, suggest
+from .values import convert, listed_model, suggest
 from .workflow import Socket, sockets
 
 UPSCALER = "SengaUpscale"
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(fault)
     left = jobs if args.force else [job for job in jobs if not is_done(job)]
     if done := len(jobs) - len(left):
-        logger.info("%d of %d pictures are done already; --force does them again", done, len(jobs))
+        logger.info("%d of %d pictures are done already, by whatever model; --force does them again", done, len(jobs))
     if not left:
         return 0
     model = load(args.model)
@@ -137,6 +137,7 @@ def load(model: str | None) -> object:
         if not names:
             raise UsageError("no model was found in weights/; name a file with --model")
         model = names[0]
+    model = listed_model(model, names)
     if model in names:
         return shared_upscaler(host.upscale_model_path(model))
     path = Path(model)

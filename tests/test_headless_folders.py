@@ -93,7 +93,7 @@ def test_what_is_done_is_skipped_unless_forced_or_older(album: Path, capsys: pyt
     assert main(arguments) == OK
     out, err = capsys.readouterr()
     assert [Path(line) for line in out.splitlines()] == [Path("big/deep/b.png")]
-    assert err == "senga: 2 of 3 pictures are done already; --force does them again\n"
+    assert err == "senga: 2 of 3 pictures are done already, by whatever model; --force does them again\n"
     assert Path("big/a.png").read_bytes() == b"marked"
     assert main([*arguments, "--force"]) == OK
     assert Image.open("big/a.png").size == (10, 12)

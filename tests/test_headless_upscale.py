@@ -92,10 +92,11 @@ def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch)
     loaded: list[object] = []
     monkeypatch.setattr(upscale, "shared_upscaler", lambda path: loaded.append(path))
     monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
-    monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second"])
+    monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second.safetensors"])
     upscale.load(None)
+    upscale.load("second.safetensors")
     upscale.load("second")
-    assert loaded == ["first", "second"]
+    assert loaded == ["first", "second.safetensors", "second.safetensors"]
 
 
 def test_the_default_model_stands_first() -> None:

@@ -332,7 +332,7 @@ def test_several_processes_keep_the_order(tmp_path, monkeypatch):
         (["--peers", "spam"], "peer 'spam' is unknown"),
         (["--models", "no/such.safetensors"], "no such file"),
         (["--conditions", "clean", "--by-source", "q75"], "--by-source q75 is not among --conditions clean"),
-        (["--data", "no/such/folder", "--peers", "none"], "there is no manifest"),
+        (["--data", "no/such/folder", "--peers", "none"], "there is no such folder"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(change, message, tmp_path, capsys, caplog):

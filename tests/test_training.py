@@ -225,7 +225,9 @@ def test_an_unknown_loss_or_network_and_a_missing_set_are_named(tmp_path, art, c
     for override, words in (
         ("loss.weights={vgg=1}", "loss 'vgg' is unknown; it is one of l1, luma_mse"),
         ("model.architecture=espcn_9", "'espcn_9' is unknown"),
-        ("data.folder=nowhere", "there is no manifest"),
+        ('run.conditions=["cleen"]', "run.conditions is 'cleen'; did you mean 'clean'?"),
+        ("data.degradation=senga_blnd", "data.degradation is 'senga_blnd'; did you mean 'senga_blind'?"),
+        ("data.folder=nowhere", "data.folder nowhere: there is no such folder; name a folder of pictures"),
     ):
         caplog.clear()
         assert main(["train", "sr", str(path), "--set", override]) == 1

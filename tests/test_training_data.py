@@ -126,7 +126,7 @@ def test_a_recipe_may_be_a_file_and_what_is_none_is_named(tmp_path):
     assert json.loads(described(path.as_posix(), 4)[0][0])["steps"] == json.loads(recipe.to_json())["steps"]
     with pytest.raises(SengaError, match=r"nowhere\.json: cannot be read"):
         mixture("nowhere.json", 2)
-    with pytest.raises(SengaError, match="the preset 'senga_blnd' is unknown; did you mean 'senga_blind'"):
+    with pytest.raises(SengaError, match=r"data\.degradation is 'senga_blnd'; did you mean 'senga_blind'"):
         mixture({"bicubic": 1.0, "senga_blnd": 1.0}, 2)
 
 
@@ -299,7 +299,7 @@ def test_validation_knows_fixed_damages_from_mild_to_strong(art):
     assert errors == sorted(errors)
     assert errors[0] > 0.2
     assert validation_pairs(pictures, 1)[0][1].shape == (192, 192, 3)
-    with pytest.raises(SengaError, match="preset 'q74' is unknown"):
+    with pytest.raises(SengaError, match=r"run\.conditions is 'q74'; did you mean 'q75'"):
         validation_pairs(pictures, 2, degradation="q74")
 
 

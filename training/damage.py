@@ -1,6 +1,6 @@
 """How LR pictures are made: the recipes that settings and validation name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..arch import SengaError
-from .degradation import Recipe, degrade, preset
+from .degradation import Recipe, degrade, preset, preset_names
 from .degradation.params import pick
 from .picture_files import Picture
+from .settings import one_of
 
 HALVED: dict[str, Any] = {"step": "resize", "of": "final", "filter": "bicubic", "depth": "8bit"}  # exactly Pillow's
 JPEG: dict[str, Any] = {"step": "jpeg", "subsampling": "4:2:0"}
@@ -24,16 +25,28 @@ FIXED: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def read_recipe(name: str) -> Recipe:
-    """A preset by name, one of FIXED, or a recipe's JSON file. Raises SengaError for what is none of them."""
+def read_recipe(name: str, setting: str) -> Recipe:
+    """A preset by name, one of FIXED, or a recipe's JSON file.
+
+    Raises:
+        SengaError: it is none of them; tells in which `setting` it stands.
+    """
     if name in FIXED:
         return Recipe.from_data({"name": name, "steps": [HALVED, *FIXED[name]]}, name)
     if not name.endswith(".json"):
+        one_of(setting, name, (*FIXED, *preset_names()))
         return preset(name)
     try:
         return Recipe.from_json(Path(name).read_text(encoding="utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
-        raise SengaError(f"data.degradation {name}: cannot be read ({error}); wanted a recipe's JSON") from error
+        raise SengaError(f"{setting} {name}: cannot be read ({error}); wanted a recipe's JSON") from error
+
+
+def check_recipes(degradation: str | Mapping[str, float], conditions: Sequence[str]) -> None:
+    """Raises SengaError for what `data.degradation` or `run.conditions` name and is not there."""
+    mixture(degradation, 1)
+    for name in conditions:
+        read_recipe(name, "run.conditions")
 
 
 def mixture(degradation: str | Mapping[str, float], scale: int) -> tuple[tuple[Recipe, float], ...]:
@@ -47,7 +60,7 @@ def mixture(degradation: str | Mapping[str, float], scale: int) -> tuple[tuple[R
 
 @cache
 def _mixture(weights: tuple[tuple[str, float], ...], scale: int) -> tuple[tuple[Recipe, float], ...]:
-    return tuple((read_recipe(name).with_scale(scale), weight) for name, weight in weights)
+    return tuple((read_recipe(name, "data.degradation").with_scale(scale), weight) for name, weight in weights)
 
 
 def described(degradation: str | Mapping[str, float], scale: int) -> list[tuple[str, float]]:

@@ -272,7 +272,7 @@ def validation_pairs(
     Raises:
         SengaError: no validation picture is large enough, or the degradation is unknown.
     """
-    recipe = read_recipe(degradation).with_scale(scale)
+    recipe = read_recipe(degradation, "run.conditions").with_scale(scale)
     rows = [row for row in pictures.val if row.side >= VALIDATION_CROP]
     if not rows:
         raise SengaError(

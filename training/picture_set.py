@@ -80,8 +80,9 @@ class PictureSet:
             return self._with_manifest(manifest)
         members = list_folder(self.folder) if self.folder.is_dir() else []
         if not members:
+            found = "no manifest and no pictures are in it" if self.folder.is_dir() else "there is no such folder"
             raise SengaError(
-                f"{manifest}: there is no manifest, nor are there pictures in the folder; build the set with"
+                f"data.folder {self.folder}: {found}; name a folder of pictures, or build the set with"
                 f" python -m senga.training.build_dataset --out {self.folder}"
             )
         return self._without_manifest(survey_folder(members, self.folder / SURVEY), val_share)

@@ -81,9 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     try:
-        Image.fromarray(
-            np.ascontiguousarray(preview(read_settings(Settings, options.config, options.set), options.step))
-        ).save(options.out)
+        drawn = preview(read_settings(Settings, options.config, options.set), options.step)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(drawn)).save(options.out)
     except (SengaError, OSError) as error:
         logger.error("%s", error)
         return 1

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..arch import Provenance, SengaError, UpscaleModel, load_model
-from .damage import described
+from .damage import check_recipes, described
 from .data import MARGIN, PictureSet, batches, check_set, validation_pairs
 from .devices import make_fabric
 from .gan import GanStep, usm_sharpen
@@ -68,6 +68,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
+    check_recipes(settings.data.degradation, run.conditions)  # before every picture is looked at
     fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
     leads = fabric.is_global_zero  # of several processes one writes and validates
 
