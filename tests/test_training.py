@@ -225,12 +225,22 @@ def test_an_unknown_loss_or_network_and_a_missing_set_are_named(tmp_path, art, c
     for override, words in (
         ("loss.weights={vgg=1}", "loss 'vgg' is unknown; it is one of l1, luma_mse"),
         ("model.architecture=espcn_9", "'espcn_9' is unknown"),
-        ('run.conditions=["cleen"]', "run.conditions is 'cleen'; did you mean 'clean'?"),
-        ("data.degradation=senga_blnd", "data.degradation is 'senga_blnd'; did you mean 'senga_blind'?"),
-        ("data.folder=nowhere", "data.folder nowhere: there is no such folder; name a folder of pictures"),
+        ("data.folder=nowhere", "nowhere: there is no such folder; name a folder of pictures"),
     ):
         caplog.clear()
         assert main(["train", "sr", str(path), "--set", override]) == 1
+        assert words in caplog.text
+
+
+def test_recipes_that_are_not_there_are_named_before_any_picture_is_looked_at(tmp_path, art, caplog):
+    path = config(tmp_path, art)
+    for override, words in (
+        ('run.conditions=["cleen"]', "run.conditions is 'cleen'; did you mean 'clean'?"),
+        ("data.degradation=senga_blnd", "data.degradation is 'senga_blnd'; did you mean 'senga_blind'?"),
+        ("data.degradation=gone.json", "data.degradation gone.json: cannot be read"),
+    ):
+        caplog.clear()
+        assert main(["train", "sr", str(path), "--set", "data.folder=nowhere", "--set", override]) == 1
         assert words in caplog.text
 
 

@@ -42,9 +42,9 @@ def read_recipe(name: str, setting: str) -> Recipe:
         raise SengaError(f"{setting} {name}: cannot be read ({error}); wanted a recipe's JSON") from error
 
 
-def check_recipes(degradation: str | Mapping[str, float], conditions: Sequence[str]) -> None:
+def check_recipes(degradation: str | Mapping[str, float], conditions: Sequence[str], scale: int) -> None:
     """Raises SengaError for what `data.degradation` or `run.conditions` name and is not there."""
-    mixture(degradation, 1)
+    mixture(degradation, scale)
     for name in conditions:
         read_recipe(name, "run.conditions")
 

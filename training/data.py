@@ -266,8 +266,8 @@ def validation_pairs(
 
     Args:
         crops: above 0 takes that many, spread evenly over the set's order.
-        degradation: "clean" (Pillow's bicubic alone), "q95", "q75", "q50" (one JPEG, 4:2:0, after it), "twice" (80,
-            then 70 off the grid), a preset, or a recipe's JSON file. Its draws are seeded by the crop's pixels.
+        degradation: "clean" (Pillow's bicubic alone), "q95", "q75", "q50" (one JPEG, 4:2:0, after it), "twice" (75,
+            then 60 off the grid), a preset, or a recipe's JSON file. Its draws are seeded by the crop's pixels.
 
     Raises:
         SengaError: no validation picture is large enough, or the degradation is unknown.

@@ -82,7 +82,7 @@ class PictureSet:
         if not members:
             found = "no manifest and no pictures are in it" if self.folder.is_dir() else "there is no such folder"
             raise SengaError(
-                f"data.folder {self.folder}: {found}; name a folder of pictures, or build the set with"
+                f"{self.folder}: {found}; name a folder of pictures, or build the set with"
                 f" python -m senga.training.build_dataset --out {self.folder}"
             )
         return self._without_manifest(survey_folder(members, self.folder / SURVEY), val_share)

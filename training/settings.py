@@ -64,8 +64,8 @@ class DataSettings:
         check(_names_recipes(self.degradation), "data.degradation", self.degradation, RECIPES_WANTED)
         check(0 <= self.val_share < 1, "data.val_share", self.val_share, "0 or more, below 1")
         check(0 <= self.mine <= 1, "data.mine", self.mine, "0 to 1")
-        check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
         check(self.mine_among > 1, "data.mine_among", self.mine_among, "2 or more")
+        check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
 

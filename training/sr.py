@@ -68,7 +68,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
-    check_recipes(settings.data.degradation, run.conditions)  # before every picture is looked at
+    check_recipes(settings.data.degradation, run.conditions, scale)  # before every picture is looked at
     fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
     leads = fabric.is_global_zero  # of several processes one writes and validates
 
