@@ -1,14 +1,14 @@
 """Networks, their files, tags, and seam-free upscaling: needs torch, einops, numpy and safetensors, and no ComfyUI.
 
 model = senga.arch.load_model("weights/senga_rrdb_6b_x2.safetensors")
-large = senga.arch.upscale(model, image)  # (B, H, W, C) float32 in [0, 1]
+large = senga.arch.upscaling(model, image)  # (B, H, W, C) float32 in [0, 1]
 """
 
 from .errors import SengaError, Stopped
-from .model import Header, Provenance, UpscaleModel
 from .preprocessing import Preprocessing, preprocess
 from .tagger import TaggerModel
-from .upscale import upscale
+from .upscaler import Header, Provenance, UpscaleModel
+from .upscaling import upscale
 from .vocabulary import TagVocabulary
 from .weights import load_model, load_tagger, load_upscaler, read_header, save_model
 

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from .errors import SengaError
 from .memory import BYTES_PER_FLOAT
-from .model import Header, Provenance, as_table
 from .precision import autocast
 from .preprocessing import Preprocessing, preprocess
 from .registry import architecture, make_config
+from .upscaler import Header, Provenance, as_table
 from .vocabulary import TagVocabulary
 
 UNKNOWN = Provenance()

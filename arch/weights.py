@@ -15,11 +15,11 @@ from torch import Tensor
 
 from . import foreign_taggers
 from .errors import SengaError
-from .foreign import recognise, rename
-from .model import Header, Provenance, UpscaleModel, as_table
+from .foreign_upscalers import recognise, rename
 from .preprocessing import Preprocessing
 from .registry import architecture, make_config
 from .tagger import TaggerModel
+from .upscaler import Header, Provenance, UpscaleModel, as_table
 from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from senga.training.danbooru import read_danbooru
-from senga.training.tagger_database import open_database
-from senga.training.tagger_index import choose_vocabulary, number
-from senga.training.tagger_settings import DataSettings
+from senga.training.tagger.danbooru import read_danbooru
+from senga.training.tagger.database import open_database
+from senga.training.tagger.index import choose_vocabulary, number
+from senga.training.tagger.settings import DataSettings
 
 log = logging.getLogger("senga")
 

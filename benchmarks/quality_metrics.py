@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from senga.arch import SengaError
 from senga.arch.image import to_bchw
-from senga.training.metrics import colour_shift, luma, psnr_y, ssim_y, ssimulacra2
+from senga.training.sr.metrics import colour_shift, luma, psnr_y, ssim_y, ssimulacra2
 from torch import Tensor
 
 Picture = NDArray[np.uint8]  # (H, W, 3)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from senga.arch import SengaError
-from senga.training.data import PictureSet, validation_pairs
 from senga.training.degradation.codecs import jpeg
 from senga.training.degradation.colour import from_levels, to_levels
+from senga.training.sr.patches import PictureSet, validation_pairs
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 

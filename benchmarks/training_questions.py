@@ -18,11 +18,18 @@ from typing import Any, NamedTuple
 import torch
 from senga.arch import UpscaleModel, read_header
 from senga.arch.precision import autocast, pick_precision
-from senga.training.data import PictureSet, batch
-from senga.training.losses import make_loss
-from senga.training.optim import Average, make_optimisers
-from senga.training.settings import DataSettings, LossSettings, ModelSettings, OptimSettings, RunSettings, Settings
-from senga.training.sr import train
+from senga.training.run.optim import Average, make_optimisers
+from senga.training.sr.losses import make_loss
+from senga.training.sr.patches import PictureSet, batch
+from senga.training.sr.settings import (
+    DataSettings,
+    LossSettings,
+    ModelSettings,
+    OptimSettings,
+    RunSettings,
+    Settings,
+)
+from senga.training.sr.train import train
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "training.md"
 BEGIN, END = "<!-- made by python -m benchmarks.training_questions -->", "<!-- end -->"

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from . import degrade, models, run, tag, train, upscale
+from .commands import degrade, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..arch import upscale
 from ..arch.image import apply_mask, take_mask
 from ..arch.precision import PRECISIONS
-from ..arch.upscale import LARGEST_SIDE, fit_size, memory_wanted
+from ..arch.upscaling import LARGEST_SIDE, fit_size, memory_wanted
 from . import host
 
 

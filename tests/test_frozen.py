@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import senga.arch
+from repository import ROOT
 from senga.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # id: (required inputs, optional inputs, outputs), each in the order that links and widget values are saved in.
 NODES = {
@@ -63,7 +62,7 @@ NODES = {
 
 SIGNATURES = {
     "load_model": "(path: str | pathlib.Path)",
-    "save_model": "(path: str | pathlib.Path, model: senga.arch.model.UpscaleModel | senga.arch.tagger.TaggerModel)",
+    "save_model": "(path: str | pathlib.Path, model: senga.arch.upscaler.UpscaleModel | senga.arch.tagger.TaggerModel)",
     "load_upscaler": "(path: str | pathlib.Path)",
     "load_tagger": "(path: str | pathlib.Path, *, vocabulary: senga.arch.vocabulary.TagVocabulary | None = None,"
     " preprocessing: senga.arch.preprocessing.Preprocessing | None = None, **hyperparameters: Any)",

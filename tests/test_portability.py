@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(path for folder in ("arch", "nodes", "headless", "training") for path in (ROOT / folder).rglob("*.py"))
 
 # Modules that Windows lacks.

@@ -3,9 +3,9 @@
 from collections.abc import Generator, Iterator
 
 import pytest
-from client import Client
-from install import install
-from server import REPOSITORY, Server, running
+from comfy_client import Client
+from comfy_install import install
+from comfy_server import REPOSITORY, Server, running
 
 _servers: list[Server] = []  # the one that runs, for the report of a failure
 

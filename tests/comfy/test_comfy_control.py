@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from client import Client, RefusedError, Run, Workflow
-from samples import drawing, node, save, save_rrdb, upscale
-from server import Server
+from comfy_client import Client, RefusedError, Run, Workflow
+from comfy_samples import drawing, node, save, save_rrdb, upscale
+from comfy_server import Server
 
 pytestmark = pytest.mark.comfy
 

@@ -1,9 +1,9 @@
 """ComfyUI sees our nodes as they are meant to be seen."""
 
 import pytest
-from client import Client, Json
+from comfy_client import Client, Json
+from comfy_server import REPOSITORY
 from senga.arch import read_header
-from server import REPOSITORY
 
 pytestmark = pytest.mark.comfy
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from client import Client, Workflow
+from comfy_client import Client, Workflow
+from comfy_samples import assert_same_picture, drawing, node, save, save_rrdb, upscale
+from comfy_server import REPOSITORY, Server
 from PIL import Image
-from samples import assert_same_picture, drawing, node, save, save_rrdb, upscale
 from senga.headless.cli import main
-from server import REPOSITORY, Server
 
 pytestmark = pytest.mark.comfy
 

@@ -4,20 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-import headless_docs
+import docs_examples
 import numpy as np
 import pytest
-from client import Client
+from comfy_client import Client
+from comfy_samples import assert_same_picture, drawing, node, save, upscale
+from comfy_server import REPOSITORY, Server
 from PIL import Image
-from samples import assert_same_picture, drawing, node, save, upscale
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.progress import ProgressLine
 from senga.nodes import host
-from server import REPOSITORY, Server
 
 pytestmark = pytest.mark.comfy
 
-SAVED = REPOSITORY / "tests" / "editor"
+SAVED = REPOSITORY / "tests" / "headless" / "workflow" / "editor"
 
 
 @pytest.fixture
@@ -176,11 +176,11 @@ def test_the_example_of_the_page_about_the_shell(
     folder = tmp_path / "page"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    headless_docs.folder_of_the_page(folder)
-    examples = [example for example in headless_docs.EXAMPLES if example.command.startswith("senga run upscale.json")]
+    docs_examples.folder_of_the_page(folder)
+    examples = [example for example in docs_examples.EXAMPLES if example.command.startswith("senga run upscale.json")]
     assert sum("--server" in example.command for example in examples) == 1
     for example in examples:
-        headless_docs.run_example(example, capsys, **{"http://127.0.0.1:8188": url})
+        docs_examples.run_example(example, capsys, **{"http://127.0.0.1:8188": url})
 
 
 def test_the_example_stands_in_the_template_browser(client: Client) -> None:

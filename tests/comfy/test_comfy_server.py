@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from client import Client
+from comfy_client import Client
 from PIL import Image
 
 pytestmark = pytest.mark.comfy

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from client import Client, Json, RefusedError
+from comfy_client import Client, Json, RefusedError
+from comfy_samples import drawing, node
+from comfy_server import REPOSITORY, Server
 from PIL import Image
-from samples import drawing, node
+from sample_taggers import known_tagger, small_tagger
 from senga.arch import save_model
 from senga.headless.cli import OK, main
-from server import REPOSITORY, Server
-from tagger_made import known_tagger, small_tagger
 
 pytestmark = pytest.mark.comfy
 

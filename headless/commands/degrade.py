@@ -1,0 +1,145 @@
+"""`senga degrade IN... -o OUT`: pictures damaged by a preset, a recipe or a report, alpha kept, as 8-bit PNG."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...nodes import NODE_CLASS_MAPPINGS
+from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
+from ..errors import SengaError, UsageError
+from ..files.pictures import Frame, read_frames, rounded_levels, write_png
+from ..files.plan import Job, make_plan
+from ..files.sheet import draw_sheet
+from ..log import logger
+from ..progress import ProgressLine, progress_line
+from ..workflow.graph import sockets
+from ..workflow.values import convert
+from .upscale import named
+
+DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
+# Options that are inputs of the node: what converts their text, and their name in the help.
+NODE_OPTIONS: dict[str, tuple[type, str]] = {"seed": (int, "N"), "scale": (float, "S"), "strength": (float, "0-1")}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pictures", nargs="*", metavar="IN", help="pictures, folders of them, patterns like '*.png'")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="a .png, or a folder; with several IN always a folder. A file is replaced"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(preset_names())}; else {DEFAULT_PRESET}")
+    what.add_argument("--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON")
+    declared = sockets(NODE_CLASS_MAPPINGS["SengaDegradeImage"])
+    for name, (kind, metavar) in NODE_OPTIONS.items():
+        tooltip = str(declared[name].options["tooltip"]).replace("%", "%%")
+        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=tooltip)
+    parser.add_argument("--report", action="store_true", help="write what was done beside each picture, as NAME.json")
+    parser.add_argument(
+        "--sheet", nargs=2, type=Path, metavar=("IN", "OUT.png"), help="draw one picture under every preset instead"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    recipe = what_to_do(args)
+    seed = args.seed or 0
+    if args.sheet is not None:
+        return _sheet(args, seed)
+    if not args.pictures or args.output is None:
+        raise UsageError("name pictures or folders, and with -o where the results go; or use --sheet IN OUT.png")
+    jobs = plan(args.pictures, args.output)
+    failed = False
+    with progress_line() as line:
+        for index, job in enumerate(jobs):
+            try:
+                degrade_file(job.source, job.target, recipe, seed, index, args.report, line)
+            except (SengaError, OSError, RuntimeError, MemoryError) as error:
+                logger.error("%s", named(job.source, error))
+                failed = True
+    return int(failed)
+
+
+def what_to_do(args: argparse.Namespace) -> Recipe | Report:
+    """The preset or the file's recipe at the scale and strength given. Raises UsageError for what does not fit."""
+    _check_options(args)
+    try:
+        found = _read(args.recipe) if args.recipe else preset(args.preset or DEFAULT_PRESET)
+        if isinstance(found, Report):
+            given = [f"--{name}" for name in NODE_OPTIONS if getattr(args, name) is not None]
+            if given:
+                raise UsageError(
+                    f"--recipe {args.recipe}: this is a report, replayed as it is; leave out {', '.join(given)}"
+                )
+            for difference in found.differences():
+                logger.warning("%s: made with other versions (%s): the bits may differ", args.recipe, difference)
+            return found
+        scale = args.scale or (found.scale if args.recipe else DEFAULT_SCALE)
+        return found.with_scale(scale).weakened(1.0 if args.strength is None else args.strength)
+    except SengaError as error:
+        raise UsageError(str(error)) from error
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    declared = sockets(NODE_CLASS_MAPPINGS["SengaDegradeImage"])
+    checked = {
+        name: convert(declared[name], getattr(args, name)) for name in NODE_OPTIONS if getattr(args, name) is not None
+    }
+    faults = [f"--{name}: {fault}" for name, (_, fault) in checked.items() if fault]
+    if faults:
+        raise UsageError("\n".join(faults))
+
+
+def _read(path: Path) -> Recipe | Report:
+    try:
+        return read_document(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise UsageError(
+            f"--recipe {path}: the file cannot be read ({error.strerror}); name a recipe's JSON"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--recipe {path}: this is no text; name a recipe's JSON") from error
+
+
+def plan(pictures: list[str], output: str) -> list[Job]:
+    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results that are no PNG."""
+    jobs = make_plan(pictures, output, None)
+    if jobs[0].format != "png":
+        raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
+    return sorted(jobs, key=lambda job: job.source.as_posix())
+
+
+def degrade_file(
+    source: Path, target: Path, recipe: Recipe | Report, seed: int, index: int, report: bool, line: ProgressLine
+) -> None:
+    """Read, degrade and write one picture, and its report if asked. Raises SengaError or OSError."""
+    line.start(source.name)
+    frames = read_frames(source)
+    if len(frames) > 1:
+        logger.warning("%s: it has %d frames; only the first is degraded (a workflow takes all)", source, len(frames))
+    result, done = degrade(as_colour(frames[0]), recipe, seed=seed, index=index)
+    write_png(target, rounded_levels(torch.from_numpy(result)))
+    if report:
+        target.with_suffix(".json").write_text(done.to_json() + "\n", encoding="utf-8")
+    line.result(str(target))
+
+
+def as_colour(frame: Frame) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    """(H, W, 3), or 4 with alpha; grey becomes colour, since many damages are coloured."""
+    parts = [frame.rgb] if frame.alpha is None else [frame.rgb, frame.alpha[:, :, None]]
+    return torch.cat(parts, dim=2).numpy()
+
+
+def _sheet(args: argparse.Namespace, seed: int) -> int:
+    source, target = args.sheet
+    if args.pictures or args.output or args.recipe or args.preset or args.report:
+        raise UsageError(
+            "--sheet draws one picture under every preset; give it alone, with --seed, --scale, --strength"
+        )
+    if target.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {target}: the sheet is written as PNG; end the name in .png")
+    strength = 1.0 if args.strength is None else args.strength
+    picture = as_colour(read_frames(source)[0])
+    write_png(target, draw_sheet(picture, seed=seed, scale=args.scale or DEFAULT_SCALE, strength=strength))
+    print(target)  # noqa: T201
+    return 0

@@ -1,0 +1,121 @@
+"""`senga models`: what the load nodes' lists offer, from the files' headers alone."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...arch import Header, read_header
+from ...nodes import host
+from ..errors import SengaError, UsageError, one_line
+
+COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
+NUMBERS = ("SCALE", "SIZE")  # aligned to the right
+UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the list: its header, or the reason why there is none."""
+
+    name: str
+    path: Path
+    size: int | None  # bytes
+    header: Header | None
+    error: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_models_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, with hyperparameters and metrics")
+
+
+def run(args: argparse.Namespace) -> int:
+    use_models_dirs(args.models_dir)
+    found = entries()
+    text = json.dumps([as_json(entry) for entry in found], indent=2) if args.json else as_table(found)
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def add_models_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models-dir",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="D",
+        help="a folder with more models, besides Senga's own weights/ (may be repeated)",
+    )
+
+
+def use_models_dirs(folders: list[Path]) -> None:
+    """Have the nodes look into these folders too. Raises UsageError for one that does not exist."""
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise UsageError("\n".join(f"--models-dir {folder}: there is no such folder" for folder in missing))
+    host.standalone.model_dirs = list(folders)
+
+
+def entries() -> list[Entry]:
+    upscalers = [_entry(name, host.upscale_model_path) for name in host.upscale_model_names()]
+    return upscalers + [_entry(name, host.tagger_path) for name in host.tagger_names()]
+
+
+def _entry(name: str, find: Callable[[str], Path]) -> Entry:
+    path, size = Path(name), None
+    try:
+        path = find(name)
+        size = path.stat().st_size
+        return Entry(name, path, size, read_header(path))
+    except (SengaError, OSError) as error:
+        return Entry(name, path, size, None, one_line(error))
+
+
+def as_table(found: list[Entry]) -> str:
+    """Columns as wide as their longest cell; a file that cannot be read has its reason behind its name."""
+    rows = [COLUMNS, *(_cells(entry) for entry in found)]
+    whole = [row for row in rows if len(row) == len(COLUMNS)]
+    widths = [max(len(row[i]) for row in whole) for i in range(len(COLUMNS))]
+    widths[0] = max(len(row[0]) for row in rows)
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    if entry.header is None:
+        return entry.name, f"unreadable: {entry.error}"
+    header = entry.header
+    scale = f"x{header.scale}" if header.scale else "-"
+    licences = ", ".join(header.provenance.licences) or "unknown"
+    return entry.name, header.architecture, scale, readable_size(entry.size or 0), licences
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    numbers = [name in NUMBERS for name in COLUMNS]
+    cells = zip(row, widths, numbers, strict=False)
+    return "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in cells).rstrip()
+
+
+def readable_size(size: int) -> str:
+    """`1536` -> `1.5 KiB`."""
+    for factor, unit in UNITS:
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"
+
+
+def as_json(entry: Entry) -> dict[str, object]:
+    shared: dict[str, object] = {"name": entry.name, "path": str(entry.path), "bytes": entry.size}
+    if entry.header is None:
+        return {**shared, "error": entry.error}
+    header = entry.header
+    return {
+        **shared,
+        "architecture": header.architecture,
+        "hyperparameters": header.hyperparameters,
+        "scale": header.scale,
+        **({} if header.vocabulary is None else {"tags": len(header.vocabulary)}),
+        "licences": list(header.provenance.licences),
+        "metrics": header.provenance.metrics,
+    }

@@ -1,0 +1,70 @@
+"""`senga run WORKFLOW.json`: a workflow without ComfyUI, or with --server on a running one.
+
+Prints the path of every saved file, the text of every PreviewAny, and tags that no other node takes.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from ..errors import UsageError
+from ..log import logger
+from ..progress import progress_line
+from ..server.run import run_on_server
+from ..workflow.core_files import Folders
+from ..workflow.core_nodes import TITLES, all_nodes
+from ..workflow.execute import Ui, execute
+from ..workflow.graph import Workflow, goes_on, label
+from ..workflow.overrides import apply_settings
+from ..workflow.read import read_workflow
+from ..workflow.validate import validate
+from .models import add_models_dir, use_models_dirs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="as ComfyUI saves or exports it")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NODE.INPUT=VALUE",
+        help="change an input; NODE is a node's id, or its title or class where only one has it (may be repeated)",
+    )
+    parser.add_argument("--input-dir", type=Path, default=Path("input"), metavar="D", help="default: ./input")
+    parser.add_argument("--output-dir", type=Path, default=Path("output"), metavar="D", help="default: ./output")
+    parser.add_argument("--server", metavar="URL", help="a running ComfyUI that does the work: http://127.0.0.1:8188")
+    add_models_dir(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.server is not None:
+        if args.models_dir:
+            raise UsageError("--models-dir: a server has models of its own; leave it out, or leave out --server")
+        run_on_server(args.server, args.workflow, args.settings, args.input_dir, args.output_dir)
+        return 0
+    use_models_dirs(args.models_dir)
+    with tempfile.TemporaryDirectory(prefix="senga_") as temp:
+        folders = Folders(args.input_dir, args.output_dir, Path(temp))
+        nodes = all_nodes(folders)
+        read = read_workflow(args.workflow, nodes, TITLES)
+        changed = Workflow(apply_settings(read.prompt, args.settings, nodes), read.extra_pnginfo)
+        workflow = validate(changed, nodes, source=str(args.workflow))
+        with progress_line() as line:
+
+            def show(node_id: str, ui: Ui) -> None:
+                for text in results(ui, folders, texts=not goes_on(workflow.prompt, node_id)):
+                    line.result(text)
+                if any(image["type"] == "temp" for image in ui.get("images", [])):
+                    where = label(workflow.prompt, node_id)
+                    logger.info("node %s: a preview is not kept; use SaveImage to have a file", where)
+
+            execute(workflow, nodes, on_start=line.start, on_result=show)
+    return 0
+
+
+def results(ui: Ui, folders: Folders, *, texts: bool = True) -> list[str]:
+    """What a node's `ui` result says to the user: paths of saved files, and texts unless other nodes show them."""
+    saved = [file for key in ("images", "captions") for file in ui.get(key, []) if file["type"] == "output"]
+    paths = [str(folders.output / file["subfolder"] / file["filename"]) for file in saved]
+    return [*paths, *(str(text) for text in ui.get("text", []) if texts)]

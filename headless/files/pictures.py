@@ -1,0 +1,141 @@
+"""Pictures on disk. Each is read and written here, for the commands and for LoadImage and SaveImage alike.
+
+A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, H, W, C) for several.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageError
+from torch import Tensor
+
+from ...nodes.saving import replacing, truncated_levels, write_png
+from ..errors import SengaError, one_line
+
+GREY_MODES = ("1", "L", "I", "F")
+# Formats whose further frames are other views of the same shot (a depth map, a thumbnail), not an animation.
+FIRST_FRAME_ONLY = ("MPO",)
+# Formats whose pages are an animation. The pages of others (TIFF, ICO) are pictures of their own.
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+
+__all__ = [
+    "Frame",
+    "Picture",
+    "decode",
+    "read_frames",
+    "read_picture",
+    "replacing",
+    "rounded_levels",
+    "truncated_levels",
+    "write_png",
+]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a file holds: upright pages, each the whole canvas with what the frame before left standing."""
+
+    pages: list[Image.Image]
+    durations: list[float]  # milliseconds for each page of an animation; empty for a still picture
+    plays: int  # how often the animation runs; 0 is for ever
+    profile: bytes | None  # ICC
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded, upright frame of a picture file.
+
+    `own_alpha` is False where the transparency is only a colour key (a PNG's tRNS chunk on grey or RGB), which
+    LoadImage does not see and `senga upscale` keeps.
+    """
+
+    grey: Tensor | None  # (H, W), where the file holds one channel
+    rgb: Tensor  # (H, W, 3)
+    alpha: Tensor | None  # (H, W), 1 is opaque
+    own_alpha: bool
+
+
+def read_frames(path: Path) -> list[Frame]:
+    """All frames of a picture file that have the size of the first, as ComfyUI loads them.
+
+    Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
+    """
+    return [decode(page) for page in read_picture(path).pages]
+
+
+def read_picture(path: Path) -> Picture:
+    """The same as upright pages that are not decoded to floats yet, with the timing of an animation.
+
+    Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise SengaError(f"{path}: the file {what}; name a picture file")
+    if path.stat().st_size == 0:
+        raise SengaError(f"{path}: the file is empty (0 bytes) where a picture was expected; fetch or save it again")
+    try:
+        with _open(path) as picture:
+            return _pages(picture)
+    except UnidentifiedImageError as error:
+        raise SengaError(f"{path}: this is no picture that Pillow can read; give a PNG, JPEG or WebP file") from error
+    except Exception as error:  # Pillow's readers raise whatever their parsing runs into: SyntaxError, struct.error...
+        raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
+
+
+def _pages(picture: Image.Image) -> Picture:
+    kind, profile = str(picture.format), picture.info.get("icc_profile")
+    pages: list[Image.Image] = []
+    durations: list[float] = []
+    for page in ImageSequence.Iterator(picture):
+        upright = ImageOps.exif_transpose(page)  # a copy; WebP knows a frame's duration only once it is decoded
+        if not pages or upright.size == pages[0].size:
+            pages.append(upright)
+            durations.append(float(page.info.get("duration", 0)))
+        if kind in FIRST_FRAME_ONLY:
+            break
+    if picture.info.get("default_image") and len(pages) > 1:
+        del pages[0], durations[0]  # what programs show that know no animated PNG
+    plays = int(picture.info.get("loop", 0))
+    if kind == "GIF":  # it counts the repeats, and plays once where it says nothing
+        plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
+    animated = kind in ANIMATED and len(pages) > 1
+    return Picture(pages, durations if animated else [], plays, profile)
+
+
+def _open(path: Path) -> Image.Image:
+    """Open tolerantly, decode strictly: a bad text or profile chunk is forgiven, missing pixels are not."""
+    try:
+        return Image.open(path)
+    except (OSError, ValueError):
+        before = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = True
+        try:
+            return Image.open(path)
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def decode(page: Image.Image) -> Frame:
+    if page.mode == "I" or page.mode.startswith("I;16"):
+        # 16-bit grey. Pillow's own conversion would clip every level above 255 to white.
+        grey = torch.from_numpy(np.asarray(page).astype(np.float32) / 65535).clamp(0, 1)
+        return Frame(grey, grey[..., None].expand(-1, -1, 3), None, False)
+    alpha = None
+    own_alpha = "A" in page.getbands() or (page.mode == "P" and "transparency" in page.info)
+    if page.has_transparency_data:
+        page = page.convert("RGBA")
+        alpha = _levels(page.getchannel("A"))
+    grey = _levels(page.convert("L")) if page.mode in GREY_MODES else None
+    return Frame(grey, _levels(page.convert("RGB")), alpha, own_alpha)
+
+
+def _levels(page: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(page).astype(np.float32) / 255.0)
+
+
+def rounded_levels(image: Tensor) -> NDArray[np.uint8]:
+    """(H, W, C) float in [0, 1] to the nearest of 256 levels."""
+    return (image.float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()

@@ -1,0 +1,184 @@
+"""`senga run --server URL`: the same workflow on a running ComfyUI."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import NodeError, SengaError, UsageError
+from ..files.pictures import replacing
+from ..log import logger
+from ..progress import ProgressLine, progress_line
+from ..workflow.graph import NodeClasses, Prompt, Workflow, goes_on, label, sockets
+from ..workflow.overrides import apply_settings
+from ..workflow.read import read_workflow
+from ..workflow.validate import Fault
+from ..workflow.widgets import UPLOADS
+from .client import RefusedError, Server
+from .definitions import classes_of, titles_of
+from .websocket import WebSocket
+
+LISTEN = 1.0  # seconds: how soon Ctrl-C is seen on Windows, where a waiting socket is deaf to it
+LOST = 5  # so many looks at a queue that does not hold the workflow, and no history of it: the server has lost it
+ENDS = ("execution_success", "execution_error", "execution_interrupted")
+
+
+def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, output_dir: Path) -> None:
+    """Upload inputs, queue, show progress, fetch outputs. Prints what a run without a server prints.
+
+    Raises UsageError for faults of the workflow, the server's own among them, NodeError where a node fails, SengaError
+    where the server does not answer. Ctrl-C interrupts the run on the server.
+    """
+    server = Server(url)
+    info = server.object_info()
+    nodes = classes_of(info)
+    read = read_workflow(path, nodes, titles_of(info))
+    workflow = Workflow(apply_settings(read.prompt, settings, nodes), read.extra_pnginfo)
+    with progress_line() as line, server.events() as events:
+        line.start("uploading")
+        prompt = upload_inputs(server, workflow.prompt, nodes, input_dir)
+        try:
+            prompt_id = server.submit(prompt, workflow.extra_pnginfo)
+        except RefusedError as error:
+            raise UsageError("\n".join(f"{path}: {fault}" for fault in faults(error, prompt))) from error
+        try:
+            line.start("waiting")
+            entry = wait(server, events, prompt_id, prompt, line)
+        except KeyboardInterrupt:
+            try:
+                server.cancel(prompt_id)
+            except SengaError as error:
+                logger.warning("%s", error)
+            raise
+        for node_id, ui in entry.get("outputs", {}).items():
+            for text in fetch(server, ui, output_dir, texts=not goes_on(prompt, node_id)):
+                line.result(text)
+            if any(file.get("type") == "temp" for file in _files(ui)):
+                logger.info("node %s: a preview is not kept; use SaveImage to have a file", _label(prompt, node_id))
+
+
+def upload_inputs(server: Server, prompt: Prompt, nodes: NodeClasses, folder: Path) -> Prompt:
+    """The prompt with every file of `folder` that an upload field names sent to the server.
+
+    What does not lie in `folder` is left to the server, which may have it.
+    """
+    sent: dict[str, str] = {}
+    changed = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
+    for node in changed.values():
+        declared = sockets(nodes[node["class_type"]]) if node["class_type"] in nodes else {}
+        for name, value in node["inputs"].items():
+            takes_files = name in declared and any(declared[name].options.get(key) for key in UPLOADS)
+            if not takes_files or not isinstance(value, str) or re.search(r"\[(output|temp)\]$", value):
+                continue
+            local = value.removesuffix("[input]").rstrip(" ")
+            if (folder / local).is_file():
+                if local not in sent:
+                    below = PurePosixPath(local.replace("\\", "/")).parent.as_posix()
+                    sent[local] = server.upload(folder / local, "" if below == "." else below)
+                node["inputs"][name] = sent[local]
+    return changed
+
+
+def faults(error: RefusedError, prompt: Prompt) -> list[str]:
+    """What the server finds wrong with a workflow, in the words of our own check: one line a fault."""
+    body = error.body if isinstance(error.body, dict) else {}
+    found: list[str] = []
+    for node_id, node in (body.get("node_errors") or {}).items():
+        for fault in node.get("errors", []):
+            name = str((fault.get("extra_info") or {}).get("input_name") or "")
+            found.append(str(Fault(_label(prompt, node_id), name, _message(fault, name))))
+    if not found and isinstance(body.get("error"), dict):
+        found.append(str(Fault("", "", _message(body["error"], ""))))
+    return found or [str(error)]
+
+
+def _message(fault: Mapping[str, Any], name: str) -> str:
+    message, details = " ".join(str(fault.get("message", "")).split()), " ".join(str(fault.get("details", "")).split())
+    return f"{message} ({details})" if details and details not in (name, message) else message
+
+
+def wait(server: Server, events: WebSocket, prompt_id: str, prompt: Prompt, line: ProgressLine) -> dict[str, Any]:
+    """Show progress until the workflow has ended; returns its history. Raises NodeError where a node failed."""
+    lost = 0
+    heard: WebSocket | None = events
+    while True:
+        event: Mapping[str, Any] | None = None
+        if heard is None:
+            time.sleep(LISTEN)
+        else:
+            try:
+                event = heard.receive(LISTEN)
+            except OSError as error:
+                logger.warning("the server's messages have stopped (%s); the rest goes on without progress", error)
+                heard = None
+        if event is not None:
+            data = event.get("data") or {}
+            mine = data.get("prompt_id") == prompt_id
+            if mine:
+                _show(event["type"], data, prompt, line)
+            if not mine or not _is_end(event["type"], data):
+                continue
+        if (entry := server.history(prompt_id)) is not None:
+            _raise_failure(entry, prompt)
+            return entry
+        lost = 0 if server.is_queued(prompt_id) else lost + 1
+        if lost >= LOST:
+            raise SengaError(f"--server {server.url.geturl()}: the workflow is gone from its queue; run it again")
+
+
+def _is_end(kind: str, data: Mapping[str, Any]) -> bool:
+    return kind in ENDS or (kind == "executing" and data.get("node") is None)  # which is how old versions end
+
+
+def _show(kind: str, data: Mapping[str, Any], prompt: Prompt, line: ProgressLine) -> None:
+    if kind == "executing" and data.get("node") is not None:
+        line.start(_label(prompt, str(data.get("display_node") or data["node"])))
+    elif kind == "progress" and data.get("max"):
+        line.part(int(data["value"]), int(data["max"]))
+
+
+def _raise_failure(entry: Mapping[str, Any], prompt: Prompt) -> None:
+    messages = dict((entry.get("status") or {}).get("messages", []))
+    if (error := messages.get("execution_error")) is not None:
+        kind = str(error.get("exception_type", "")).rpartition(".")[2]
+        message = " ".join(str(error.get("exception_message", "")).split())
+        prefix = "" if kind in ("", "ValueError", "SengaError") else f"{kind}: "
+        raise NodeError(f"node {_label(prompt, str(error.get('node_id')))}: {prefix}{message}")
+    if "execution_interrupted" in messages:
+        raise SengaError("the run was interrupted on the server; queue it again")
+
+
+def fetch(server: Server, ui: Mapping[str, Any], folder: Path, *, texts: bool = True) -> Iterator[str]:
+    """Store the files of a node's result below `folder`; gives their paths, then its texts if wanted."""
+    for file in _files(ui):
+        if file.get("type") == "output":
+            yield str(_store(server.view(file), file, folder))
+    yield from (str(text) for text in ui.get("text") or [] if texts)
+
+
+def _files(ui: Mapping[str, Any]) -> list[dict[str, Any]]:
+    lists = [value for value in ui.values() if isinstance(value, list)]
+    return [item for items in lists for item in items if isinstance(item, dict) and "filename" in item]
+
+
+def _store(content: bytes, file: Mapping[str, Any], folder: Path) -> Path:
+    """Write a file as the server names it. What lies there already is kept, and this one gets another name."""
+    path = folder / str(file.get("subfolder") or "").replace("\\", "/") / str(file["filename"])
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise SengaError(f"the server names a file {path} outside {folder}; it was not stored")
+    number = 0
+    target = path
+    while target.exists():
+        if target.read_bytes() == content:
+            return target
+        number += 1
+        target = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        temporary.write_bytes(content)
+    return target
+
+
+def _label(prompt: Prompt, node_id: str) -> str:
+    return label(prompt, node_id) if node_id in prompt else node_id

@@ -1,0 +1,157 @@
+"""Stand-ins for the nodes of ComfyUI that read and write picture files: same ids, inputs, outputs and file names.
+
+Where ComfyUI would go wrong with a file these do better: 16-bit grey keeps its levels instead of turning white, a
+cut-off file is refused instead of being filled with grey, frames with and without alpha go together.
+"""
+
+import json
+import mimetypes
+import random
+import re
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ...nodes.saving import next_name
+from ..files.pictures import read_frames, truncated_levels, write_png
+from .values import suggest
+
+NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
+CHANNELS = ["alpha", "red", "green", "blue"]
+
+
+@dataclass(frozen=True)
+class Folders:
+    input: Path = Path("input")
+    output: Path = Path("output")
+    temp: Path = Path("temp")  # PreviewImage's pictures; gone when the run ends
+
+
+class _InputFile:
+    """What LoadImage and LoadImageMask share: the choice of a file in the input folder."""
+
+    folders: ClassVar[Folders] = Folders()
+
+    @classmethod
+    def _path(cls, name: str) -> Path:
+        """`name`, which may end in ` [input]`, ` [output]` or ` [temp]`, below the folder that it means."""
+        marked = re.fullmatch(r"(.*)\[(input|output|temp)\]", name, re.DOTALL)
+        folder = getattr(cls.folders, marked[2]) if marked else cls.folders.input
+        return folder / (marked[1].rstrip(" ") if marked else name)
+
+    @classmethod
+    def _names(cls, pictures_only: bool) -> list[str]:
+        folder = cls.folders.input
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
+        return [name for name in names if not pictures_only or _is_picture_name(name)]
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, image: str) -> bool | str:
+        if cls._path(image).is_file():
+            return True
+        folder = cls._path(image).parent
+        return f"'{image}' is not in the folder {folder} (--input-dir); {suggest(image, cls._names(True))}"
+
+
+def _is_picture_name(name: str) -> bool:
+    kind, _ = mimetypes.guess_type(name)
+    return (kind or "").startswith("image/") or name.lower().endswith(".webp")  # not in every system's table
+
+
+class LoadImage(_InputFile):
+    RETURN_TYPES = ("IMAGE", "MASK")
+    FUNCTION = "load_image"
+    CATEGORY = "image"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"image": (cls._names(True), {"image_upload": True})}}
+
+    def load_image(self, image: str) -> tuple[Tensor, Tensor]:
+        """(B, H, W, 3) and (B, H, W), the mask being 1 - alpha; 64x64 zeros where no frame has alpha."""
+        frames = read_frames(self._path(image))
+        alphas = [frame.alpha if frame.own_alpha else None for frame in frames]
+        size = tuple(frames[0].rgb.shape[:2]) if any(alpha is not None for alpha in alphas) else NO_ALPHA
+        masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
+        return torch.stack([frame.rgb for frame in frames]), torch.stack(masks)
+
+
+class LoadImageMask(_InputFile):
+    RETURN_TYPES = ("MASK",)
+    FUNCTION = "load_image"
+    CATEGORY = "mask"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"image": (cls._names(False), {"image_upload": True}), "channel": (CHANNELS,)}}
+
+    def load_image(self, image: str, channel: str) -> tuple[Tensor]:
+        """(1, H, W): a colour channel of the first frame, or 1 - alpha."""
+        frame = read_frames(self._path(image))[0]
+        if channel == "alpha":
+            mask = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1.0 - frame.alpha
+        else:
+            mask = frame.rgb[:, :, CHANNELS.index(channel) - 1]
+        return (mask[None],)
+
+
+class SaveImage:
+    RETURN_TYPES = ()
+    FUNCTION = "save_images"
+    OUTPUT_NODE = True
+    CATEGORY = "image"
+
+    folders: ClassVar[Folders] = Folders()
+    kind: ClassVar[str] = "output"
+    compress_level: ClassVar[int] = 4
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {"images": ("IMAGE",), "filename_prefix": ("STRING", {"default": "ComfyUI"})},
+            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
+        }
+
+    def save_images(
+        self,
+        images: Tensor,
+        filename_prefix: str = "ComfyUI",
+        prompt: object = None,
+        extra_pnginfo: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Write (B, H, W, C) as `prefix_00001_.png` and on, with the workflow inside each."""
+        folder: Path = getattr(self.folders, self.kind)
+        target, counter = next_name(folder, filename_prefix, width=images.shape[2], height=images.shape[1])
+        text = {} if prompt is None else {"prompt": json.dumps(prompt)}
+        text |= {key: json.dumps(value) for key, value in (extra_pnginfo or {}).items()}
+        saved = []
+        for number, image in enumerate(images):
+            name = f"{target.name.replace('%batch_num%', str(number))}_{counter + number:05}_.png"
+            write_png(target.with_name(name), truncated_levels(image), text=text, level=self.compress_level)
+            subfolder = target.parent.relative_to(folder.resolve())
+            saved.append({"filename": name, "subfolder": subfolder.as_posix().removeprefix("."), "type": self.kind})
+        return {"ui": {"images": saved}}
+
+
+class PreviewImage(SaveImage):
+    kind = "temp"
+    compress_level = 1
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        declared = super().INPUT_TYPES()
+        return {**declared, "required": {"images": ("IMAGE",)}}
+
+    def save_images(
+        self,
+        images: Tensor,
+        filename_prefix: str = "ComfyUI",
+        prompt: object = None,
+        extra_pnginfo: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        mark = "".join(random.choices(string.ascii_lowercase, k=5))  # apart from the previews of other nodes
+        return super().save_images(images, f"{filename_prefix}_temp_{mark}", prompt, extra_pnginfo)

@@ -1,0 +1,69 @@
+"""Reading a workflow file: ComfyUI's API format, the body of a POST to /prompt, or the editor's own format."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from .editor import convert, is_editor_format
+from .graph import NodeClasses, Workflow
+
+
+def read_workflow(path: Path, nodes: NodeClasses, titles: Mapping[str, str] | None = None) -> Workflow:
+    """Read a workflow; `nodes` name the values of the editor's format, `titles` are the nodes' names on the screen.
+
+    Raises UsageError where the file is missing, is not JSON, its nodes lack their parts, or where a node of the
+    editor's format cannot be converted.
+    """
+    data = _read_json(path)
+    if is_editor_format(data):
+        try:
+            return Workflow(convert(data, nodes, titles or {}), {"workflow": data})
+        except UsageError as error:
+            raise UsageError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    extra = None
+    if isinstance(data.get("prompt"), dict) and "class_type" not in data["prompt"]:
+        extra_data = data.get("extra_data")
+        extra = extra_data.get("extra_pnginfo") if isinstance(extra_data, dict) else None
+        data = data["prompt"]
+    faults = [f"{path}: {fault}" for node_id, node in data.items() if (fault := _shape_fault(node_id, node))]
+    if not data:
+        faults = [f"{path}: the workflow is empty; it has no node"]
+    if faults:
+        raise UsageError("\n".join(faults))
+    return Workflow(data, extra if isinstance(extra, dict) else None)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such workflow file; give the path of an exported .json") from error
+    except OSError as error:
+        raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
+        reason = str(error) or type(error).__name__
+        raise UsageError(f"{path}: this is not JSON ({reason}); save it again in ComfyUI") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: a JSON {_json_name(data)} was found where an object of nodes was expected")
+    return data
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _json_name(value: object) -> str:
+    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
+def _shape_fault(node_id: str, node: object) -> str | None:
+    if not isinstance(node, dict):
+        return f"node {node_id}: a JSON {_json_name(node)} was found where an object was expected"
+    if not isinstance(node.get("class_type"), str):
+        return f"node {node_id}: it has no class_type; every node needs the name of its class"
+    if not isinstance(node.get("inputs"), dict):
+        return f"node {node_id} ({node['class_type']}): it has no inputs object; write {{}} for none"
+    return None

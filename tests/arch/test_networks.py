@@ -1,0 +1,135 @@
+"""The nets: sizes as published, geometry as declared, settings checked."""
+
+import dataclasses
+
+import pytest
+import torch
+from sample_upscalers import VARIANT_IDS, VARIANTS, small_model
+from senga.arch.dcscn import DCSCN, DCSCNConfig
+from senga.arch.espcn import ESPCN7, ESPCNConfig
+from senga.arch.registry import ARCHITECTURES, architecture, make_config
+from senga.arch.rrdb import RRDB, RRDBConfig
+
+
+@pytest.mark.parametrize(
+    ("net", "parameters"),
+    [
+        (ESPCN7(ESPCNConfig(scale=2)), 1_345_996),
+        (DCSCN(DCSCNConfig(layers=12, reconstruction=64)), 1_564_086),
+        (DCSCN(DCSCNConfig(layers=12, reconstruction=128)), 1_889_974),
+        (DCSCN(DCSCNConfig(layers=8, first=96, reconstruction=64)), 538_353),
+        (DCSCN(DCSCNConfig(layers=8, first=96, reconstruction=128)), 794_833),
+        (RRDB(RRDBConfig(blocks=6)), 4_467_779),
+        (RRDB(RRDBConfig(blocks=23)), 16_697_987),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else str(value),
+)
+def test_parameter_counts_are_the_published_ones(net, parameters):
+    assert sum(p.numel() for p in net.parameters()) == parameters
+
+
+def test_dcscn_widths_decay_exponentially():
+    assert DCSCNConfig(layers=12).widths == (196, 172, 152, 134, 118, 103, 91, 80, 70, 62, 55, 48)
+    assert sum(DCSCNConfig(layers=8, first=96).widths) == 558
+
+
+@pytest.mark.parametrize(("name", "extra"), VARIANTS, ids=VARIANT_IDS)
+def test_output_is_scale_times_the_input(name, extra):
+    model = small_model(name, **extra)
+    out = model(torch.rand(2, 3, 5, 9))
+    assert out.shape == (2, 3, 5 * extra["scale"], 9 * extra["scale"])
+    assert out.dtype == torch.float32
+    assert out.min() >= 0
+    assert out.max() <= 1
+
+
+# Few channels: the geometry is the same, and NaN spreads through every one of them.
+NARROW = {"rrdb": {"features": 2, "growth": 2}, "dcscn": {"first": 4, "last": 2, "reconstruction": 2}, "espcn_7": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameters", "radius"),
+    [
+        ("espcn_7", {"widths": [2] * 6}, 7),
+        ("dcscn", {"layers": 12, "upsampling": 2}, 15),
+        ("dcscn", {"layers": 8, "upsampling": 2, "residual": "bilinear"}, 11),
+        ("rrdb", {"scale": 4, "blocks": 6}, 94),
+        ("rrdb", {"scale": 2, "blocks": 6}, 188),
+        ("rrdb", {"scale": 1, "blocks": 2}, 136),
+        ("rrdb", {"scale": 4, "blocks": 23}, 349),
+    ],
+)
+def test_the_receptive_radius_is_how_far_a_nan_spreads(name, hyperparameters, radius):
+    row = architecture(name)
+    config = make_config(row, {**NARROW[name], **hyperparameters})
+    assert row.radius(config) == radius
+    torch.manual_seed(0)
+    net = row.build(config).eval()
+    block, scale = row.alignment(config), config.scale
+    length = 2 * radius + 20 * block
+    middle = length // 2 // block * block
+    strip = torch.rand(1, 3, block, length)
+    strip[..., middle : middle + block] = float("nan")
+    with torch.inference_mode():
+        reached = net(strip).isnan().any(dim=2).any(dim=1)[0].nonzero().flatten() // scale
+    # In whole blocks, since tiles start on them.
+    assert (middle // block - int(reached.min()) // block) * block == radius
+    assert (int(reached.max()) // block - middle // block) * block == radius
+
+
+@pytest.mark.parametrize("row", ARCHITECTURES, ids=lambda row: row.id)
+def test_the_default_halo_never_exceeds_the_receptive_radius(row):
+    for scale in (1, 2, 4):
+        try:
+            config = make_config(row, {"scale": scale})
+        except ValueError:
+            continue
+        assert 0 < row.halo(config) <= row.radius(config)
+        assert row.halo(config) % row.alignment(config) == 0
+
+
+def test_a_multiplying_selection_unit_lets_the_first_layer_learn():
+    """The replacing form of the seed's code starves it, and its training stalls."""
+    gradients = {}
+    for selection in ("multiply", "replace"):
+        torch.manual_seed(0)
+        net = ESPCN7(ESPCNConfig(selection=selection))
+        net(torch.rand(1, 3, 16, 16)).square().mean().backward()
+        gradient = net.get_submodule("conv.0.0").weight.grad
+        assert isinstance(gradient, torch.Tensor)
+        gradients[selection] = gradient.abs().mean().item()
+    assert gradients["multiply"] > 10 * gradients["replace"]
+
+
+def test_selu_features_keep_their_size_through_twelve_layers():
+    torch.manual_seed(0)
+    net = DCSCN(DCSCNConfig())
+    x = torch.randn(1, 3, 32, 32)
+    for layer in net.features:
+        x = layer(x)
+    assert 0.3 < x.std() < 3
+
+
+@pytest.mark.parametrize(
+    ("config", "bad", "word"),
+    [
+        (ESPCNConfig(), {"scale": 5}, "scale"),
+        (ESPCNConfig(), {"selection": "add"}, "selection"),
+        (DCSCNConfig(), {"activation": "relu"}, "activation"),
+        (DCSCNConfig(), {"residual": "area"}, "residual"),
+        (RRDBConfig(), {"scale": 3}, "scale"),
+        (RRDBConfig(), {"blocks": 0}, "blocks"),
+    ],
+)
+def test_impossible_configs_are_refused(config, bad, word):
+    with pytest.raises(ValueError, match=word):
+        dataclasses.replace(config, **bad)
+
+
+@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb"])
+def test_the_last_layer_keeps_full_precision_under_autocast(name):
+    net = small_model(name).model
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        out = net(torch.rand(1, 3, 16, 16))
+    assert out.dtype == torch.float32
+    assert not torch.equal(out, out.bfloat16().float())  # more than bfloat16's 8 bits are in use

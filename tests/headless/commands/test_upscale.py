@@ -1,0 +1,110 @@
+"""`senga upscale` as a user types it: alpha and grey kept, bad files passed over, nothing overwritten by mistake."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
+from senga.headless.cli import FAILED, OK, USAGE, main
+from senga.headless.commands import upscale
+from senga.nodes import host
+
+pytestmark = pytest.mark.usefixtures("own_folder")
+
+MODEL = ["--model", "models/" + MADE]
+
+
+def test_upscale_one_picture_and_keep_its_alpha(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upscale", "input/a.png", "-o", "new/big.png", *MODEL]) == OK
+    assert Path(capsys.readouterr().out.strip()) == Path("new/big.png")
+    with Image.open("new/big.png") as picture:
+        assert (picture.size, picture.mode) == ((10, 12), "RGBA")
+
+
+@pytest.mark.parametrize(("mode", "saved"), [("1", "L"), ("L", "L"), ("LA", "RGBA"), ("P", "RGB"), ("RGB", "RGB")])
+def test_upscale_keeps_grey_and_colour(mode: str, saved: str) -> None:
+    Image.fromarray(RGBA).convert("LA" if mode == "LA" else "RGB").convert(mode).save("input/b.png")
+    assert main(["upscale", "input/b.png", "-o", "b.png", *MODEL]) == OK
+    assert Image.open("b.png").mode == saved
+
+
+def test_upscale_several_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("input/bad.png").touch()
+    Image.fromarray(RGBA[..., :3]).save("input/c.jpg")
+    assert main(["upscale", "input/a.png", "input/bad.png", "input/c.jpg", "-o", "big", *MODEL]) == FAILED
+    out, err = capsys.readouterr()
+    assert [Path(line) for line in out.splitlines()] == [Path("big/a.png"), Path("big/c.png")]
+    line, last = err.splitlines()
+    assert "bad.png: the file is empty" in line
+    assert last == f"senga: 1 of 3 pictures failed: {Path('input/bad.png')}"
+    assert sorted(path.name for path in Path("big").iterdir()) == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (["--scale", "3"], (15, 18)),
+        (["--width", "20"], (20, 24)),
+        (["--height", "6"], (5, 6)),
+        (["--width", "7", "--height", "9"], (7, 9)),
+        (["--tile", "16", "--halo", "0", "--precision", "fp32", "--self-ensemble"], (10, 12)),
+    ],
+)
+def test_upscale_options_reach_the_node(options: list[str], size: tuple[int, int]) -> None:
+    assert main(["upscale", "input/a.png", "-o", "b.png", *MODEL, *options]) == OK
+    assert Image.open("b.png").size == size
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--scale", "99"], "--scale: 99.0 is above the maximum of 16.0"),
+        (["--tile", "-5"], "--tile: -5 is below the minimum of 0"),
+        (["--precision", "int8"], "--precision: 'int8' is not in the list; choose from: auto, fp32, bf16, fp16"),
+        (["--model", "none"], "--model none: there is no model of that name and no such file; "),
+        (["-o", "b.txt"], "-o b.txt: no picture format has this ending; end it in .png, "),
+        (["-o", "b.jpg", "--format", "webp"], "-o b.jpg: the name says jpeg, --format says webp"),
+        (["--quality", "90"], "--quality 90: png has no quality"),
+        (["-o", "b.webp", "--quality", "0"], "--quality 0: 1 to 100 is wanted"),
+        (["--workers", "0"], "--workers 0: 1 to 64 is wanted"),
+        (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found there"),
+        (["other/b.png"], "-o out.png: with more than one picture this has to be a folder"),
+        (["-o", "input"], "it would be replaced by its own result"),
+        (["other/a.jpg", "-o", "big"], "run them apart"),
+        (["other/a.jpg", "-o", "big/"], "run them apart"),
+    ],
+)
+def test_upscale_usage_faults(changes: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = changes[:1] if changes[0].startswith("other/") else []
+    options = ["-o", "out.png", *MODEL, *changes[len(pictures) :]]
+    assert main(["upscale", "input/a.png", *pictures, *options]) == USAGE
+    assert message in capsys.readouterr().err
+    assert not Path("out.png").exists()
+
+
+def test_upscale_refuses_what_the_network_refuses_with_the_files_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upscale", "input/a.png", "-o", "b.png", *MODEL, "--tile", "5"]) == FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"senga: {Path('input/a.png')}: tile is 5")
+
+
+def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr(upscale, "shared_upscaler", lambda path: loaded.append(path))
+    monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
+    monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second.safetensors"])
+    upscale.load(None)
+    upscale.load("second.safetensors")
+    upscale.load("second")
+    assert loaded == ["first", "second.safetensors", "second.safetensors"]
+
+
+def test_the_default_model_stands_first() -> None:
+    assert host.upscale_model_names()[0] == host.DEFAULT_UPSCALER
+
+
+def test_a_broken_model_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("models/text.safetensors").write_text("no weights")
+    assert main(["upscale", "input/a.png", "-o", "b.png", "--model", "models/text.safetensors"]) == FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "text.safetensors" in line

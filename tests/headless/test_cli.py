@@ -1,0 +1,120 @@
+"""The `senga` command itself, its exit codes and streams, and the small subcommands `models` and `train`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import ROOT
+from sample_nodes import MADE, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
+from senga.headless import cli
+from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
+from senga.nodes import host
+
+pytestmark = pytest.mark.usefixtures("own_folder")
+
+
+@pytest.fixture
+def only_made_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "WEIGHTS", Path("nothing is shipped").resolve())
+
+
+@pytest.mark.usefixtures("only_made_models")
+def test_models_lists_headers_and_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("models/broken.safetensors").write_text("no weights")
+    assert main(["models", "--models-dir", "models"]) == OK
+    title, broken, made = capsys.readouterr().out.splitlines()
+    assert title.split() == ["NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES"]
+    assert broken.split(maxsplit=2)[:2] == ["broken.safetensors", "unreadable:"]
+    size = Path("models", MADE).stat().st_size / 1024
+    assert made.split(maxsplit=3) == [MADE, "espcn_7", "x2", f"{size:.1f} KiB  CC-BY-4.0, CC0-1.0"]
+
+
+@pytest.mark.usefixtures("only_made_models")
+def test_models_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("models/broken.safetensors").write_text("no weights")
+    assert main(["models", "--models-dir", "models", "--json"]) == OK
+    broken, made = json.loads(capsys.readouterr().out)
+    assert broken["name"] == "broken.safetensors"
+    assert broken["error"]
+    assert made["architecture"] == "espcn_7"
+    assert made["scale"] == 2
+    assert made["licences"] == ["CC-BY-4.0", "CC0-1.0"]
+    assert made["metrics"] == {"psnr_y": 30.5}
+    assert made["bytes"] == Path("models", MADE).stat().st_size
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"senga {cli.version()}\n"
+    assert cli.version()[0].isdigit()
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["run"], ["upscale", "a.png"], ["train", "cake"]])
+def test_bad_command_lines_leave_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == USAGE
+    assert "usage: senga" in capsys.readouterr().err
+
+
+def test_a_mistyped_option_gets_its_command_s_usage_and_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["tag", "a.png", "--generl-threshold", "0.4"])
+    assert caught.value.code == USAGE
+    said = capsys.readouterr().err
+    assert "usage: senga tag" in said
+    assert "did you mean --general-threshold?" in said
+
+
+def test_ctrl_c_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: object, image: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("senga.headless.workflow.core_files.LoadImage.load_image", interrupt)
+    assert main(["run", workflow()]) == INTERRUPTED
+
+
+def test_an_error_of_the_system_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> list[str]:
+        raise PermissionError(13, "Permission denied", "weights")
+
+    monkeypatch.setattr(host, "upscale_model_names", fail)
+    assert main(["models"]) == FAILED
+    assert capsys.readouterr().err == "senga: [Errno 13] Permission denied: 'weights'\n"
+
+
+@pytest.mark.parametrize("rest", [["CONFIG.toml", "--resume", "--steps", "5"], ["--help"], []])
+def test_train_hands_on_the_rest_of_the_line(rest: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+
+    class Trainer:
+        @staticmethod
+        def main(argv: list[str]) -> int:
+            given.append(argv)
+            return 3
+
+    monkeypatch.setitem(sys.modules, "senga.training.sr.train", Trainer)  # type: ignore[arg-type]
+    assert main(["train", "sr", *rest]) == 3
+    assert given == [rest]
+
+
+def test_the_log_is_left_as_it_was() -> None:
+    before = (list(cli.logger.handlers), cli.logger.level)
+    main(["models"])
+    assert (list(cli.logger.handlers), cli.logger.level) == before
+
+
+def test_standard_output_holds_results_alone() -> None:
+    """In a process of its own: what libraries write on import would show too."""
+    load = "import runpy, sys; runpy.run_path(sys.argv.pop(1)); from senga.headless.cli import main"
+    conftest = ROOT / "tests" / "conftest.py"
+    command = [sys.executable, "-c", f"{load}; sys.exit(main(sys.argv[1:]))", str(conftest), "run", workflow()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (0, [str(Path("output", "out_00001_.png"))])
+    assert done.stderr == ""

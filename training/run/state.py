@@ -1,0 +1,99 @@
+"""How far a run is, what a checkpoint holds of it, and how it gets back to the last good one."""
+
+import logging
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ...arch import SengaError
+from .folder import RunFolder
+from .optim import Average
+
+log = logging.getLogger("senga")
+
+COUNTERS = ("step", "running", "seconds", "slower", "rollbacks")
+
+
+class RunState:
+    """Counters, nets, optimisers and averaged weights of a run: all that going on exactly needs.
+
+    Args:
+        folder: of the checkpoints.
+        identity: of settings and data; a checkpoint with another one is refused.
+        parts: name -> net or optimiser.
+        average: of the weights.
+    """
+
+    def __init__(
+        self, fabric: Fabric, folder: RunFolder, identity: str, parts: dict[str, Any], average: Average
+    ) -> None:
+        self.fabric, self.folder, self.identity, self.parts, self.average = fabric, folder, identity, parts, average
+        self.step = 0  # steps done
+        self.running = 0.0  # mean loss of about the last fifty
+        self.seconds = 0.0  # of training, over all starts
+        self.slower = 1.0  # factor of the learning rate, halved each time the run goes back
+        self.rollbacks = 0
+
+    def save(self) -> None:
+        """Write a checkpoint; of several processes the first one does."""
+        if self.fabric.is_global_zero:
+            counters = {name: getattr(self, name) for name in COUNTERS}
+            parts = {name: part.state_dict() for name, part in self.parts.items()}
+            self.folder.save({**counters, **parts, "identity": self.identity, "average": self.average.values})
+        self.fabric.barrier()
+
+    def load(self, steps: int, step: int | None = None) -> bool:
+        """Take up the newest checkpoint, or that of `step`; False if there is none.
+
+        Raises:
+            SengaError: it is of another run, is further than `steps`, or there is none of `step`.
+        """
+        state = self.folder.load(self.identity, step)
+        if state is None:
+            return False
+        if state["step"] > steps:
+            at = f"{self.folder.path}: is at step {state['step']}, beyond optim.steps {steps}"
+            raise SengaError(f"{at}; give this run another name")
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self.average.load(state["average"])
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+        return True
+
+    def note(self, loss: float) -> None:
+        """Count a step, and its loss into the running mean."""
+        self.running = loss if self.step == 0 else 0.98 * self.running + 0.02 * loss
+        self.step += 1
+
+    def go_back(self, limit: int) -> None:
+        """To the last checkpoint, with half the learning rate, because a loss or a weight is no finite number.
+
+        Raises:
+            SengaError: the run has gone back `limit` times already.
+        """
+        at = f"{self.folder.path.name}: the loss or a weight is no finite number at step {self.step + 1}"
+        if self.rollbacks >= limit:
+            raise SengaError(f"{at}, after {limit} times going back; lower optim.learning_rate")
+        kept = self.rollbacks + 1, self.slower / 2
+        self.load(self.step)
+        self.rollbacks, self.slower = kept
+        if self.fabric.is_global_zero:
+            self.folder.cut_curve(self.step)
+        log.warning("%s; back to step %d, with half the learning rate", at, self.step)
+
+
+def is_sound(loss: float, tensors: Iterable[Tensor] = ()) -> bool:
+    """Whether a loss, and weights if any, are finite."""
+    return math.isfinite(loss) and all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+def step_optimisers(net: nn.Module, optimisers: Iterable[Any], clip: float) -> None:
+    """One step on the gradients that are there, their norm cut to `clip` (0: as it is)."""
+    if clip:
+        nn.utils.clip_grad_norm_(net.parameters(), clip)
+    for optimiser in optimisers:
+        optimiser.step()

@@ -1,0 +1,180 @@
+"""Training against a discriminator: the network, its losses as functions of logits, and the sharpened targets.
+
+Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) trains with L1 and perceptual losses against `usm_sharpen`ed targets
+and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they are. Give the generator's losses some
+`low_frequency` (losses.py) as well, or its colours may drift.
+"""
+
+from collections.abc import Callable
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ...arch.precision import autocast
+from .losses import blur
+from .settings import GanSettings
+
+
+class UNetDiscriminator(nn.Module):
+    """How real each place of a picture looks: (B, channels, H, W) in [0, 1] -> logits (B, 1, H, W).
+
+    Real-ESRGAN's U-Net with spectral normalisation (Wang et al. 2021, section 3.4; Miyato et al. 2018,
+    arXiv:1802.05957), 4,376,897 parameters at 64 features. Sides of 8 pixels or more, multiples of 8 or not.
+
+    In training mode every call brings the estimates of the spectral norms forward; they are buffers and so part of
+    the state_dict.
+    """
+
+    def __init__(self, features: int = 64, channels: int = 3) -> None:
+        super().__init__()
+        f = features
+
+        def conv(ins: int, outs: int, kernel: int, stride: int) -> nn.Module:
+            return spectral_norm(nn.Conv2d(ins, outs, kernel, stride, padding=1, bias=False))
+
+        self.first = nn.Conv2d(channels, f, 3, padding=1)
+        self.down = nn.ModuleList(conv(ins, 2 * ins, 4, 2) for ins in (f, 2 * f, 4 * f))
+        self.up = nn.ModuleList(conv(ins, ins // 2, 3, 1) for ins in (8 * f, 4 * f, 2 * f))
+        self.extra = nn.ModuleList(conv(f, f, 3, 1) for _ in range(2))
+        self.last = nn.Conv2d(f, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.first(x), 0.2)
+        skips = []
+        for layer in self.down:
+            skips.append(x)
+            x = F.leaky_relu(layer(x), 0.2)  # (B, 128, H/2), (B, 256, H/4), (B, 512, H/8)
+        for layer in self.up:
+            skip = skips.pop()
+            x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = F.leaky_relu(layer(x), 0.2) + skip
+        for layer in self.extra:
+            x = F.leaky_relu(layer(x), 0.2)
+        return self.last(x)
+
+
+def vanilla(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(fake)): what the discriminator minimises (Goodfellow et al. 2014)."""
+    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
+
+
+def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(fake): the generator wants its pictures taken for real (the non-saturating form). `real` plays no part."""
+    return F.softplus(-fake.float()).mean()
+
+
+def relativistic(fake: Tensor, real: Tensor) -> Tensor:
+    """The real should look more real than the fake do on average, and the fake less than the real.
+
+    Relativistic average GAN (Jolicoeur-Martineau 2018, arXiv:1807.00734) as ESRGAN has it (Wang et al. 2018,
+    arXiv:1809.00219). Both terms are halved, as in its code, so that its weight of 0.005 means the same here.
+    """
+    fake, real = fake.float(), real.float()
+    return (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()) / 2
+
+
+def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """`relativistic` with the two exchanged."""
+    return relativistic(real, fake)
+
+
+# kind: the discriminator's loss, the generator's; both of the logits (fake, real)
+GAN_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "vanilla": (vanilla, vanilla_generator),
+    "relativistic": (relativistic, relativistic_generator),
+}
+
+
+def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
+    """What the discriminator is to minimise, from its logits of generated pictures (detached) and of real ones.
+
+    Named arguments alone: exchanged, the two would train it to prefer the fake, and nothing would complain.
+
+    Args:
+        kind: a key of GAN_LOSSES.
+    """
+    return GAN_LOSSES[kind][0](fake, real)
+
+
+def generator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
+    """What the generator is to minimise; see `discriminator_loss`.
+
+    `fake` carries the gradient; let the discriminator's parameters be without one meanwhile. "vanilla" does not look at
+    `real`: any tensor will do.
+    """
+    return GAN_LOSSES[kind][1](fake, real)
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Half the squared length of the gradient of a real picture's score, to be multiplied by gamma.
+
+    Mescheder et al. 2018, arXiv:1801.04406, equation 9; the score of a picture is the mean of its map of logits. It
+    keeps the discriminator from turning steep around real pictures. Dear (a second derivative): every 16th step, with
+    16 times the weight, will do (Karras et al. 2020, arXiv:1912.04958).
+    """
+    real = real.detach().requires_grad_()
+    scores = discriminator(real).float().flatten(1).mean(1)
+    (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+    return 0.5 * gradient.float().square().flatten(1).sum(1).mean()
+
+
+@torch.no_grad()
+def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, threshold: float = 10.0) -> Tensor:
+    """Real-ESRGAN's sharper targets: unsharp masking where it exceeds a threshold, with a soft mask.
+
+    The same arithmetic as the degradation step `sharpen`, for batches of patches on any device.
+
+    Args:
+        picture: (B, C, H, W) in [0, 1].
+        radius: of the Gaussian blur, in pixels; its kernel has the next odd number of taps.
+        amount: how much of the difference from the blurred picture is added.
+        threshold: the difference, in levels of 255, below which nothing is.
+
+    Returns:
+        (B, C, H, W) float32 in [0, 1].
+    """
+    taps = radius // 2 * 2 + 1
+    sigma = 0.3 * ((taps - 1) * 0.5 - 1) + 0.8  # OpenCV's rule for a Gaussian of this size
+    with autocast(picture.device, "fp32"):
+        picture = picture.float()
+        residue = picture - blur(picture, taps, sigma, mirror=True)
+        soft = blur((residue.abs() * 255 > threshold).float(), taps, sigma, mirror=True).clamp(0, 1)
+        sharp = (picture + amount * residue).clamp(0, 1)
+        return soft * sharp + (1 - soft) * picture
+
+
+class GanStep:
+    """The discriminator of a run with its optimiser: what it says of a generator's pictures, and how it learns.
+
+    Args:
+        fabric: puts it on the device; averages its gradients over processes.
+        settings: kind, learning_rate, features.
+        channels: of the pictures.
+    """
+
+    def __init__(self, fabric: Fabric, settings: GanSettings, channels: int) -> None:
+        self.fabric, self.kind = fabric, settings.kind
+        self.bare = UNetDiscriminator(features=settings.features, channels=channels).to(
+            memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
+        self.net = fabric.setup_module(self.bare)
+        self.optimiser = torch.optim.AdamW(self.bare.parameters(), settings.learning_rate, weight_decay=0.0)
+
+    def opinion(self, fake: Tensor, real: Tensor) -> Tensor:
+        """The generator's loss. Gradients reach `fake` alone."""
+        self.bare.requires_grad_(False)
+        with self.fabric.autocast():
+            said = self.bare(fake), self.bare(real)
+        self.bare.requires_grad_(True)
+        return generator_loss(self.kind, fake=said[0], real=said[1])
+
+    def learn(self, fake: Tensor, real: Tensor) -> None:
+        """One step of the discriminator on a detached batch."""
+        # One call for both, or the processes would average half of the gradient.
+        said = self.net(torch.cat((fake, real))).chunk(2)
+        self.bare.zero_grad(set_to_none=True)
+        self.fabric.backward(discriminator_loss(self.kind, fake=said[0], real=said[1]))
+        self.optimiser.step()

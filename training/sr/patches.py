@@ -1,0 +1,288 @@
+"""Training patches, cut in memory, and validation crops. A batch is a pure function of (seed, step)."""
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ...arch import SengaError
+from ...arch.image import to_bchw
+from ..degradation import degrade
+from ..degradation.params import pick
+from .picture_files import Picture, Row, UnreadableError
+from .picture_set import VALIDATION_CROP, PictureSet, check_set
+from .recipes import damaged, mixture, read_recipe
+from .settings import DataSettings
+
+__all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor", "validation_pairs"]
+
+log = logging.getLogger("senga")
+
+MARGIN = 8  # LR pixels cut away around a patch: one block of a codec, and what a filter over the crop's edge has spoilt
+FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
+TRIES = 6  # crops looked at before a flat one is taken after all; pictures tried before a set counts as lost
+GLANCE = 4  # a crop's content is judged on every 4th pixel of every 4th row
+AHEAD = 2  # batches cut before they are asked for, per worker
+WHITE = np.full(3, 255, np.uint8)
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+Batch = tuple[Tensor, Tensor]
+
+
+def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
+    """Composite (H, W, 4) over one colour (3,); (H, W, 3) is given back as it is."""
+    if picture.shape[2] == 3:
+        return picture
+    image = Image.fromarray(picture)
+    ground = Image.new("RGB", image.size, tuple(background.tolist()))
+    ground.paste(image, mask=image)
+    return np.asarray(ground)
+
+
+def content(picture: Picture) -> float:
+    """Standard deviation of the luma, 0 to about 127."""
+    return float(np.std(picture @ LUMA))
+
+
+def difficulty(grey: Image.Image, scale: int) -> float:
+    """Mean square error (of 255²) of Lanczos after Pillow's bicubic, on the patch within a crop; by x2 for a net of x1.
+
+    waifu2x mines by the same kind of measure: flat areas and soft shading come out near 0, dense lines high.
+    """
+    side = grey.width // max(scale, 2)
+    back = grey.resize((side, side), Image.Resampling.BICUBIC).resize(grey.size, Image.Resampling.LANCZOS)
+    m = MARGIN * scale
+    error = (np.asarray(grey, dtype=np.float32) - np.asarray(back, dtype=np.float32))[m:-m, m:-m]
+    return float(np.square(error).mean())
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a crop lies in its picture, and the colour (3,) that clear pixels take."""
+
+    top: int
+    left: int
+    side: int
+    background: NDArray[np.uint8]
+
+    def cut(self, picture: Picture, inset: int = 0, pace: int = 1) -> Picture:
+        """The crop without `inset` pixels all around, every `pace`-th pixel of it."""
+        rows, columns = (slice(at + inset, at + self.side - inset, pace) for at in (self.top, self.left))
+        return flatten(picture[rows, columns], self.background)
+
+
+def draw_window(picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Window:
+    """A random square that becomes `side` pixels when it is reduced by a factor within `shrink`."""
+    height, width = picture.shape[:2]
+    taken = round(side / rng.uniform(*shrink))
+    taken = taken if min(height, width) >= taken else side
+    top, left = int(rng.integers(height - taken + 1)), int(rng.integers(width - taken + 1))
+    white = rng.random() < 0.5
+    return Window(top, left, taken, WHITE if white else rng.integers(0, 256, 3, dtype=np.uint8))
+
+
+def cut(
+    picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator, scale: int = 2, among: int = 1
+) -> Picture:
+    """A random HR crop of `side` pixels with content within its margin, over a random background.
+
+    It is the hardest `among` so many. No side of the picture is smaller than `side`.
+    """
+    found: list[tuple[float, Window]] = []
+    flat: list[tuple[float, Window]] = []
+    while len(found) < among and len(found) + len(flat) < TRIES * among:
+        window = draw_window(picture, side, shrink, rng)
+        # The margin is cut away later: what is in it does not count.
+        seen = content(window.cut(picture, MARGIN * scale * window.side // side, GLANCE))
+        (found if seen >= FLAT else flat).append((seen, window))
+    if not found:
+        found = [max(flat, key=lambda pair: pair[0])]
+    crops = [Image.fromarray(window.cut(picture)) for _, window in found]
+    if len(crops) > 1:
+        crops = [max(crops, key=lambda crop: difficulty(_reduced(crop.convert("L"), side), scale))]
+    return np.asarray(_reduced(crops[0], side))
+
+
+def _reduced(crop: Image.Image, side: int) -> Image.Image:
+    return crop if crop.width == side else crop.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def recoloured(crop: Picture, rng: np.random.Generator) -> Picture:
+    """(H, W, 3) uint8 with its channels in a random order, each between two random levels instead of 0 and 255.
+
+    Black lines on white become lines of any colour on any other. Shuffled channels are the augmentation that Yoo et al.
+    2020 (arXiv 2004.00448) call RGB permutation.
+    """
+    order = rng.permutation(3)
+    # Half the levels are clipped to the ends: pure colours, which uniform draws would never meet. Of three draws the
+    # one of most contrast is taken, since lines that nearly vanish teach little.
+    low, high = max(rng.uniform(-0.5, 1.5, (3, 2, 3)).clip(0, 1), key=lambda ends: np.abs(ends[1] - ends[0]).sum())
+    table = np.rint(255 * low + np.arange(256)[:, None] * (high - low)).astype(np.uint8)
+    return table[crop[..., order], np.arange(3)]
+
+
+def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: np.random.Generator) -> Picture:
+    """A source by its share, then any of its pictures; one that has gone bad since the set was looked at is passed."""
+    by_source = pictures.sources(side)
+    names = sorted(by_source)
+    for tries_left in reversed(range(TRIES)):
+        rows = by_source[pick(names, [settings.shares.get(name, 1.0) for name in names], rng.random())]
+        try:
+            return pictures.pixels(rows[rng.integers(len(rows))])
+        except UnreadableError as error:
+            if not tries_left:
+                raise
+            log.warning("%s", error)
+    raise AssertionError
+
+
+def sample(
+    pictures: PictureSet, settings: DataSettings, scale: int, seed: int, step: int, i: int
+) -> tuple[Picture, Picture]:
+    """The i-th (LR, HR) pair of a step: depends on nothing but its arguments."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
+    side = (settings.patch + 2 * MARGIN) * scale
+    picture = draw_picture(pictures, settings, side, rng)
+    mined = rng.random() < settings.mine
+    turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    among = settings.mine_among if mined else 1
+    crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
+    hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
+    # No draw where nothing is recoloured: the patches of older configs stay as they were.
+    if settings.recolour and rng.random() < settings.recolour:
+        hr = recoloured(hr, rng)
+    lr = damaged(hr, settings.degradation, scale, rng)
+    m = MARGIN
+    return lr[m:-m, m:-m], hr[m * scale : -m * scale, m * scale : -m * scale]
+
+
+def to_tensor(pictures: list[Picture]) -> Tensor:
+    """Equal (H, W, 3) uint8 pictures -> (B, 3, H, W) float32 in [0, 1], channels_last."""
+    return to_bchw(torch.from_numpy(np.stack(pictures)).float().div_(255))
+
+
+def batch(
+    pictures: PictureSet, settings: DataSettings, scale: int, seed: int, step: int, rank: int = 0, world: int = 1
+) -> Batch:
+    """(LR (B, 3, p, p), HR (B, 3, scale * p, scale * p)) of one step, float32 in [0, 1].
+
+    Of `world` processes the one of `rank` gets its slice: all slices, one after the other, are one process's batch.
+
+    Raises:
+        SengaError: data.batch cannot be dealt out evenly, or the pictures of the set cannot be read any more.
+    """
+    if settings.batch % world:
+        raise SengaError(f"data.batch is {settings.batch}; wanted a multiple of the {world} processes")
+    own = settings.batch // world
+    pairs = [sample(pictures, settings, scale, seed, step, i) for i in range(rank * own, (rank + 1) * own)]
+    return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])
+
+
+class Steps(Dataset[Batch]):
+    """Batches by the number of the step."""
+
+    def __init__(self, pictures: PictureSet, settings: DataSettings, scale: int, seed: int, *part: int) -> None:
+        self.arguments, self.part = (pictures, settings, scale, seed), part
+
+    def __getitem__(self, step: int) -> Batch:
+        return batch(*self.arguments, step, *self.part)
+
+
+def batches(
+    pictures: PictureSet,
+    settings: DataSettings,
+    scale: int,
+    seed: int,
+    steps: range,
+    rank: int = 0,
+    world: int = 1,
+) -> Generator[Batch, None, None]:
+    """The batches of `steps` in order, cut ahead of time by a thread, or by data.workers processes.
+
+    What is in them is `batch`'s, whoever cuts it. Close the iterator (or use it up) to end the workers.
+    """
+    if settings.workers:
+        own = Steps(pictures.parted(settings.workers), settings, scale, seed, rank, world)
+        # Spawned, since a fork would copy the locks of threads that it does not copy.
+        yield from DataLoader(
+            own,
+            batch_size=None,
+            sampler=steps,
+            num_workers=settings.workers,
+            prefetch_factor=AHEAD,
+            collate_fn=_as_it_is,
+            multiprocessing_context="spawn",
+        )
+        return
+    own = Steps(pictures, settings, scale, seed, rank, world)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pending = deque(pool.submit(own.__getitem__, step) for step in steps[:AHEAD])
+            for step in [*steps[AHEAD:], *[None] * len(pending)]:
+                ready = pending.popleft().result()
+                if step is not None:
+                    pending.append(pool.submit(own.__getitem__, step))
+                yield ready
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def validation_crop(pictures: PictureSet, row: Row) -> Picture:
+    """The VALIDATION_CROP pixels a side with most content, over white; found once for each set."""
+    if row.file not in pictures.crops:
+        pictures.crops[row.file] = _fullest(flatten(pictures.pixels(row), WHITE))
+    return pictures.crops[row.file]
+
+
+def _fullest(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    side = VALIDATION_CROP
+    tiles = (
+        picture[y : y + side, x : x + side]
+        for y in range(0, height - side + 1, side // 2)
+        for x in range(0, width - side + 1, side // 2)
+    )
+    return np.ascontiguousarray(max(tiles, key=content))
+
+
+def validation_pairs(
+    pictures: PictureSet, scale: int, crops: int = 0, degradation: str = "clean"
+) -> list[tuple[Row, Picture, Picture]]:
+    """(row, LR, HR) of each validation picture's `validation_crop`, every time the same.
+
+    Args:
+        crops: above 0 takes that many, spread evenly over the set's order.
+        degradation: "clean" (Pillow's bicubic alone), "q95", "q75", "q50" (one JPEG, 4:2:0, after it), "twice" (75,
+            then 60 off the grid), a preset, or a recipe's JSON file. Its draws are seeded by the crop's pixels.
+
+    Raises:
+        SengaError: no validation picture is large enough, or the degradation is unknown.
+    """
+    recipe = read_recipe(degradation, "run.conditions").with_scale(scale)
+    rows = [row for row in pictures.val if row.side >= VALIDATION_CROP]
+    if not rows:
+        raise SengaError(
+            f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
+        )
+    if 0 < crops < len(rows):
+        rows = [rows[i * len(rows) // crops] for i in range(crops)]
+    pairs = []
+    for row in rows:
+        hr = validation_crop(pictures, row)
+        seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
+        pairs.append((row, degrade(hr, recipe, seed=seed)[0], hr))
+    return pairs

@@ -1,0 +1,187 @@
+"""Where pictures lie: a folder with a manifest.csv, a plain folder, or WebDataset shards; and how one is decoded.
+
+Shards are read by offset, not streamed: a stream shuffles through a buffer whose content depends on where and how often
+it was started, so the batch of a step could not be made again without all the steps before it.
+"""
+
+import csv
+import glob
+import hashlib
+import io
+import json
+import logging
+import os
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...arch import SengaError
+
+log = logging.getLogger("senga")
+
+Picture = NDArray[np.uint8]  # (H, W, 3), or (H, W, 4) where some of it is clear
+
+COLUMNS = ("file", "split", "source", "licence", "width", "height")  # of a manifest; others are only recorded
+SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".avif", ".bmp", ".gif", ".tif", ".tiff")
+MANIFEST = "manifest.csv"
+SURVEY = ".senga_survey.csv"  # beside the pictures: what was found out about each file
+# What Pillow is known to raise over broken files; found by feeding it some.
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
+
+
+class UnreadableError(SengaError):
+    """A picture that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Row:
+    file: str
+    split: str
+    source: str
+    licence: str
+    side: int  # pixels, the shorter one
+    sha256: str = ""  # of the file, as the manifest has it
+
+
+@dataclass(frozen=True)
+class Member:
+    """A picture's place: a file of its own, or a stretch of a shard."""
+
+    file: str  # its name in the set, with slashes
+    path: Path
+    offset: int = 0
+    size: int = -1  # bytes; -1 is the whole file
+    split: str = ""  # what a shard says of it; "" where it says nothing
+    source: str = ""
+    licence: str = ""
+
+    def read(self) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+def decode(data: bytes) -> Picture:
+    """(H, W, 4) uint8, or (H, W, 3) if nothing is clear. Raises one of BROKEN."""
+    with Image.open(io.BytesIO(data)) as image:
+        if image.mode.startswith("I;16"):  # Pillow's own conversion clips these at 255 of 65535
+            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+            return np.ascontiguousarray(np.broadcast_to(grey[..., None], (*grey.shape, 3)))
+        if image.mode in ("RGB", "L", "CMYK", "YCbCr") and "transparency" not in image.info:
+            return np.asarray(image.convert("RGB"))
+        rgba = image.convert("RGBA")
+    return np.asarray(rgba.convert("RGB") if rgba.getchannel("A").getextrema()[0] == 255 else rgba)
+
+
+def read_manifest(path: Path) -> list[Row]:
+    """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
+        if missing:
+            raise SengaError(f"{path}: has no column {missing[0]!r}; wanted {','.join(COLUMNS)}, with commas between")
+        rows = []
+        for line in table:
+            try:
+                side = min(int(line["width"]), int(line["height"]))
+            except (TypeError, ValueError) as error:
+                found = f"{line['width']!r} x {line['height']!r}"
+                raise SengaError(f"{path}, line {table.line_num}: the size is {found}; wanted whole pixels") from error
+            sha256 = line.get("sha256") or ""
+            rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side, sha256))
+    return rows
+
+
+def list_folder(folder: Path) -> list[Member]:
+    """Every picture below a folder, sorted; names that begin with a dot are left out."""
+    found = []
+    for where, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(where) / name for name in files if name.lower().endswith(SUFFIXES) and name[0] != "."]
+    return sorted((Member(path.relative_to(folder).as_posix(), path) for path in found), key=lambda m: m.file)
+
+
+def find_shards(pattern: str) -> list[Path]:
+    """`shards-{000..012}.tar`, `shards/*.tar` or one file -> the shards, in order. Raises SengaError."""
+    if "://" in pattern or pattern.startswith("pipe:"):
+        raise SengaError(f"{pattern}: shards are read where they lie, at random places; bring them to a disk or mount")
+    paths = [Path(name) for name in (sorted(glob.glob(pattern)) if "*" in pattern else _expand(pattern))]  # noqa: PTH207
+    missing = [path for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise SengaError(f"{missing[0] if missing else pattern}: there is no such shard; look at data.folder")
+    return paths
+
+
+def _expand(pattern: str) -> list[str]:
+    if "{" not in pattern:
+        return [pattern]
+    try:
+        from webdataset.shardlists import expand_urls
+    except ImportError as error:
+        raise SengaError(
+            f"{pattern}: braces need the package webdataset; pip install 'senga[train]', or name the shards with *"
+        ) from error
+    return expand_urls(pattern)
+
+
+def list_shard(path: Path) -> list[Member]:
+    """The pictures of a tar, with what a JSON of the same key says of each. Raises SengaError for what is no tar."""
+    members: list[Member] = []
+    notes: dict[str, dict[str, str]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for info in _members(tar, path):
+                if info.name.lower().endswith(SUFFIXES):
+                    members.append(Member(info.name, path, info.offset_data, info.size))
+                elif info.name.endswith(".json"):
+                    notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
+    except tarfile.TarError as error:
+        raise SengaError(f"{path}: is no tar file ({error}); shards are uncompressed tar files") from error
+    return [_with_note(member, notes.get(_key(member.file), {})) for member in members]
+
+
+def _members(tar: tarfile.TarFile, path: Path) -> Iterable[tarfile.TarInfo]:
+    """The files of a tar up to its end or to where it was cut off."""
+    try:
+        yield from (info for info in tar if info.isfile())
+    except tarfile.ReadError as error:
+        log.warning("%s: is cut short (%s); what lies before is used", path, error)
+
+
+def _key(name: str) -> str:
+    """WebDataset's key: the path up to the first dot of the file's name."""
+    folder, slash, base = name.rpartition("/")
+    return folder + slash + base.partition(".")[0]
+
+
+def _note(data: bytes) -> dict[str, str]:
+    try:
+        note = json.loads(data)
+    except ValueError:
+        return {}
+    return {name: value for name, value in note.items() if isinstance(value, str)} if isinstance(note, dict) else {}
+
+
+def _with_note(member: Member, note: dict[str, str]) -> Member:
+    return Member(
+        note.get("file", member.file),
+        member.path,
+        member.offset,
+        member.size,
+        note.get("split", ""),
+        note.get("source", ""),
+        note.get("licence", ""),
+    )
+
+
+def place(file: str) -> float:
+    """Where a name falls in [0, 1): the split of a set without a manifest, whatever else is in it."""
+    return int.from_bytes(hashlib.sha256(file.encode()).digest()[:8], "big") / 2**64

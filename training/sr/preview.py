@@ -1,0 +1,94 @@
+"""See what a training will learn from, before it does: patches as a picture, the set in numbers, the time they take.
+
+    python -m senga.training.sr.preview training/configs/espcn_7_x2.toml --out patches.png [--step 0]
+
+LR patches, enlarged pixel by pixel, and below each what the network is to make of it.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ...arch import SengaError, UpscaleModel
+from ..run.sheet import draw_grid
+from .patches import MARGIN, PictureSet, batch, check_set
+from .picture_files import Picture
+from .settings import Settings, read_settings
+from .validation import levels
+
+logger = logging.getLogger("senga")
+
+TIMED = 10  # steps
+COLUMNS = 8
+NARROWEST = 128  # pixels; smaller patches are enlarged by a whole factor
+
+
+def sheet(lr: Tensor, hr: Tensor) -> Picture:
+    """(B, 3, p, p) and (B, 3, sp, sp) in [0, 1] -> pairs one above the other, in rows of eight, captioned."""
+    side = hr.shape[2] * max(1, -(-NARROWEST // hr.shape[2]))
+    columns = min(COLUMNS, len(lr))
+    blank = ("", np.full((side, side, 3), 255, np.uint8))
+    tiles = []
+    for first in range(0, len(lr), columns):
+        for name, patches in (("LR", lr), ("HR", hr)):
+            row = [Image.fromarray(levels(patch[None])) for patch in patches[first : first + columns]]
+            large = [np.asarray(image.resize((side, side), Image.Resampling.NEAREST)) for image in row]
+            tiles += [(f"{name} {i}", picture) for i, picture in enumerate(large, first + 1)]
+            tiles += [blank] * (columns - len(row))
+    return draw_grid(tiles, columns)
+
+
+def preview(settings: Settings, step: int) -> Picture:
+    """The patches of a step; logs the set and the processor time of a batch. Raises SengaError."""
+    data = settings.data
+    scale = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters).scale
+    pictures = PictureSet(data.folder, data.cache_gib, data.val_share)
+    side = (data.patch + 2 * MARGIN) * scale
+    rejected = check_set(pictures, side)
+    counts = {source: len(rows) for source, rows in pictures.sources(side).items()}
+    shares = {source: data.shares.get(source, 1.0) for source in counts}
+    for source, count in counts.items():
+        share = shares[source] / sum(shares.values())
+        logger.info("%s: %d pictures to train on, %.0f %% of the patches", source, count, 100 * share)
+    splits = Counter(row.source for row in pictures.val)
+    logger.info("to validate on: %s; rejected: %d", ", ".join(f"{n} {s}" for s, n in splits.items()), len(rejected))
+    first = batch(pictures, data, scale, settings.seed, step)
+    for name in ("pictures to be decoded", "decoded"):
+        began = time.process_time()
+        for number in range(step, step + TIMED):
+            batch(pictures, data, scale, settings.seed, number)
+        seconds = (time.process_time() - began) / TIMED
+        logger.info("a batch of %d, %s: %.3f s of one core", data.batch, name, seconds)
+    return sheet(*first)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m senga.training.sr.preview", description="See what will be learnt from.")
+    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser.add_argument("--step", type=int, default=0, help="the step whose patches are shown")
+    parser.add_argument("--out", type=Path, required=True, help="PNG that is written")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    try:
+        drawn = preview(read_settings(Settings, options.config, options.set), options.step)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(drawn)).save(options.out)
+    except (SengaError, OSError) as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""Train an upscaling network: settings, data, model, one loop, weights.
+
+    senga train sr training/configs/espcn_7_x2.toml
+    senga train sr training/configs/espcn_7_x2.toml --set optim.steps=20000 --set data.folder=my_pictures
+    torchrun --nproc-per-node 4 -m senga.training.sr CONFIG.toml        # many GPUs; --nnodes for many machines
+
+A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again by themselves: the same command goes on
+where it stopped, bit for bit on a CPU), contact sheets, and at the end report.md and NAME.safetensors.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ...arch import Provenance, SengaError, UpscaleModel, load_model
+from ..run.devices import make_fabric
+from ..run.folder import RunFolder, commit, environment, run_identity
+from ..run.optim import Average, learning_rate, make_optimisers, round_to_bfloat16, rounded_weights, set_learning_rate
+from ..run.report import write_report
+from ..run.start_from import take_over
+from ..run.state import RunState, is_sound, step_optimisers
+from .gan import GanStep, usm_sharpen
+from .losses import make_loss
+from .patches import MARGIN, PictureSet, batches, check_set, validation_pairs
+from .recipes import check_recipes, described
+from .settings import Settings, read_settings, to_dict
+from .validation import baseline, draw_sheet, score_all, write_weights
+
+log = logging.getLogger("senga")
+
+
+def columns(settings: Settings) -> tuple[str, ...]:
+    """Of curve.csv. The first validation condition has plain names, the others their own."""
+    others = tuple(f"psnr_y_{name}" for name in settings.run.conditions[1:])
+    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
+    return ("step", "loss", *scores, "learning_rate", "images_per_second", "waiting", "seconds")
+
+
+def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
+    """What a run may not change when it goes on: its settings, what its recipes are, and its pictures."""
+    recipes = described(settings.data.degradation, scale)
+    return run_identity(to_dict(settings), recipes=recipes, pictures=data_sha256)
+
+
+def train(settings: Settings, command: str, export: int | None = None) -> Path:
+    """Run (or go on with) a training; returns the path of the weights file.
+
+    Args:
+        command: how it was started, for the header of the weights.
+        export: write the weights of that step's checkpoint instead of training.
+
+    Raises:
+        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+    """
+    optim, run, gan = settings.optim, settings.run, settings.gan
+    loss_of = make_loss(settings.loss.weights, settings.loss.feature_network)
+    torch.manual_seed(settings.seed)
+    model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
+    scale = model.scale
+    check_recipes(settings.data.degradation, run.conditions, scale)  # before every picture is looked at
+    fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
+    leads = fabric.is_global_zero  # of several processes one writes and validates
+
+    # Data
+    with fabric.rank_zero_first():  # which looks at every picture the first time
+        pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
+    folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
+    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
+    missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
+    if missing:
+        log.warning("data.shares names %s, which the set does not have", ", ".join(missing))
+    pairs = {name: validation_pairs(pictures, scale, run.validation_crops, name) for name in run.conditions}
+    lanczos = baseline(pairs[run.conditions[0]], "lanczos", scale)
+    found = len(pictures.train), len(lanczos), run.conditions[0], fmean(lanczos)
+    log.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
+
+    # Nets
+    bare = model.model.requires_grad_(True).train()
+    if settings.model.start_from:
+        take_over(bare, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
+    net = fabric.setup_module(bare)
+    optimisers = make_optimisers(bare, optim)
+    average = Average(bare, optim.ema)
+    stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    judge = GanStep(fabric, gan, model.output_channels) if gan.weight else None
+    if judge:
+        stateful |= {"discriminator": judge.net, "discriminator_optimiser": judge.optimiser}
+
+    # Resume
+    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, average)
+    if now.load(optim.steps, export):
+        log.info("going on from step %d", now.step)
+    elif export is None:
+        now.save()  # there is something to go back to from the first step on
+    rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
+    if export is None and leads:
+        folder.cut_curve(now.step)
+        folder.write_json("settings.json", to_dict(settings))
+        about = {"command": command, "data_sha256": pictures.sha256}
+        folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
+
+    def candidate() -> UpscaleModel:
+        """The averaged weights as a model of their own; of a run that rounds them, rounded."""
+        copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
+        copy.model.load_state_dict(average.values)
+        if now.step >= rounding_from:
+            round_to_bfloat16(copy.model.state_dict().values())
+        return copy
+
+    def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
+        """Score the averaged weights, add a line to the curve, and draw a sheet when one is due."""
+        step = now.step
+        due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
+        scores, made = score_all(candidate(), pairs, precision, slow=due)
+        scores["psnr_y_lanczos"] = fmean(lanczos)
+        folder.add_to_curve(step, **scores, **values)
+        for name, value in (scores | values).items():
+            board.add_scalar(name, value, step)
+        if due:
+            draw_sheet(folder.path / f"sheet-{step:07d}.png", pairs[run.conditions[0]], made, scale, run.sheet_crops)
+        return scores
+
+    # Loop. It is left early, and begun again further back, when the loss is no number any more.
+    world = fabric.global_rank, fabric.world_size
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads and export is None else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads or export is not None)
+    with bar, logging_redirect_tqdm([log]):
+        while now.step < optim.steps and export is None:
+            first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
+            bar.n = first
+            stream = batches(pictures, settings.data, scale, settings.seed, range(first, optim.steps), *world)
+            for step in range(first, optim.steps):
+                waiting = time.monotonic()
+                lr, hr = (part.to(fabric.device) for part in next(stream))
+                waited += time.monotonic() - waiting
+                rate = learning_rate(step, optim) * now.slower
+                set_learning_rate(optimisers, rate)
+                if step == rounding_from:
+                    bare.load_state_dict(average.values)
+                rounded = step >= rounding_from
+
+                with rounded_weights(bare, rounded):
+                    prediction = net(lr.contiguous(memory_format=torch.channels_last)).float()
+                    loss, _ = loss_of(prediction, usm_sharpen(hr) if gan.sharpen else hr)
+                    if judge:
+                        loss = loss + gan.weight * judge.opinion(prediction, hr)
+                    bare.zero_grad(set_to_none=True)
+                    fabric.backward(loss)
+                step_optimisers(bare, optimisers, optim.clip)
+                if judge:
+                    judge.learn(prediction.detach(), hr)
+                average.update(bare, step)
+
+                value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
+                last = step + 1 == optim.steps
+                saves = last or (step + 1) % run.save_every == 0
+                if not is_sound(value, bare.parameters() if saves else ()):
+                    now.go_back(run.rollbacks)
+                    break
+                now.note(value)
+                now.seconds = before + time.monotonic() - began
+                spent = now.seconds - before
+                speed = (step + 1 - first) * settings.data.batch / spent
+                if board and (last or (step + 1) % run.validate_every == 0):
+                    values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
+                    values |= {"images_per_second": speed, "waiting": waited / spent}
+                    scores = validate(board, values)
+                    said = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
+                    log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
+                if saves:
+                    now.save()
+                shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
+                shown |= {"psnr_y": f"{scores['psnr_y']:.2f}"} if scores else {}
+                bar.set_postfix(shown, refresh=False)
+                bar.update()
+            stream.close()
+    if board:
+        board.close()
+
+    # Weights
+    path = folder.path / (f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors")
+    if leads:
+        pairs = {name: validation_pairs(pictures, scale, 0, name) for name in run.conditions}
+        about = Provenance(
+            source="senga",
+            commit=commit(),
+            command=command,
+            data_sha256=pictures.sha256,
+            licences=pictures.licences,
+            seed=settings.seed,
+            steps=now.step,
+        )
+        metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
+        if export is None:  # a checkpoint of the past has no say in the run's report
+            folder.write_json("metrics.json", metrics)
+            data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
+            write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
+    fabric.barrier()
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="senga train sr", description="Train an upscaling network.")
+    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
+    args = parser.parse_args(argv)
+    command = " ".join(["senga train sr", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
+    train(read_settings(Settings, args.config, args.set), command, args.export)
+    return 0
+
+
+if __name__ == "__main__":  # for torchrun
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    try:
+        sys.exit(main())
+    except SengaError as error:
+        log.error(str(error))
+        sys.exit(1)

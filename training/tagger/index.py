@@ -1,0 +1,282 @@
+"""What a tagger learns from: its vocabulary, and which picture bears which tag, as arrays of numbers.
+
+DuckDB counts the tags (on the disk, beyond its memory); what is kept for the training is a few bytes a tag.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arch import SengaError
+from .danbooru import read_danbooru
+from .database import open_database, rating_names
+from .settings import DataSettings
+from .sources import fill, read_captions, read_table
+
+log = logging.getLogger("senga")
+
+SPLITS = ("train", "val", "test", "unseen")  # unseen: drawing styles that are never trained on
+CHUNK = 100_000  # pictures whose tags are turned into numbers at a time
+
+PICTURES = """
+create view pictures as
+select * replace (case when split is not null then split when share('split:' || kin) < $test then 'test'
+                       when share('split:' || kin) < $test + $val then 'val' else 'train' end as split)
+from posts
+"""
+# One line a picture and tag. Tags that came without a category get the one that the list of categories names (those of
+# other categories, artists say, are dropped), and are general where it does not name them.
+LABELS = """
+create view given as
+select post, split, unnest(general) as tag, 'general' as category from pictures
+union all select post, split, unnest(character), 'character' from pictures
+union all
+select post, split, tag, coalesce(c.category, 'general')
+from (select post, split, unnest(mixed) as tag from pictures) left join categories c using (tag)
+where coalesce(c.category, 'general') in ('general', 'character')
+"""
+# With aliases and implications: every tag under its present name, and whatever it brings with it, once.
+IMPLIED = """
+create table labels as
+select distinct post, split, coalesce(c.consequent, g.tag) as tag, category
+from given g left join closure c on g.tag = c.antecedent
+"""
+VOCABULARY = """
+create table counted as
+select * from (
+    select tag, category, count(*) filter (split = 'train') as n from labels group by all
+) where n >= $min_count and tag not in (select unnest($ratings))
+qualify row_number() over (partition by tag order by n desc, category) = 1
+"""
+# Sorted by category, then by how often a tag is seen: the same counts give the same numbers.
+CHOSEN = """
+create table vocabulary as
+select (row_number() over (order by category = 'character', n desc, tag) - 1)::integer as tag_id, tag, category, n
+from (select *, row_number() over (partition by category order by n desc, tag) as place from counted)
+where place <= case category when 'general' then $general else $characters end
+"""
+TAGGED = """
+select post, tag_id from labels join vocabulary using (tag, category)
+where post between $first and $last order by post, tag_id
+"""
+UNKNOWN = """
+select post, tag_id from (select post, unnest(unknown) as tag from posts where post between $first and $last)
+join vocabulary using (tag) order by post, tag_id
+"""
+
+READERS = {"captions": read_captions, "table": read_table}
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TagIndex:
+    """Pictures by number; their tags as numbers into the vocabulary, laid end to end."""
+
+    names: tuple[str, ...]
+    categories: tuple[str, ...]
+    files: Array  # (N,) str
+    splits: Array  # (N,) number into SPLITS
+    styles: Array  # (N,) str
+    sources: Array  # (N,) str
+    licences: tuple[str, ...]  # of the training pictures
+    tags: Array  # tags of picture i are tags[starts[i]:starts[i + 1]]
+    starts: Array
+    unknown: Array  # the same, for tags of which the picture says nothing
+    unknown_starts: Array
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def where(self, split: str) -> Array:
+        """Numbers of a split's pictures."""
+        return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def truth(self, i: int) -> tuple[Array, Array]:
+        """(labels, known), both (T,) bool, of picture i."""
+        labels, known = np.zeros(len(self.names), bool), np.ones(len(self.names), bool)
+        labels[self.tags[self.starts[i] : self.starts[i + 1]]] = True
+        known[self.unknown[self.unknown_starts[i] : self.unknown_starts[i + 1]]] = False
+        return labels, known
+
+    def counts(self, split: str = "train") -> tuple[Array, Array]:
+        """(pictures of the split that bear each tag, pictures that tell of each tag), both (T,)."""
+        inside = self.splits == SPLITS.index(split)
+        bearing, silent = (
+            np.bincount(values[np.repeat(inside, np.diff(starts))], minlength=len(self.names))
+            for values, starts in ((self.tags, self.starts), (self.unknown, self.unknown_starts))
+        )
+        return bearing, int(inside.sum()) - silent
+
+    def sha256(self) -> str:
+        """Of all that is learnt: files, splits, vocabulary and tags."""
+        digest = hashlib.sha256(json.dumps([self.names, self.categories]).encode())
+        digest.update("\n".join(self.files).encode())
+        for array in (self.splits, self.tags, self.starts, self.unknown, self.unknown_starts):
+            digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+
+def build_index(settings: DataSettings, scratch: Path) -> TagIndex:
+    """Read, count, choose and number. `scratch` is a folder for the database; it is made, and removed at the end.
+
+    Raises:
+        SengaError: the source cannot be read, or no tag or no training picture is left.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    database = open_database(scratch / "tags.duckdb", settings.memory_gib)
+    try:
+        read_source(database, settings, scratch)
+        choose_vocabulary(database, settings)
+        return number(database, settings)
+    finally:
+        database.close()
+        shutil.rmtree(scratch)
+
+
+def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scratch: Path) -> None:
+    folder = Path(settings.folder)
+    if not folder.is_dir():
+        raise SengaError(f"{folder}: there is no such folder; set data.folder")
+    if settings.source == "danbooru":
+        read_danbooru(database, settings)
+    else:
+        path = folder if settings.source == "captions" else folder / settings.table
+        fill(database, READERS[settings.source](path, settings.ratings), folder, scratch / "rows.csv")
+        database.execute("delete from posts where share('fraction:' || file) >= $1", [settings.fraction])
+    untold = database.execute("select count(*) from posts where len(mixed) > 0").fetchall()[0][0]
+    if untold and settings.source == "danbooru" and not settings.categories:
+        raise SengaError(
+            f"{folder}: {untold} posts have a tag_string alone, which does not tell artists from tags; set"
+            " data.categories to the dump's tags.json"
+        )
+
+
+def read_pairs(database: duckdb.DuckDBPyConnection, path: str, columns: tuple[str, str]) -> list[tuple[str, str]]:
+    """Two columns of a CSV or of JSON lines, as text. Raises SengaError if they are not there."""
+    if not path:
+        return []
+    reader = "read_csv($path, all_varchar = true)" if ".csv" in Path(path).suffixes else "read_json($path)"
+    a, b = columns
+    try:
+        found = database.execute(
+            f"select distinct {a}::varchar, {b}::varchar from {reader} order by all", {"path": path}
+        )
+        return found.fetchall()
+    except duckdb.Error as error:
+        raise SengaError(f"{path}: wanted CSV or JSON lines with {a} and {b} ({error})") from error
+
+
+def closure(aliases: list[tuple[str, str]], implications: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Tag -> each tag that stands in its place, itself among them unless it is an alias. Loops end where they began."""
+    renamed = dict(aliases)
+    onward: dict[str, set[str]] = {}
+    for antecedent, consequent in implications:
+        onward.setdefault(renamed.get(antecedent, antecedent), set()).add(renamed.get(consequent, consequent))
+    pairs = []
+    for tag in {*renamed, *onward}:
+        reached, ahead = set(), [renamed.get(tag, tag)]
+        while ahead:
+            current = ahead.pop()
+            if current not in reached:
+                reached.add(current)
+                ahead += onward.get(current, ())
+        pairs += [(tag, other) for other in reached]
+    return sorted(pairs)
+
+
+def choose_vocabulary(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> None:
+    """The table `vocabulary`: the most frequent tags of the training pictures, numbered."""
+    words = {"0": "general", "4": "character", "general": "general", "character": "character"}
+    categories = read_pairs(database, settings.categories, ("name", "category"))
+    aliases, implications = (
+        read_pairs(database, path, ("antecedent_name", "consequent_name"))
+        for path in (settings.aliases, settings.implications)
+    )
+    pairs = closure(aliases, implications)
+    tables = {
+        "categories (tag varchar, category varchar)": [(name, words.get(kind, kind)) for name, kind in categories],
+        "closure (antecedent varchar, consequent varchar)": pairs,
+    }
+    for table, rows in tables.items():
+        database.execute(f"create table {table}")
+        if rows:
+            left, right = (list(column) for column in zip(*rows, strict=True))
+            database.execute(f"insert into {table.split()[0]} select unnest($1), unnest($2)", [left, right])
+    # A view takes no parameters.
+    database.execute(PICTURES.replace("$test", str(settings.test)).replace("$val", str(settings.val)))
+    database.execute(LABELS)
+    database.execute(IMPLIED if pairs else "create view labels as select * from given")
+    ratings = list(rating_names(settings.ratings))  # a tag of such a name would stand twice
+    database.execute(VOCABULARY, {"min_count": settings.min_count, "ratings": ratings})
+    database.execute(CHOSEN, {"general": settings.general, "characters": settings.characters})
+
+
+def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIndex:
+    """The arrays. Ratings come last in the vocabulary; a picture without one says nothing of any."""
+    vocabulary = database.execute("select tag, category from vocabulary order by tag_id").fetchall()
+    ratings = rating_names(settings.ratings)
+    texts = ("file", "split", "style", "source", "licence", "rating")
+    chosen = ", ".join(f"coalesce({name}, '') as {name}" for name in texts)
+    columns = database.execute(f"select post, {chosen} from pictures order by post").fetchnumpy()
+    posts = columns["post"].astype(np.int64)
+    splits = columns["split"].astype(str)
+    strange = sorted(set(splits) - set(SPLITS))
+    if strange:
+        raise SengaError(f"{settings.folder}: has a split '{strange[0]}'; wanted {', '.join(SPLITS)}")
+    counts = {split: int((splits == split).sum()) for split in SPLITS}
+    if not vocabulary or not counts["train"] or not counts["val"]:
+        raise SengaError(
+            f"{settings.folder}: gives {counts['train']} training pictures, {counts['val']} for validation and"
+            f" {len(vocabulary)} tags; all three are needed. A tag counts from data.min_count = {settings.min_count}"
+            f" training pictures on, and data.val = {settings.val:g} of the pictures are for validation: change these"
+            " in a small set; and look at data.source"
+        )
+    # The rating goes behind a picture's other tags.
+    first = len(vocabulary)
+    rated = np.array([ratings.index(word) if word in ratings else -1 for word in columns["rating"]])
+    bearing, silent = np.flatnonzero(rated >= 0), np.flatnonzero(rated < 0)
+    tags, starts = ragged(database, TAGGED, posts, bearing, first + rated[bearing])
+    unrated = first + np.tile(np.arange(len(ratings)), len(silent))
+    unknown, unknown_starts = ragged(database, UNKNOWN, posts, np.repeat(silent, len(ratings)), unrated)
+    train = splits == "train"
+    return TagIndex(
+        (*(tag for tag, _ in vocabulary), *ratings),
+        (*(category for _, category in vocabulary), *["rating"] * len(ratings)),
+        columns["file"].astype(str),
+        np.select([splits == split for split in SPLITS], range(len(SPLITS)), 0).astype(np.uint8),
+        columns["style"].astype(str),
+        columns["source"].astype(str),
+        tuple(sorted(set(columns["licence"].astype(str)[train]) - {""})),
+        tags,
+        starts,
+        unknown,
+        unknown_starts,
+    )
+
+
+def ragged(
+    database: duckdb.DuckDBPyConnection, query: str, posts: Array, more_owners: Array, more_values: Array
+) -> tuple[Array, Array]:
+    """(tag numbers of all pictures end to end, where each picture's begin), the further ones behind its own.
+
+    `more_owners` rise. Pictures are taken in chunks, so that little but the result is ever held.
+    """
+    values, counts = [], []
+    for begin in range(0, len(posts), CHUNK):
+        part = posts[begin : begin + CHUNK]
+        found = database.execute(query, {"first": int(part[0]), "last": int(part[-1])}).fetchnumpy()
+        more = slice(*np.searchsorted(more_owners, [begin, begin + len(part)]))
+        owner = np.concatenate([np.searchsorted(part, found["post"]), more_owners[more] - begin])
+        value = np.concatenate([found["tag_id"], more_values[more]]).astype(np.int32)
+        values.append(value[np.argsort(owner, kind="stable")])
+        counts.append(np.bincount(owner, minlength=len(part)))
+    return np.concatenate(values), np.concatenate([[0], np.cumsum(np.concatenate(counts))])

@@ -1,0 +1,89 @@
+"""What the tagger's trainer does with its net, apart from learning."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...arch import TaggerModel, TagVocabulary
+from ...arch.precision import autocast
+from .batches import TagPictures
+from .index import TagIndex
+from .metrics import Array, Scored
+
+MOMENTUM = 0.01  # of the running statistics, in the end
+SETTLING = 10  # steps; the larger, the longer recent batches alone count
+EVALUATED = 64  # pictures in a forward pass
+
+
+def vocabulary_of(index: TagIndex, trained: Array) -> TagVocabulary:
+    """The header's vocabulary; a category without any tag that was taught is called untrained."""
+    categories = np.array(index.categories)
+    untrained = [name for name in dict.fromkeys(index.categories) if not trained[categories == name].any()]
+    return TagVocabulary(index.names, index.categories, tuple(index.counts()[0].tolist()), (), tuple(untrained))
+
+
+def start_from_counts(net: nn.Module, bearing: Array, known: Array) -> None:
+    """The last layer begins by giving each tag as often as it is seen: b = log(p / (1 - p)), after Lin et al. 2017.
+
+    Outputs that are never taught (known is 0) say 0.5, and stay there: no gradient reaches them.
+    """
+    p = torch.from_numpy((bearing + 0.5) / (known + 1.0)).float()
+    taught = torch.from_numpy(known > 0).float()
+    last = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias.copy_((p / (1 - p)).log() * taught)
+        last.weight.mul_(taught[:, None])
+
+
+def warm_statistics(net: nn.Module, step: int) -> None:
+    """Let batch normalisation's running statistics settle fast at first: of the net's start nothing should be left.
+
+    MobileNetV3's momentum of 0.01 alone would take hundreds of steps to forget it.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = max(MOMENTUM, SETTLING / (SETTLING + step))
+
+
+def _in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return F.conv2d(x.float(), conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+def depthwise_in_float32(net: nn.Module) -> None:
+    """Take the depthwise convolutions whose gradients bfloat16 slows down on a CPU (with a stride, or 5x5) out of it.
+
+    Their gradients took up to 18 times as long as in float32; the whole step becomes 2.4 times as fast, and a quarter
+    faster than float32 throughout.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and (module.stride[0] > 1 or module.kernel_size[0] > 3):
+            module.forward = partial(_in_float32, module)  # type: ignore[method-assign]
+
+
+def halve_kernels(net: nn.Module) -> None:
+    """Weights of convolutions and linear layers to float16, for a file of half the size.
+
+    Biases and batch normalisation stay: variances may be smaller than float16 can tell from 0.
+    """
+    for parameter in net.parameters():
+        if parameter.ndim > 1:
+            parameter.data = parameter.data.half()
+
+
+def predict(model: TaggerModel, pictures: TagPictures, numbers: Array, precision: str) -> Scored:
+    """The model's scores of whole pictures, prepared as its users will."""
+    rows = []
+    with ThreadPoolExecutor(pictures.data.workers) as pool, torch.inference_mode():
+        for begin in range(0, len(numbers), EVALUATED):
+            x = torch.stack(list(pool.map(pictures.whole, numbers[begin : begin + EVALUATED].tolist())))
+            with autocast(model.device, precision):
+                logits = model.model(x.to(model.device).contiguous(memory_format=torch.channels_last))
+            rows.append(logits.float().sigmoid().cpu().numpy())
+    truths = [pictures.index.truth(number) for number in numbers.tolist()]
+    truth, known = (np.stack(column) for column in zip(*truths, strict=True))
+    return Scored(numbers, np.concatenate(rows), truth, known)

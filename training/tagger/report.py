@@ -1,0 +1,167 @@
+"""The page that a tagger's training ends with: how good it is, on what, tag by tag, and where it is most wrong."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ...arch import Header
+from ..run import report
+from ..run.report import Plot
+from ..run.sheet import draw_grid
+from .batches import TagPictures
+from .index import TagIndex
+from .metrics import Array, Judged, Scored, average_precisions, confusion, f1, groups, judge, worst
+
+SHEET, COLUMNS, SIDE = 20, 5, 256  # mistakes shown, in how many columns, pixels of the longer side
+PLOTS = (
+    Plot("loss", ("loss",)),
+    Plot("mean average precision", ("map_*",)),
+    Plot("learning rate", ("learning_rate",)),
+    Plot("pictures a second", ("images_per_second",)),
+    Plot("waiting for data, share of the time", ("waiting",)),
+)
+NAMES = {
+    "val": "validation (the thresholds are fitted on it)",
+    "test": "test (held-out pictures)",
+    "unseen": "unseen (drawing styles that were never trained on)",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the report tells: the splits with the net's scores, and the thresholds fitted on `val`."""
+
+    splits: dict[str, Scored]
+    threshold: float
+    thresholds: Array  # (T,)
+    trained: Array  # (T,) bool: tags that were taught at all
+    min_positives: int
+
+    def judged(self, index: TagIndex, split: str) -> list[Judged]:
+        """Every group of tags and, where there are several, every drawing style of a split."""
+        scored, counts = self.splits[split], index.counts()[0]
+        fixed = self.threshold, self.thresholds, self.min_positives
+        rows = [judge(scored, name, tags, *fixed) for name, tags in groups(index.categories, counts, self.trained)]
+        styles = index.styles[scored.numbers]
+        for style in sorted(set(styles) - {""}):
+            rows.append(judge(scored.only(styles == style), f"style {style}", self.trained, *fixed))
+        return rows
+
+    def metrics(self, index: TagIndex) -> dict[str, float]:
+        """What the weights' header says of them: means over all tags of each split."""
+        found: dict[str, float] = {}
+        for split in self.splits:
+            row = self.judged(index, split)[0]
+            values = {
+                "map": row.mean_ap,
+                "macro_f1": row.macro_own,
+                "micro_f1": row.micro_own,
+                "macro_f1_one_threshold": row.macro_global,
+                "micro_f1_one_threshold": row.micro_global,
+            }
+            found |= {f"{name}_{split}": round(value, 4) for name, value in values.items() if math.isfinite(value)}
+        return found
+
+
+def facts(header: Header) -> dict[str, str]:
+    """What the header says of the run."""
+    provenance = header.provenance
+    assert header.vocabulary is not None
+    assert header.preprocessing is not None
+    return {
+        "network": f"{header.architecture}, {len(header.vocabulary):,} tags, {header.preprocessing.size} px",
+        "command": f"`{provenance.command}`",
+        "commit": provenance.commit or "unknown",
+        "pictures": f"sha256 {provenance.data_sha256}; {provenance.notes}",
+        "licences": ", ".join(provenance.licences) or "not recorded",
+        "never taught": ", ".join(header.vocabulary.untrained) or "nothing",
+    }
+
+
+def write_report(folder: Path, header: Header, findings: Findings, pictures: TagPictures) -> Path:
+    """report.md with curves.png, tags.csv and worst.png beside it; gives the page's path.
+
+    `folder` is a run's, with its settings, curve and weights.
+    """
+    index = pictures.index
+    write_tags(folder / "tags.csv", findings, index)
+    shown = "test" if "test" in findings.splits else "val"
+    draw_worst(folder / "worst.png", findings.splits[shown], findings.trained, pictures)
+    page = report.write_report(
+        folder,
+        {},
+        facts=facts(header),
+        command=header.provenance.command,
+        export="",
+        use="senga tag PICTURE --model {weights}",
+        plots=PLOTS,
+    )
+    names = np.array(index.names)
+    parts = [page.read_text(encoding="utf-8")]
+    for split, scored in findings.splits.items():
+        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", table(findings.judged(index, split))]
+    scarce = {s: findings.trained & (v.positives() < findings.min_positives) for s, v in findings.splits.items()}
+    lines = [f"- {split} ({mask.sum()}): {', '.join(names[mask]) or 'none'}" for split, mask in scarce.items()]
+    parts += [
+        "mAP is the mean of the tags' average precision. F1 is given twice: with one threshold for all tags"
+        f" ({findings.threshold:.2f}, the best micro F1 on validation) and with each tag's own, fitted on validation."
+        f" Tags on fewer than {findings.min_positives} pictures of a split are left out of its means. Every tag's"
+        f" figures are in [tags.csv](tags.csv). worst.png shows where the net is most wrong ({shown}).",
+        "## Tags on too few pictures to be judged",
+        "\n".join([*lines, *never_taught(index, findings.trained)]),
+    ]
+    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return page
+
+
+def never_taught(index: TagIndex, trained: Array) -> list[str]:
+    names = [name for name, taught in zip(index.names, trained, strict=True) if not taught]
+    return [f"- never taught, since no training picture tells of them: {', '.join(names)}"] if names else []
+
+
+def table(rows: list[Judged]) -> str:
+    scores = "mAP", "macro F1", "micro F1", "macro F1, one threshold", "micro F1, one threshold"
+    head = ["tags", "judged", "too few", *scores]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for row in rows:
+        values = row.mean_ap, row.macro_own, row.micro_own, row.macro_global, row.micro_global
+        cells = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
+        lines.append([row.group, str(row.tags), str(row.too_few), *cells])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_tags(path: Path, findings: Findings, index: TagIndex) -> None:
+    """One line a tag: counts, threshold, and on each split the positives, average precision and F1."""
+    counts = index.counts()[0]
+    columns: dict[str, list[object]] = {
+        "tag": list(index.names),
+        "category": list(index.categories),
+        "train": counts.tolist(),
+        "threshold": [f"{value:.4f}" for value in findings.thresholds],
+    }
+    for split, scored in findings.splits.items():
+        own = f1(*confusion(scored, findings.thresholds))
+        columns[split] = scored.positives().tolist()
+        columns[f"{split}_ap"] = ["" if math.isnan(v) else f"{v:.4f}" for v in average_precisions(scored)]
+        columns[f"{split}_f1"] = [f"{v:.4f}" for v in own]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def draw_worst(path: Path, scored: Scored, trained: Array, pictures: TagPictures) -> None:
+    """A sheet of the pictures with the entries that the net was most wrong about."""
+    tiles = []
+    for row, tag in worst(scored, trained, SHEET):
+        image = pictures.stored(int(scored.numbers[row]))
+        factor = SIDE / max(image.size)
+        image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
+        verdict = "missed" if scored.truth[row, tag] else "wrong"
+        caption = f"{verdict} {scored.scores[row, tag]:.2f}: {pictures.index.names[tag]}"
+        tiles.append((caption, np.asarray(image)))
+    Image.fromarray(draw_grid(tiles, COLUMNS)).save(path)

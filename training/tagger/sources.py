@@ -1,0 +1,165 @@
+"""Tagged pictures from folders of captions and from tables, in the one form that `tagger_database.POSTS` describes."""
+
+import csv
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...arch import SengaError
+from .database import RATINGS
+
+log = logging.getLogger("senga")
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+COLUMNS = "file split kin source style licence rating tags characters mixed unknown"
+FIELDS: tuple[str, ...] = tuple(COLUMNS.split())
+PRINT_SIDE = 16  # a fingerprint is PRINT_SIDE**2 bits
+ALIKE = 7  # bits in which two fingerprints of one picture may differ; with 8 bands, no pair this near is missed
+STEP = 3  # grey levels that a neighbour must be brighter to set a bit: flat areas and JPEG noise give none
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The tags of a caption. Names are as Danbooru writes them."""
+
+    mixed: tuple[str, ...]
+    characters: tuple[str, ...] = ()
+    rating: str = ""
+
+
+def parse_caption(text: str) -> Caption:
+    r"""Tags between commas, with spaces or underscores, `\(` for `(`; `character:` and `rating:` name a category.
+
+    kohya's separator for kept tags (`|||`) counts as a comma. Case is lowered, and a tag that stands twice counts once.
+    """
+    tags = [part.strip().lower() for part in text.replace("|||", ",").replace("\n", ",").split(",")]
+    names = [tag.replace("\\(", "(").replace("\\)", ")").replace(" ", "_") for tag in tags if tag]
+    found: dict[str, list[str]] = {"character": [], "rating": [], "": []}
+    for name in names:
+        prefix, _, rest = name.partition(":")
+        if prefix in ("character", "rating") and rest.strip("_"):
+            found[prefix].append(rest.strip("_"))
+        else:
+            found[""].append(name)
+    mixed, characters = (tuple(dict.fromkeys(found[kind])) for kind in ("", "character"))
+    return Caption(mixed, characters, found["rating"][0] if found["rating"] else "")
+
+
+def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
+    """A row of FIELDS for every picture below `folder` with a `.txt` beside it. Pictures that look alike are kin."""
+    found = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.with_suffix(".txt").is_file()
+    )
+    if not found:
+        raise SengaError(f"{folder}: holds no picture with a .txt of the same name beside it; wanted captions")
+    readable, prints = [], []
+    for path in found:
+        try:
+            prints.append(fingerprint(path))
+            readable.append(path)
+        except OSError as error:  # Pillow's own errors are among them
+            log.warning("%s: left out, cannot be read (%s)", path, error)
+    for path, kin in zip(readable, kinships(np.stack(prints)), strict=True):
+        caption = parse_caption(path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace"))
+        yield {
+            "file": path.relative_to(folder).as_posix(),
+            "kin": str(kin),
+            "source": path.relative_to(folder).parts[0] if path.parent != folder else folder.name,
+            "characters": " ".join(caption.characters),
+            "mixed": " ".join(caption.mixed),
+            "rating": rating_word(caption.rating, ratings),
+        }
+
+
+def rating_word(text: str, ratings: int) -> str:
+    """A rating by name or letter, of the old three or the new four, as one of those wanted; "" for none of them."""
+    wanted = RATINGS.get(ratings, {})
+    return text if text in wanted.values() else wanted.get(text[:1], "")
+
+
+def fingerprint(path: Path) -> NDArray[np.uint8]:
+    """A picture's bits, packed (32 bytes): where it grows brighter from left to right. Raises OSError."""
+    with Image.open(path) as image:
+        image.draft("L", (256, 256))  # JPEG alone: decode no more than is needed
+        grey = image.convert("L").resize((PRINT_SIDE + 1, PRINT_SIDE), Image.Resampling.BOX)
+    levels = np.asarray(grey, dtype=np.int16)
+    return np.packbits(levels[:, 1:] > levels[:, :-1] + STEP)
+
+
+def kinships(prints: NDArray[np.uint8]) -> list[int]:
+    """For each of the (N, 32) fingerprints the least index among those alike, in chains.
+
+    Two prints that differ in at most 7 bits agree in one of 8 bands, so only prints that share a band are compared;
+    bands without content are passed over, since every picture with a plain margin shares those.
+    """
+    root = list(range(len(prints)))
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    bands = prints.reshape(len(prints), ALIKE + 1, -1)
+    for band in range(ALIKE + 1):
+        seen: dict[bytes, list[int]] = {}
+        for i in np.flatnonzero(bands[:, band].any(axis=1)).tolist():
+            others = seen.setdefault(bands[i, band].tobytes(), [])
+            near = np.bitwise_count(prints[others] ^ prints[i]).sum(axis=1) <= ALIKE
+            for j in np.asarray(others, dtype=int)[near].tolist():
+                a, b = sorted((find(i), find(j)))
+                root[b] = a
+            others.append(i)
+    return [find(i) for i in range(len(prints))]
+
+
+def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
+    """A row of FIELDS for every line of a CSV with the columns file and tags; the other columns may be absent."""
+    if not path.is_file():
+        raise SengaError(f"{path}: there is no such table; set data.folder and data.table")
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        for name in ("file", "tags"):
+            if name not in (table.fieldnames or []):
+                found = ", ".join(table.fieldnames or []) or "nothing"
+                raise SengaError(f"{path}: has no column {name!r} (it has {found}); wanted file and tags, in CSV")
+        for line in table:
+            rating = rating_word(line.get("rating") or "", ratings)
+            kin = line.get("group") or ""
+            yield {name: line.get(name) or "" for name in FIELDS} | {"kin": kin, "rating": rating}
+
+
+def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], folder: Path, scratch: Path) -> None:
+    """Bring rows into the table `posts`, those alone whose picture is there. Raises SengaError if none is."""
+    missing = 0
+    with scratch.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        for row in rows:
+            if (folder / row["file"]).is_file():
+                writer.writerow(row)
+            else:
+                missing += 1
+    if missing:
+        log.warning("%s: %d pictures of its list are not there and are left out", folder, missing)
+    try:
+        database.execute(
+            """
+            insert into posts by name
+            select row_number() over (order by file) as post, file, coalesce(nullif(kin, ''), file) as kin,
+                   nullif(split, '') as split, coalesce(source, '') as source, coalesce(style, '') as style,
+                   coalesce(licence, '') as licence, nullif(rating, '') as rating,
+                   words(coalesce(tags, '')) as general, words(coalesce(characters, '')) as character,
+                   words(coalesce(mixed, '')) as mixed, words(coalesce(unknown, '')) as unknown
+            from read_csv($path, header = true, all_varchar = true, delim = ',', quote = '"', escape = '"')
+            """,
+            {"path": scratch.as_posix()},
+        )
+    finally:
+        scratch.unlink()

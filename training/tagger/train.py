@@ -1,0 +1,230 @@
+"""Train a tagger: settings, data, model, one loop, report, weights.
+
+    senga train tagger training/configs/tagger_large.toml
+    senga train tagger training/configs/danbooru2021.toml --set data.folder=/data/danbooru2021 --set data.fraction=0.25
+    torchrun --nproc-per-node 4 -m senga.training.tagger CONFIG.toml        # many GPUs; --nnodes for many machines
+
+A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again by themselves: the same command goes on
+where it stopped, bit for bit on a CPU), and at the end report.md and NAME.safetensors with the averaged weights.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ...arch import Provenance, SengaError, TaggerModel, load_tagger, save_model
+from ...arch.preprocessing import Preprocessing
+from ..run.devices import make_fabric
+from ..run.folder import RunFolder, commit, environment, run_identity
+from ..run.optim import Average, learning_rate, make_optimisers, set_learning_rate
+from ..run.start_from import take_over
+from ..run.state import RunState, is_sound, step_optimisers
+from ..sr.settings import read_settings, to_dict
+from .batches import TagPictures, batches
+from .index import SPLITS, build_index
+from .losses import LOSSES
+from .metrics import global_threshold, mean_ap, tag_thresholds
+from .model import depthwise_in_float32, halve_kernels, predict, start_from_counts, vocabulary_of, warm_statistics
+from .report import Findings, write_report
+from .settings import TaggerSettings
+
+log = logging.getLogger("senga")
+
+HELD_OUT = SPLITS[1:]
+COLUMNS = ("step", "loss", *(f"map_{s}" for s in HELD_OUT), "learning_rate", "images_per_second", "waiting", "seconds")
+
+
+def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
+    """What a run may not change when it goes on: its settings and its pictures."""
+    return run_identity(to_dict(settings), pictures=index_sha256)
+
+
+def train(settings: TaggerSettings, command: str) -> Path:
+    """Run (or go on with) a training; returns the path of the weights file.
+
+    Args:
+        command: how it was started, for the header of the weights.
+
+    Raises:
+        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+    """
+    data, optim, run = settings.data, settings.optim, settings.run
+    loss_of = LOSSES[optim.loss]
+    fabric, precision = make_fabric(run.precision, bf16=True)
+    leads = fabric.is_global_zero  # of several processes one writes and validates
+
+    # Data
+    folder = RunFolder(Path(run.folder) / settings.name, COLUMNS, run.keep)
+    index = build_index(data, folder.path / f"index-{fabric.global_rank}")
+    bearing, known = index.counts()
+    trained = known > 0  # tags of which some training picture tells
+    preprocessing = Preprocessing(**to_dict(settings.preprocessing))
+    pictures = TagPictures(index, data, settings.augment, preprocessing)
+    sizes = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
+    log.info("%s tags (%d taught) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
+
+    # Net
+    torch.manual_seed(settings.seed)
+    vocabulary = vocabulary_of(index, trained)
+    hyperparameters = settings.model.hyperparameters
+    model = TaggerModel.create(settings.model.architecture, vocabulary, preprocessing, **hyperparameters)
+    bare = model.model.requires_grad_(True).train()
+    start_from_counts(bare, bearing, known)
+    if settings.model.start_from:
+        take_over(bare, load_tagger(settings.model.start_from).model.state_dict(), settings.model.start_from)
+    if precision == "bf16" and fabric.device.type == "cpu":
+        depthwise_in_float32(bare)
+    net = fabric.setup_module(bare)
+    taught = torch.from_numpy(trained).float().to(fabric.device)
+    optimisers = make_optimisers(bare, optim)
+    average = Average(bare, optim.ema)
+    stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+
+    # Resume
+    sha256 = index.sha256()
+    now = RunState(fabric, folder, identity_of(settings, sha256), stateful, average)
+    if now.load(optim.steps):
+        log.info("going on from step %d", now.step)
+    else:
+        now.save()  # there is something to go back to from the first step on
+    about = {"command": command, "data_sha256": manifest_sha256(settings) or sha256}
+    if leads:
+        folder.cut_curve(now.step)
+        folder.write_json("settings.json", to_dict(settings))
+        folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
+
+    def candidate() -> TaggerModel:
+        """The averaged weights as a model of their own."""
+        copy = TaggerModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
+        copy.model.load_state_dict(average.values)
+        return copy
+
+    def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
+        """Score the averaged weights on some of each split, and add a line to the curve."""
+        copy = candidate()
+        chosen = {split: pictures.some(split, run.validation_pictures) for split in HELD_OUT}
+        scored = {s: predict(copy, pictures, numbers, precision) for s, numbers in chosen.items() if len(numbers)}
+        scores = {f"map_{split}": mean_ap(found, trained) for split, found in scored.items()}
+        folder.add_to_curve(now.step, **scores, **values)
+        for name, value in (scores | values).items():
+            board.add_scalar(name, value, now.step)
+        return scores
+
+    # Loop. It is left early, and begun again further back, when the loss is no number any more.
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads)
+    with bar, logging_redirect_tqdm([log]):
+        while now.step < optim.steps:
+            first, before, began, waited = now.step, now.seconds, time.monotonic(), 0.0
+            bar.n = first
+            steps = range(first, optim.steps)
+            stream = batches(pictures, settings.seed, steps, fabric.global_rank, fabric.world_size)
+            for step in steps:
+                waiting = time.monotonic()
+                x, labels, told = (part.to(fabric.device) for part in next(stream))
+                waited += time.monotonic() - waiting
+                rate = learning_rate(step, optim) * now.slower
+                set_learning_rate(optimisers, rate)
+
+                warm_statistics(bare, step)
+                torch.manual_seed(pictures.dropout_seed(settings.seed, step, fabric.global_rank))
+                loss = loss_of(net(x).float(), labels, told * taught)
+                bare.zero_grad(set_to_none=True)
+                fabric.backward(loss)
+                step_optimisers(bare, optimisers, optim.clip)
+                average.update(bare, step)
+
+                value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
+                last = step + 1 == optim.steps
+                saves = last or (step + 1) % run.save_every == 0
+                if not is_sound(value, bare.parameters() if saves else ()):
+                    now.go_back(run.rollbacks)
+                    break
+                now.note(value)
+                now.seconds = before + time.monotonic() - began
+                if board and (last or (step + 1) % run.validate_every == 0):
+                    spent = now.seconds - before
+                    speed = (step + 1 - first) * data.batch / spent
+                    values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
+                    values |= {"images_per_second": speed, "waiting": waited / spent}
+                    scores = " ".join(f"{name} {score:.3f}" for name, score in validate(board, values).items())
+                    log.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
+                if saves:
+                    now.save()
+                bar.set_postfix(loss=f"{now.running:.3f}", refresh=False)
+                bar.update()
+            stream.close()
+    if board:
+        board.close()
+
+    # Thresholds, report and weights
+    path = folder.path / f"{settings.name}.safetensors"
+    if leads:
+        half = candidate()
+        halve_kernels(half.model)
+        final = TaggerModel(half.header, deepcopy(half.model).float())  # what a user gets is what is scored
+        scored = {s: predict(final, pictures, index.where(s), "fp32") for s in HELD_OUT if len(index.where(s))}
+        threshold = global_threshold(scored["val"], trained)
+        thresholds = tag_thresholds(scored["val"], threshold, run.min_positives)
+        findings = Findings(scored, threshold, thresholds, trained, run.min_positives)
+        provenance = Provenance(
+            source="senga",
+            commit=commit(),
+            command=command,
+            data_sha256=about["data_sha256"],
+            licences=index.licences,
+            seed=settings.seed,
+            steps=optim.steps,
+            metrics=findings.metrics(index),
+            notes="; ".join(f"{len(found.numbers):,} pictures in {split}" for split, found in scored.items()),
+        )
+        vocabulary = dataclasses.replace(vocabulary, thresholds=tuple(thresholds.round(4).tolist()))
+        header = dataclasses.replace(final.header, vocabulary=vocabulary, provenance=provenance)
+        save_model(path, TaggerModel(header, half.model.cpu()))
+        write_report(folder.path, header, findings, pictures)
+        folder.write_json("metrics.json", provenance.metrics)
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items())
+        log.info("%s: %s", path, scores or "no scores")
+        if not scores:
+            wanted = "raise data.val and data.test, or lower run.min_positives"
+            log.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, wanted)
+    fabric.barrier()
+    return path
+
+
+def manifest_sha256(settings: TaggerSettings) -> str:
+    """Of the table of pictures, where there is one."""
+    table = Path(settings.data.folder) / settings.data.table
+    return hashlib.sha256(table.read_bytes()).hexdigest() if settings.data.source == "table" else ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="senga train tagger", description="Train a tagger.")
+    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    args = parser.parse_args(argv)
+    command = " ".join(["senga train tagger", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
+    train(read_settings(TaggerSettings, args.config, args.set), command)
+    return 0
+
+
+if __name__ == "__main__":  # for torchrun
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    try:
+        sys.exit(main())
+    except SengaError as error:
+        log.error(str(error))
+        sys.exit(1)
