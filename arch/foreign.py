@@ -4,6 +4,7 @@ One row a key layout. `renames` turn its keys into ours, in order; `infer` reads
 the renamed keys.
 """
 
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import SengaError
+
+log = logging.getLogger("senga")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -38,6 +41,19 @@ def infer_rrdb(shapes: Shapes) -> dict[str, Any]:
         "blocks": count(shapes, r"body\.(\d+)\."),
         "features": shapes["conv_first.weight"][0],
         "growth": shapes["body.0.rdb1.conv1.weight"][0],
+    }
+
+
+def infer_compact(shapes: Shapes) -> dict[str, Any]:
+    channels, last = shapes["body.0.weight"][1], count(shapes, r"body\.(\d+)\.weight") - 1
+    if "body.1.weight" not in shapes:
+        log.warning("a Compact file does not tell ReLU from LeakyReLU; it is read as one with ReLU")
+    return {
+        "scale": square_root(shapes[f"body.{last}.weight"][0] / channels, "sub-pixels per colour channel"),
+        "channels": channels,
+        "features": shapes["body.0.weight"][0],
+        "layers": last // 2 - 1,
+        "activation": "prelu" if "body.1.weight" in shapes else "relu",
     }
 
 
@@ -106,6 +122,7 @@ LAYOUTS = (
         ),
         infer_rrdb,
     ),
+    Layout("Real-ESRGAN Compact", "body.0.weight", "compact", (), infer_compact),
     Layout("yu45020/Waifu2x ESPCN_7", "up_sampler.0.weight", "espcn_7", (), infer_espcn),
     Layout(
         "yu45020/Waifu2x DCSCN",

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from .compact import Compact, CompactConfig
 from .dcscn import DCSCN, DCSCNConfig
 from .errors import SengaError
 from .espcn import ESPCN7, ESPCNConfig
@@ -82,6 +83,20 @@ ARCHITECTURES = (
         border=lambda c: 4 * c.unshuffle,
         foreign_border=False,  # other programs' files give the picture that they give there
         floats=lambda c: 3 * c.features * c.scale**2 + 2 * (c.features + 4 * c.growth) // c.unshuffle**2,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="compact",
+        task="upscale",
+        config=CompactConfig,
+        build=Compact,
+        radius=lambda c: c.radius,
+        halo=lambda c: c.radius,
+        alignment=lambda c: c.alignment,
+        border=lambda c: c.border,
+        foreign_border=False,  # as RRDB
+        floats=lambda c: c.floats,
         half=True,
         bf16=True,
     ),

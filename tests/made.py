@@ -9,6 +9,7 @@ SMALL = {
     "espcn_7": {},
     "dcscn": {"layers": 4, "first": 24, "last": 12, "reconstruction": 8, "upsampling": 4},
     "rrdb": {"blocks": 1, "features": 8, "growth": 4},
+    "compact": {"features": 8, "layers": 2},
 }
 VARIANTS = [
     ("espcn_7", {"scale": 2}),
@@ -18,6 +19,10 @@ VARIANTS = [
     ("rrdb", {"scale": 4}),
     ("rrdb", {"scale": 2}),
     ("rrdb", {"scale": 1}),
+    ("compact", {"scale": 1}),
+    ("compact", {"scale": 2, "activation": "relu"}),
+    ("compact", {"scale": 3, "activation": "leakyrelu"}),
+    ("compact", {"scale": 4}),
 ]
 VARIANT_IDS = ["-".join([name, *map(str, extra.values())]) for name, extra in VARIANTS]
 

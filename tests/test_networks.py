@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from made import VARIANT_IDS, VARIANTS, small_model
+from senga.arch.compact import Compact, CompactConfig
 from senga.arch.dcscn import DCSCN, DCSCNConfig
 from senga.arch.espcn import ESPCN7, ESPCNConfig
 from senga.arch.registry import ARCHITECTURES, architecture, make_config
@@ -19,6 +20,10 @@ from senga.arch.rrdb import RRDB, RRDBConfig
         (DCSCN(DCSCNConfig(layers=12, reconstruction=128)), 1_889_974),
         (DCSCN(DCSCNConfig(layers=8, first=96, reconstruction=64)), 538_353),
         (DCSCN(DCSCNConfig(layers=8, first=96, reconstruction=128)), 794_833),
+        (Compact(CompactConfig(scale=2)), 600_652),
+        (Compact(CompactConfig(scale=4)), 621_424),  # realesr-animevideov3
+        (Compact(CompactConfig(scale=2, layers=8)), 304_716),
+        (Compact(CompactConfig(scale=2, layers=8, features=24)), 45_156),
         (RRDB(RRDBConfig(blocks=6)), 4_467_779),
         (RRDB(RRDBConfig(blocks=23)), 16_697_987),
     ],
@@ -44,7 +49,12 @@ def test_output_is_scale_times_the_input(name, extra):
 
 
 # Few channels: the geometry is the same, and NaN spreads through every one of them.
-NARROW = {"rrdb": {"features": 2, "growth": 2}, "dcscn": {"first": 4, "last": 2, "reconstruction": 2}, "espcn_7": {}}
+NARROW = {
+    "rrdb": {"features": 2, "growth": 2},
+    "dcscn": {"first": 4, "last": 2, "reconstruction": 2},
+    "espcn_7": {},
+    "compact": {"features": 2},
+}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,8 @@ NARROW = {"rrdb": {"features": 2, "growth": 2}, "dcscn": {"first": 4, "last": 2,
         ("espcn_7", {"widths": [2] * 6}, 7),
         ("dcscn", {"layers": 12, "upsampling": 2}, 15),
         ("dcscn", {"layers": 8, "upsampling": 2, "residual": "bilinear"}, 11),
+        ("compact", {"scale": 2}, 18),
+        ("compact", {"scale": 1, "layers": 32}, 34),
         ("rrdb", {"scale": 4, "blocks": 6}, 94),
         ("rrdb", {"scale": 2, "blocks": 6}, 188),
         ("rrdb", {"scale": 1, "blocks": 2}, 136),
@@ -117,6 +129,9 @@ def test_selu_features_keep_their_size_through_twelve_layers():
         (ESPCNConfig(), {"selection": "add"}, "selection"),
         (DCSCNConfig(), {"activation": "relu"}, "activation"),
         (DCSCNConfig(), {"residual": "area"}, "residual"),
+        (CompactConfig(), {"scale": 5}, "scale"),
+        (CompactConfig(), {"layers": 0}, "layers"),
+        (CompactConfig(), {"activation": "selu"}, "activation"),
         (RRDBConfig(), {"scale": 3}, "scale"),
         (RRDBConfig(), {"blocks": 0}, "blocks"),
     ],
@@ -126,7 +141,7 @@ def test_impossible_configs_are_refused(config, bad, word):
         dataclasses.replace(config, **bad)
 
 
-@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb"])
+@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb", "compact"])
 def test_the_last_layer_keeps_full_precision_under_autocast(name):
     net = small_model(name).model
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

@@ -129,6 +129,9 @@ FOREIGN = [
     ("rrdb", {"scale": 1}, lambda s: s, "Real-ESRGAN"),
     ("rrdb", {"scale": 4}, old_esrgan, "ESRGAN (old)"),
     ("rrdb", {"scale": 4}, original_esrgan, "ESRGAN (original code)"),
+    ("compact", {"scale": 4}, lambda s: {"params": s}, "Real-ESRGAN Compact"),
+    ("compact", {"scale": 1}, lambda s: {"params_ema": s}, "Real-ESRGAN Compact"),
+    ("compact", {"scale": 2, "activation": "relu"}, lambda s: s, "Real-ESRGAN Compact"),
     ("espcn_7", {"scale": 3, "selection": "replace"}, lambda s: s, "yu45020/Waifu2x ESPCN_7"),
     ("dcscn", {"residual": "bilinear", "layers": 12}, seed_dcscn, "yu45020/Waifu2x DCSCN"),
     ("dcscn", {"residual": "bilinear", "activation": "prelu", "scale": 4}, seed_dcscn, "yu45020/Waifu2x DCSCN"),
@@ -174,6 +177,31 @@ def test_spandrel_reads_our_rrdb_files(scale, tmp_path):
     with torch.inference_mode():
         # The network alone: Senga repeats the edge around the pictures of its own files, they do not.
         assert torch.allclose(theirs(x).clamp(0, 1), model.model(x).clamp(0, 1), atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_spandrel_reads_our_compact_files(scale, tmp_path):
+    import torchvision_cpu_shim  # noqa: F401 (spandrel imports torchvision)
+
+    spandrel = pytest.importorskip("spandrel")
+    path = tmp_path / "ours.safetensors"
+    model = small_model("compact", scale=scale)
+    save_model(path, model)
+    theirs = spandrel.ModelLoader().load_from_file(path)
+    assert (theirs.architecture.id, theirs.scale) == ("Compact", scale)
+    x = torch.rand(1, 3, 8, 12)
+    with torch.inference_mode():
+        # The network alone: Senga repeats the edge around the pictures of its own files, they do not.
+        assert torch.allclose(theirs(x).clamp(0, 1), model.model(x).clamp(0, 1), atol=2e-5)
+
+
+def test_a_compact_file_without_slopes_is_read_with_relu_and_says_so(tmp_path, caplog):
+    """Its tensors are the same for ReLU and LeakyReLU."""
+    path = tmp_path / "theirs.pth"
+    torch.save(state_of(small_model("compact", activation="leakyrelu")), path)
+    with caplog.at_level("WARNING", logger="senga"):
+        assert load_upscaler(path).header.hyperparameters["activation"] == "relu"
+    assert "does not tell ReLU from LeakyReLU" in caplog.text
 
 
 class Payload:
@@ -329,7 +357,7 @@ def test_a_half_precision_model_takes_a_float32_picture():
 
 
 def test_an_architecture_of_another_task_is_refused_with_those_that_fit():
-    known = "this version knows espcn_7, dcscn, rrdb, to upscale with"
+    known = "this version knows espcn_7, dcscn, rrdb, compact, to upscale with"
     with pytest.raises(SengaError, match=f"'mobilenetv3_large' is for another task; {known}"):
         UpscaleModel.create("mobilenetv3_large")
     with pytest.raises(SengaError, match=f"'rrdbb' is unknown; {known}"):
