@@ -26,6 +26,8 @@ from senga.arch.rrdb import RRDB, RRDBConfig
         (Compact(CompactConfig(scale=2, layers=8, features=24)), 45_156),
         (RRDB(RRDBConfig(blocks=6)), 4_467_779),
         (RRDB(RRDBConfig(blocks=23)), 16_697_987),
+        (RRDB(RRDBConfig(scale=2, plain=True, blocks=6)), 4_467_779 - 36_928),  # one conv_up less than x4
+        (RRDB(RRDBConfig(scale=1, plain=True, blocks=6)), 4_467_779 - 2 * 36_928),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else str(value),
 )
@@ -69,6 +71,9 @@ NARROW = {
         ("rrdb", {"scale": 2, "blocks": 6}, 188),
         ("rrdb", {"scale": 1, "blocks": 2}, 136),
         ("rrdb", {"scale": 4, "blocks": 23}, 349),
+        ("rrdb", {"scale": 1, "blocks": 2, "plain": True}, 34),
+        ("rrdb", {"scale": 2, "blocks": 2, "plain": True}, 34),
+        ("rrdb", {"scale": 8, "blocks": 1, "plain": True}, 19),
     ],
 )
 def test_the_receptive_radius_is_how_far_a_nan_spreads(name, hyperparameters, radius):
@@ -133,6 +138,8 @@ def test_selu_features_keep_their_size_through_twelve_layers():
         (CompactConfig(), {"layers": 0}, "layers"),
         (CompactConfig(), {"activation": "selu"}, "activation"),
         (RRDBConfig(), {"scale": 3}, "scale"),
+        (RRDBConfig(), {"scale": 8}, "scale"),
+        (RRDBConfig(), {"scale": 16, "plain": True}, "scale"),
         (RRDBConfig(), {"blocks": 0}, "blocks"),
     ],
 )
