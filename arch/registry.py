@@ -13,6 +13,7 @@ from torch import nn
 
 from .compact import Compact, CompactConfig
 from .dcscn import DCSCN, DCSCNConfig
+from .drrn import DRRN, DRRNConfig
 from .errors import SengaError
 from .espcn import ESPCN7, ESPCNConfig
 from .mobilenetv3 import MobileNetV3Config, MobileNetV3Large, MobileNetV3Small
@@ -95,6 +96,19 @@ ARCHITECTURES = (
         alignment=lambda c: c.alignment,
         border=lambda c: c.border,
         foreign_border=False,  # as RRDB
+        floats=lambda c: c.floats,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="drrn",
+        task="upscale",
+        config=DRRNConfig,
+        build=DRRN,
+        radius=lambda c: c.radius,
+        halo=lambda c: c.radius,
+        alignment=lambda c: c.alignment,
+        border=lambda c: c.border,
         floats=lambda c: c.floats,
         half=True,
         bf16=True,

@@ -182,7 +182,7 @@ ARROWS = {
     "nodes": {"arch", "training.degradation"},
     "headless": {"nodes", "training", "arch"},
 }
-NETS = ("espcn", "dcscn", "rrdb", "compact", "mobilenetv3", "blocks")
+NETS = ("espcn", "dcscn", "rrdb", "compact", "drrn", "mobilenetv3", "blocks")
 
 
 def imports(path: Path) -> list[str]:

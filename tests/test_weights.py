@@ -381,7 +381,7 @@ def test_a_half_precision_model_takes_a_float32_picture():
 
 
 def test_an_architecture_of_another_task_is_refused_with_those_that_fit():
-    known = "this version knows espcn_7, dcscn, rrdb, compact, to upscale with"
+    known = "this version knows espcn_7, dcscn, rrdb, compact, drrn, to upscale with"
     with pytest.raises(SengaError, match=f"'mobilenetv3_large' is for another task; {known}"):
         UpscaleModel.create("mobilenetv3_large")
     with pytest.raises(SengaError, match=f"'rrdbb' is unknown; {known}"):
