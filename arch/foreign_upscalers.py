@@ -4,6 +4,7 @@ One row a key layout. `renames` turn its keys into ours, in order; `infer` reads
 the renamed keys.
 """
 
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import SengaError
+
+log = logging.getLogger("senga")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -32,12 +35,32 @@ def infer_rrdb(shapes: Shapes) -> dict[str, Any]:
     unshuffle = square_root(shapes["conv_first.weight"][1] / channels, "input channels over output channels")
     if unshuffle not in (1, 2, 4):
         raise SengaError(f"the input is pixel-unshuffled by {unshuffle}; RRDB knows 1, 2 and 4")
-    return {
-        "scale": 4 // unshuffle,
+    doublings = sum(f"conv_up{i}.weight" in shapes for i in range(1, 10))
+    plain = unshuffle == 1 and doublings != 2
+    if not plain and doublings != 2:
+        raise SengaError(
+            f"the input is pixel-unshuffled by {unshuffle}, then doubled {doublings} times; expected twice"
+        )
+    found = {
+        "scale": 2**doublings // unshuffle,
         "channels": channels,
         "blocks": count(shapes, r"body\.(\d+)\."),
         "features": shapes["conv_first.weight"][0],
         "growth": shapes["body.0.rdb1.conv1.weight"][0],
+    }
+    return found | {"plain": True} if plain else found
+
+
+def infer_compact(shapes: Shapes) -> dict[str, Any]:
+    channels, last = shapes["body.0.weight"][1], count(shapes, r"body\.(\d+)\.weight") - 1
+    if "body.1.weight" not in shapes:
+        log.warning("a Compact file does not tell ReLU from LeakyReLU; it is read as one with ReLU")
+    return {
+        "scale": square_root(shapes[f"body.{last}.weight"][0] / channels, "sub-pixels per colour channel"),
+        "channels": channels,
+        "features": shapes["body.0.weight"][0],
+        "layers": last // 2 - 1,
+        "activation": "prelu" if "body.1.weight" in shapes else "relu",
     }
 
 
@@ -75,6 +98,27 @@ class Layout:
     architecture: str
     renames: tuple[tuple[str, str], ...]  # regular expression, replacement
     infer: Callable[[Shapes], dict[str, Any]]
+    also: str = ""  # a second key that must be there, where one alone could be of another layout
+
+
+def old_esrgan(doublings: int) -> Layout:
+    """ESRGAN's first files number the layers of one sequence, those without weights included."""
+    tail = 3 * doublings
+    return Layout(
+        "ESRGAN (old)",
+        "model.1.sub.0.RDB1.conv1.0.weight",
+        "rrdb",
+        (
+            (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+            (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
+            (r"^model\.0\.", "conv_first."),
+            *((rf"^model\.{3 * i}\.", f"conv_up{i}.") for i in range(1, doublings + 1)),
+            (rf"^model\.{tail + 2}\.", "conv_hr."),
+            (rf"^model\.{tail + 4}\.", "conv_last."),
+        ),
+        infer_rrdb,
+        also=f"model.{tail + 4}.weight",
+    )
 
 
 LAYOUTS = (
@@ -91,21 +135,8 @@ LAYOUTS = (
         ),
         infer_rrdb,
     ),
-    Layout(
-        "ESRGAN (old)",
-        "model.1.sub.0.RDB1.conv1.0.weight",
-        "rrdb",
-        (
-            (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
-            (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
-            (r"^model\.0\.", "conv_first."),
-            (r"^model\.3\.", "conv_up1."),
-            (r"^model\.6\.", "conv_up2."),
-            (r"^model\.8\.", "conv_hr."),
-            (r"^model\.10\.", "conv_last."),
-        ),
-        infer_rrdb,
-    ),
+    *(old_esrgan(doublings) for doublings in range(4)),
+    Layout("Real-ESRGAN Compact", "body.0.weight", "compact", (), infer_compact),
     Layout("yu45020/Waifu2x ESPCN_7", "up_sampler.0.weight", "espcn_7", (), infer_espcn),
     Layout(
         "yu45020/Waifu2x DCSCN",
@@ -144,12 +175,12 @@ def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
         SengaError: no row of LAYOUTS fits, or the shapes contradict each other.
     """
     for layout in LAYOUTS:
-        if layout.marker in shapes:
+        if layout.marker in shapes and (not layout.also or layout.also in shapes):
             renamed = {rename(key, layout): shape for key, shape in shapes.items()}
             try:
                 return layout, layout.infer(renamed)
             except (KeyError, IndexError) as error:
                 raise SengaError(f"its keys look like {layout.name}, but {error} is missing") from error
-    known = ", ".join(layout.name for layout in LAYOUTS)
+    known = ", ".join(dict.fromkeys(layout.name for layout in LAYOUTS))
     first = ", ".join(sorted(shapes)[:3]) or "none"
     raise SengaError(f"no known network has its keys ({first}, ...); wanted a file of Senga, or of {known}")

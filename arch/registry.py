@@ -11,7 +11,9 @@ from typing import Any
 
 from torch import nn
 
+from .compact import Compact, CompactConfig
 from .dcscn import DCSCN, DCSCNConfig
+from .drrn import DRRN, DRRNConfig
 from .errors import SengaError
 from .espcn import ESPCN7, ESPCNConfig
 from .mobilenetv3 import MobileNetV3Config, MobileNetV3Large, MobileNetV3Small
@@ -74,14 +76,40 @@ ARCHITECTURES = (
         task="upscale",
         config=RRDBConfig,
         build=RRDB,
-        radius=lambda c: (15 * c.blocks + 4) * c.unshuffle,
+        radius=lambda c: c.radius,
         # 56 for 6 blocks, 80 for 23, a line between: python -m benchmarks.halo peer:x4plus-anime peer:x4plus (both x4).
         halo=lambda c: min(15 * c.blocks + 4, 48 + 4 * -(-c.blocks // 3)) * c.unshuffle,
-        alignment=lambda c: c.unshuffle,
-        # With zeros beyond the edge, corners of flat colours of senga_rrdb_6b_x2 were 55 levels off; with this 0.9.
-        border=lambda c: 4 * c.unshuffle,
+        alignment=lambda c: c.alignment,
+        border=lambda c: c.border,
         foreign_border=False,  # other programs' files give the picture that they give there
-        floats=lambda c: 3 * c.features * c.scale**2 + 2 * (c.features + 4 * c.growth) // c.unshuffle**2,
+        floats=lambda c: c.floats,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="compact",
+        task="upscale",
+        config=CompactConfig,
+        build=Compact,
+        radius=lambda c: c.radius,
+        halo=lambda c: c.radius,
+        alignment=lambda c: c.alignment,
+        border=lambda c: c.border,
+        foreign_border=False,  # as RRDB
+        floats=lambda c: c.floats,
+        half=True,
+        bf16=True,
+    ),
+    Architecture(
+        id="drrn",
+        task="upscale",
+        config=DRRNConfig,
+        build=DRRN,
+        radius=lambda c: c.radius,
+        halo=lambda c: c.radius,
+        alignment=lambda c: c.alignment,
+        border=lambda c: c.border,
+        floats=lambda c: c.floats,
         half=True,
         bf16=True,
     ),

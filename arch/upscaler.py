@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .drrn import DRRN
 from .errors import SengaError
 from .image import pad_to_multiple
 from .preprocessing import Preprocessing
@@ -150,6 +151,22 @@ class UpscaleModel:
         row = architecture(architecture_id, "upscale")
         config = make_config(row, hyperparameters)
         return cls(Header(row.id, as_table(config), getattr(config, "scale", None), provenance), row.build(config))
+
+    def with_units(self, units: int) -> "UpscaleModel":
+        """A model of these very tensors that recurs so many times: faster and less exact. DRRN alone has units.
+
+        Raises:
+            SengaError: the network does not recur, or was not trained to stop there.
+        """
+        if not isinstance(self.model, DRRN):
+            raise SengaError(
+                f"architecture {self.header.architecture!r} has no units; leave units out or choose a drrn"
+            )
+        try:
+            net = self.model.shortened(units)
+        except ValueError as error:
+            raise SengaError(f"{self.header.architecture}: {error}") from error
+        return UpscaleModel(dataclasses.replace(self.header, hyperparameters=as_table(net.config)), net)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -71,8 +71,9 @@ def read_header(path: str | Path) -> Header:
 def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     """Load a network in float32 on the CPU, ready to call.
 
-    Reads Senga's files; Real-ESRGAN's `params_ema` / `params`; ESRGAN's old and original forms; yu45020/Waifu2x's
-    ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); and the same keys in plain safetensors.
+    Reads Senga's files; Real-ESRGAN's `params_ema` / `params`, of RRDB and of Compact; ESRGAN's old and original forms;
+    yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); and the same keys in
+    plain safetensors.
     `.pth` and `.pt` are read with `weights_only=True`.
 
     Raises:
@@ -142,7 +143,7 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     """Write a model and its header as safetensors. The same model gives the same bytes.
 
     The file appears whole or not at all: it is written under a temporary name in the same folder and then moved.
-    RRDB keeps the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
+    RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
 
     Raises:
         SengaError: the name does not end in .safetensors.

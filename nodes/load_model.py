@@ -9,8 +9,8 @@ from . import host
 class SengaLoadUpscaleModel:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Loads an upscaling network: the ones that come with Senga, and ESPCN_7, DCSCN, ESRGAN or Real-ESRGAN files in"
-        " ComfyUI's upscale_models folder. It fits Senga's upscaler and the built-in one."
+        "Loads an upscaling network: the ones that come with Senga, and ESPCN_7, DCSCN, Compact, ESRGAN or Real-ESRGAN"
+        " files in ComfyUI's upscale_models folder. It fits Senga's upscaler and the built-in one."
     )
     SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
     RETURN_TYPES = ("UPSCALE_MODEL",)

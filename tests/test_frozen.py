@@ -181,7 +181,7 @@ ARROWS = {
     "nodes": {"arch", "training.degradation"},
     "headless": {"nodes", "training", "arch"},
 }
-NETS = ("espcn", "dcscn", "rrdb", "mobilenetv3", "blocks")
+NETS = ("espcn", "dcscn", "rrdb", "compact", "drrn", "mobilenetv3", "blocks")
 
 
 def imports(path: Path) -> list[str]:

@@ -5,7 +5,10 @@ import dataclasses
 import pytest
 import torch
 from sample_upscalers import VARIANT_IDS, VARIANTS, small_model
+from senga.arch import SengaError, UpscaleModel
+from senga.arch.compact import Compact, CompactConfig
 from senga.arch.dcscn import DCSCN, DCSCNConfig
+from senga.arch.drrn import DRRN, DRRNConfig
 from senga.arch.espcn import ESPCN7, ESPCNConfig
 from senga.arch.registry import ARCHITECTURES, architecture, make_config
 from senga.arch.rrdb import RRDB, RRDBConfig
@@ -19,8 +22,16 @@ from senga.arch.rrdb import RRDB, RRDBConfig
         (DCSCN(DCSCNConfig(layers=12, reconstruction=128)), 1_889_974),
         (DCSCN(DCSCNConfig(layers=8, first=96, reconstruction=64)), 538_353),
         (DCSCN(DCSCNConfig(layers=8, first=96, reconstruction=128)), 794_833),
+        (Compact(CompactConfig(scale=2)), 600_652),
+        (Compact(CompactConfig(scale=4)), 621_424),  # realesr-animevideov3
+        (Compact(CompactConfig(scale=2, layers=8)), 304_716),
+        (Compact(CompactConfig(scale=2, layers=8, features=24)), 45_156),
+        # Head and last layer, two blocks of two shared kernels, two scales and biases for each recursion.
+        (DRRN(DRRNConfig()), 3 * 9 * 48 + 48 + 2 * (2 * 48 * 48 * 9 + 5 * 4 * 48) + 12 * (9 * 48 + 1)),
         (RRDB(RRDBConfig(blocks=6)), 4_467_779),
         (RRDB(RRDBConfig(blocks=23)), 16_697_987),
+        (RRDB(RRDBConfig(scale=2, plain=True, blocks=6)), 4_467_779 - 36_928),  # one conv_up less than x4
+        (RRDB(RRDBConfig(scale=1, plain=True, blocks=6)), 4_467_779 - 2 * 36_928),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else str(value),
 )
@@ -44,7 +55,13 @@ def test_output_is_scale_times_the_input(name, extra):
 
 
 # Few channels: the geometry is the same, and NaN spreads through every one of them.
-NARROW = {"rrdb": {"features": 2, "growth": 2}, "dcscn": {"first": 4, "last": 2, "reconstruction": 2}, "espcn_7": {}}
+NARROW = {
+    "rrdb": {"features": 2, "growth": 2},
+    "dcscn": {"first": 4, "last": 2, "reconstruction": 2},
+    "espcn_7": {},
+    "compact": {"features": 2},
+    "drrn": {"features": 2},
+}
 
 
 @pytest.mark.parametrize(
@@ -53,10 +70,24 @@ NARROW = {"rrdb": {"features": 2, "growth": 2}, "dcscn": {"first": 4, "last": 2,
         ("espcn_7", {"widths": [2] * 6}, 7),
         ("dcscn", {"layers": 12, "upsampling": 2}, 15),
         ("dcscn", {"layers": 8, "upsampling": 2, "residual": "bilinear"}, 11),
+        ("compact", {"scale": 2}, 18),
+        ("compact", {"scale": 1, "layers": 32}, 34),
+        ("drrn", {"scale": 2}, 22),
+        ("drrn", {"scale": 1, "at": "hr"}, 22),
+        ("drrn", {"scale": 4, "blocks": 1, "units": 1, "supervised_units": [1]}, 4),
+        ("drrn", {"scale": 2, "at": "hr", "blocks": 1, "units": 25, "supervised_units": [25]}, 28),
+        ("drrn", {"scale": 3, "at": "hr"}, 9),
+        ("drrn", {"scale": 4, "at": "hr", "residual": "bilinear"}, 6),
+        ("drrn", {"scale": 4, "at": "hr", "residual": "nearest"}, 6),
+        ("drrn", {"scale": 4, "at": "hr", "blocks": 1, "units": 1, "supervised_units": [1]}, 3),
+        ("drrn", {"scale": 3, "at": "hr", "residual": "bilinear", "blocks": 1, "units": 2, "supervised_units": [2]}, 3),
         ("rrdb", {"scale": 4, "blocks": 6}, 94),
         ("rrdb", {"scale": 2, "blocks": 6}, 188),
         ("rrdb", {"scale": 1, "blocks": 2}, 136),
         ("rrdb", {"scale": 4, "blocks": 23}, 349),
+        ("rrdb", {"scale": 1, "blocks": 2, "plain": True}, 34),
+        ("rrdb", {"scale": 2, "blocks": 2, "plain": True}, 34),
+        ("rrdb", {"scale": 8, "blocks": 1, "plain": True}, 19),
     ],
 )
 def test_the_receptive_radius_is_how_far_a_nan_spreads(name, hyperparameters, radius):
@@ -117,7 +148,21 @@ def test_selu_features_keep_their_size_through_twelve_layers():
         (ESPCNConfig(), {"selection": "add"}, "selection"),
         (DCSCNConfig(), {"activation": "relu"}, "activation"),
         (DCSCNConfig(), {"residual": "area"}, "residual"),
+        (CompactConfig(), {"scale": 5}, "scale"),
+        (CompactConfig(), {"layers": 0}, "layers"),
+        (CompactConfig(), {"activation": "selu"}, "activation"),
+        (DRRNConfig(), {"scale": 5}, "scale"),
+        (DRRNConfig(), {"features": 0}, "features"),
+        (DRRNConfig(), {"units": 4}, "supervised_units"),
+        (DRRNConfig(), {"supervised_units": (5, 3)}, "supervised_units"),
+        (DRRNConfig(), {"supervised_units": ()}, "supervised_units"),
+        (DRRNConfig(), {"supervised_units": (0, 5)}, "supervised_units"),
+        (DRRNConfig(), {"activation": "selu"}, "activation"),
+        (DRRNConfig(), {"residual": "area"}, "residual"),
+        (DRRNConfig(), {"at": "mr"}, "at is 'mr'"),
         (RRDBConfig(), {"scale": 3}, "scale"),
+        (RRDBConfig(), {"scale": 8}, "scale"),
+        (RRDBConfig(), {"scale": 16, "plain": True}, "scale"),
         (RRDBConfig(), {"blocks": 0}, "blocks"),
     ],
 )
@@ -126,7 +171,64 @@ def test_impossible_configs_are_refused(config, bad, word):
         dataclasses.replace(config, **bad)
 
 
-@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb"])
+def test_drrn_units_share_their_kernels_and_start_from_the_same_features():
+    """h_u = h_0 + conv2(act(conv1(act(h_(u-1))))), written out with torch's own layers."""
+    torch.manual_seed(0)
+    net = DRRN(DRRNConfig(features=4, blocks=1, units=2, supervised_units=(1, 2), activation="relu", at="hr"))
+    block = net.get_submodule("blocks.0")
+    for name in ("scale1", "bias1", "scale2", "bias2"):
+        torch.nn.init.normal_(block.get_parameter(name))
+    x = torch.rand(1, 3, 6, 7)
+    base = torch.nn.functional.interpolate(x, scale_factor=2.0, mode="bicubic")
+    start = net.head(base)
+    h = start
+    for u, found in enumerate(net.forward_all(x)):
+        for i in (1, 2):
+            each = (block.get_parameter(f"{kind}{i}")[u].view(1, -1, 1, 1) for kind in ("scale", "bias"))
+            scale, bias = each
+            h = block.get_submodule(f"conv{i}")(h.relu()) * scale + bias
+        h = start + h
+        assert torch.allclose(found, net.last(h) + base, atol=1e-6)
+
+
+def test_a_drrn_stops_where_it_was_trained_to():
+    model = small_model("drrn", units=3, supervised_units=[1, 3])
+    net, x = model.model, torch.rand(1, 3, 9, 9)
+    for parameter in net.parameters():  # each recursion its own scale and bias
+        torch.nn.init.normal_(parameter, std=0.1)
+    one, three = net.forward_all(x)
+    assert torch.equal(three, net(x))
+    short = model.with_units(1)
+    assert torch.equal(short.model(x), one)
+    assert not torch.allclose(one, three, atol=1e-3)
+    assert (short.receptive_radius, model.receptive_radius) == (6, 14)
+    assert (short.header.hyperparameters["units"], short.header.hyperparameters["supervised_units"]) == (1, [1])
+    kernel = "blocks.1.conv2.weight"
+    assert short.model.get_parameter(kernel).data_ptr() == net.get_parameter(kernel).data_ptr()
+    with pytest.raises(SengaError, match="units is 2; this net was trained for 1, 3"):
+        model.with_units(2)
+    with pytest.raises(SengaError, match="'compact' has no units"):
+        small_model("compact").with_units(1)
+
+
+STARTS = [("drrn", {"scale": s}, "bicubic") for s in (2, 3)] + [
+    ("drrn", {"scale": 2, "at": "hr", "blocks": 1, "units": 9, "supervised_units": (9,)}, "bicubic"),
+    *[("compact", {"scale": s}, "nearest") for s in (1, 2, 4)],
+    *[("rrdb", {"scale": s, "plain": True, "blocks": 2}, "nearest") for s in (1, 2, 4)],
+]
+
+
+@pytest.mark.parametrize(("name", "hyperparameters", "mode"), STARTS)
+def test_training_begins_at_the_enlarged_input(name, hyperparameters, mode):
+    torch.manual_seed(1)
+    model = UpscaleModel.create(name, **hyperparameters)
+    x = torch.rand(1, 3, 16, 16)
+    enlarged = torch.nn.functional.interpolate(x, scale_factor=float(model.scale), mode=mode)
+    with torch.inference_mode():
+        assert (model.model(x) - enlarged).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb", "compact", "drrn"])
 def test_the_last_layer_keeps_full_precision_under_autocast(name):
     net = small_model(name).model
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

@@ -49,7 +49,8 @@ def test_impossible_geometry_is_refused():
 
 
 # Long thin strips, so that most of the picture lies outside every tile's window.
-SHAPES = {"espcn_7": [(20, 130), (130, 3)], "dcscn": [(20, 130), (130, 3)], "rrdb": [(12, 331), (331, 5)]}
+THIN = [(20, 130), (130, 3)]
+SHAPES = {"espcn_7": THIN, "dcscn": THIN, "rrdb": [(12, 331), (331, 5)], "compact": THIN, "drrn": THIN}
 ODD = [(1, 1), (1, 45), (45, 1), (7, 9), (33, 47)]
 
 

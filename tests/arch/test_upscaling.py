@@ -10,7 +10,7 @@ from senga.arch.upscaling import fit_size, pass_sizes, target_size
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb"])
+@pytest.mark.parametrize("name", ["espcn_7", "dcscn", "rrdb", "compact", "drrn"])
 def test_channels_and_frames_come_back(name, channels):
     model = small_model(name)
     out = upscale(model, picture(6, 9, channels, frames=2))

@@ -46,6 +46,14 @@ def test_the_header_is_one_key_of_sorted_json(tmp_path):
     assert header["scale"] == 2
 
 
+def test_a_header_from_before_the_plain_form_means_the_unshuffled_one():
+    """Files that say nothing of `plain` keep their network, and their header its bytes."""
+    text = Header("rrdb", {"scale": 2, "blocks": 6}, 2).to_json()
+    header = Header.from_json(text)
+    assert header.config().unshuffle == 2
+    assert header.to_json() == text
+
+
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
     path = tmp_path / f"m.{suffix}"
@@ -87,8 +95,11 @@ def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
 
 def old_esrgan(state):
     """Our keys -> the old ESRGAN files' keys, written out by hand from such a file's listing."""
-    names = {"conv_first": "model.0", "conv_up1": "model.3", "conv_up2": "model.6", "conv_hr": "model.8"}
-    names |= {"conv_last": "model.10", "conv_body": "model.1.sub.1"}
+    names = {"conv_first": "model.0", "conv_body": "model.1.sub.1", "conv_up1": "model.3", "conv_up2": "model.6"}
+    ups = sum(key.startswith("conv_up") for key in state) // 2
+    names["conv_hr"], names["conv_last"] = {0: ("model.2", "model.4"), 1: ("model.5", "model.7")}.get(
+        ups, ("model.8", "model.10")
+    )
     renamed = {}
     for key, value in state.items():
         stem, kind = key.rsplit(".", 1)
@@ -128,7 +139,15 @@ FOREIGN = [
     ("rrdb", {"scale": 2}, lambda s: {"params": s}, "Real-ESRGAN"),
     ("rrdb", {"scale": 1}, lambda s: s, "Real-ESRGAN"),
     ("rrdb", {"scale": 4}, old_esrgan, "ESRGAN (old)"),
+    ("rrdb", {"scale": 1, "plain": True}, old_esrgan, "ESRGAN (old)"),
+    ("rrdb", {"scale": 2, "plain": True}, old_esrgan, "ESRGAN (old)"),
     ("rrdb", {"scale": 4}, original_esrgan, "ESRGAN (original code)"),
+    ("rrdb", {"scale": 2, "plain": True}, original_esrgan, "ESRGAN (original code)"),
+    ("rrdb", {"scale": 1, "plain": True}, lambda s: s, "Real-ESRGAN"),
+    ("rrdb", {"scale": 8, "plain": True}, lambda s: s, "Real-ESRGAN"),
+    ("compact", {"scale": 4}, lambda s: {"params": s}, "Real-ESRGAN Compact"),
+    ("compact", {"scale": 1}, lambda s: {"params_ema": s}, "Real-ESRGAN Compact"),
+    ("compact", {"scale": 2, "activation": "relu"}, lambda s: s, "Real-ESRGAN Compact"),
     ("espcn_7", {"scale": 3, "selection": "replace"}, lambda s: s, "yu45020/Waifu2x ESPCN_7"),
     ("dcscn", {"residual": "bilinear", "layers": 12}, seed_dcscn, "yu45020/Waifu2x DCSCN"),
     ("dcscn", {"residual": "bilinear", "activation": "prelu", "scale": 4}, seed_dcscn, "yu45020/Waifu2x DCSCN"),
@@ -160,13 +179,14 @@ def test_half_precision_files_are_computed_in_float32(tmp_path):
     assert load_model(path).dtype == torch.float32
 
 
+@pytest.mark.parametrize("plain", [True, False])
 @pytest.mark.parametrize("scale", [4, 2, 1])
-def test_spandrel_reads_our_rrdb_files(scale, tmp_path):
+def test_spandrel_reads_our_rrdb_files(scale, plain, tmp_path):
     import torchvision_cpu_shim  # noqa: F401 (spandrel imports torchvision)
 
     spandrel = pytest.importorskip("spandrel")
     path = tmp_path / "ours.safetensors"
-    model = small_model("rrdb", scale=scale, blocks=2, growth=32)  # spandrel takes 32 for granted
+    model = small_model("rrdb", scale=scale, plain=plain, blocks=2, growth=32)  # spandrel takes 32 for granted
     save_model(path, model)
     theirs = spandrel.ModelLoader().load_from_file(path)
     assert (theirs.architecture.id, theirs.scale) == ("ESRGAN", scale)
@@ -174,6 +194,38 @@ def test_spandrel_reads_our_rrdb_files(scale, tmp_path):
     with torch.inference_mode():
         # The network alone: Senga repeats the edge around the pictures of its own files, they do not.
         assert torch.allclose(theirs(x).clamp(0, 1), model.model(x).clamp(0, 1), atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_spandrel_reads_our_compact_files(scale, tmp_path):
+    import torchvision_cpu_shim  # noqa: F401 (spandrel imports torchvision)
+
+    spandrel = pytest.importorskip("spandrel")
+    path = tmp_path / "ours.safetensors"
+    model = small_model("compact", scale=scale)
+    save_model(path, model)
+    theirs = spandrel.ModelLoader().load_from_file(path)
+    assert (theirs.architecture.id, theirs.scale) == ("Compact", scale)
+    x = torch.rand(1, 3, 8, 12)
+    with torch.inference_mode():
+        # The network alone: Senga repeats the edge around the pictures of its own files, they do not.
+        assert torch.allclose(theirs(x).clamp(0, 1), model.model(x).clamp(0, 1), atol=2e-5)
+
+
+def test_an_unshuffled_file_with_one_doubling_is_refused(tmp_path):
+    path = tmp_path / "odd.pth"
+    torch.save({k: v for k, v in state_of(small_model("rrdb", scale=2)).items() if "conv_up2" not in k}, path)
+    with pytest.raises(SengaError, match=r"odd\.pth: the input is pixel-unshuffled by 2, then doubled 1 times"):
+        load_upscaler(path)
+
+
+def test_a_compact_file_without_slopes_is_read_with_relu_and_says_so(tmp_path, caplog):
+    """Its tensors are the same for ReLU and LeakyReLU."""
+    path = tmp_path / "theirs.pth"
+    torch.save(state_of(small_model("compact", activation="leakyrelu")), path)
+    with caplog.at_level("WARNING", logger="senga"):
+        assert load_upscaler(path).header.hyperparameters["activation"] == "relu"
+    assert "does not tell ReLU from LeakyReLU" in caplog.text
 
 
 class Payload:
@@ -329,7 +381,7 @@ def test_a_half_precision_model_takes_a_float32_picture():
 
 
 def test_an_architecture_of_another_task_is_refused_with_those_that_fit():
-    known = "this version knows espcn_7, dcscn, rrdb, to upscale with"
+    known = "this version knows espcn_7, dcscn, rrdb, compact, drrn, to upscale with"
     with pytest.raises(SengaError, match=f"'mobilenetv3_large' is for another task; {known}"):
         UpscaleModel.create("mobilenetv3_large")
     with pytest.raises(SengaError, match=f"'rrdbb' is unknown; {known}"):

@@ -9,6 +9,8 @@ SMALL = {
     "espcn_7": {},
     "dcscn": {"layers": 4, "first": 24, "last": 12, "reconstruction": 8, "upsampling": 4},
     "rrdb": {"blocks": 1, "features": 8, "growth": 4},
+    "compact": {"features": 8, "layers": 2},
+    "drrn": {"features": 8, "units": 2, "supervised_units": (1, 2)},
 }
 VARIANTS = [
     ("espcn_7", {"scale": 2}),
@@ -18,6 +20,18 @@ VARIANTS = [
     ("rrdb", {"scale": 4}),
     ("rrdb", {"scale": 2}),
     ("rrdb", {"scale": 1}),
+    ("rrdb", {"scale": 1, "plain": True}),
+    ("rrdb", {"scale": 2, "plain": True}),
+    ("rrdb", {"scale": 8, "plain": True}),
+    ("compact", {"scale": 1}),
+    ("compact", {"scale": 2, "activation": "relu"}),
+    ("compact", {"scale": 3, "activation": "leakyrelu"}),
+    ("compact", {"scale": 4}),
+    ("drrn", {"scale": 1}),
+    ("drrn", {"scale": 2}),
+    ("drrn", {"scale": 3, "residual": "bilinear", "activation": "relu"}),
+    ("drrn", {"scale": 4, "residual": "nearest", "at": "hr", "blocks": 1}),
+    ("drrn", {"scale": 2, "at": "hr"}),
 ]
 VARIANT_IDS = ["-".join([name, *map(str, extra.values())]) for name, extra in VARIANTS]
 

@@ -33,7 +33,7 @@ def one_of(name: str, value: str, known: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    architecture: str  # espcn_7, dcscn or rrdb
+    architecture: str  # an upscaler's id in arch/registry.py: compact, rrdb, ...
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; scale stands here
     start_from: str = ""  # weights file to start from; what fits is taken over; see start_from.py
 

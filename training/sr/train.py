@@ -90,6 +90,9 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     if settings.model.start_from:
         take_over(bare, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
     net = fabric.setup_module(bare)
+    stops_early = hasattr(bare, "forward_all")  # after fewer recursions: each of its results is taught alike
+    if stops_early:
+        net.mark_forward_method("forward_all")
     optimisers = make_optimisers(bare, optim)
     average = Average(bare, optim.ema)
     stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
@@ -151,8 +154,10 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                 rounded = step >= rounding_from
 
                 with rounded_weights(bare, rounded):
-                    prediction = net(lr.contiguous(memory_format=torch.channels_last)).float()
-                    loss, _ = loss_of(prediction, usm_sharpen(hr) if gan.sharpen else hr)
+                    lr = lr.contiguous(memory_format=torch.channels_last)
+                    predictions = [one.float() for one in (net.forward_all(lr) if stops_early else [net(lr)])]
+                    prediction, target = predictions[-1], usm_sharpen(hr) if gan.sharpen else hr
+                    loss = torch.stack([loss_of(one, target)[0] for one in predictions]).mean()
                     if judge:
                         loss = loss + gan.weight * judge.opinion(prediction, hr)
                     bare.zero_grad(set_to_none=True)

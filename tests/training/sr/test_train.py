@@ -20,7 +20,7 @@ from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.optim import learning_rate
 from senga.training.sr.losses import LOSSES
 from senga.training.sr.metrics import psnr_y
-from senga.training.sr.patches import flatten, to_tensor
+from senga.training.sr.patches import PictureSet, batches, flatten, to_tensor
 from senga.training.sr.settings import OptimSettings, Settings, read_settings
 from senga.training.sr.train import train
 from senga.training.tagger.settings import TaggerSettings
@@ -87,6 +87,9 @@ def config(tmp_path: Path, art: Path, architecture="espcn_7", hyperparameters="w
         ("rrdb", "scale = 2, blocks = 1, features = 8, growth = 4", "l1", 2),
         ("rrdb", "scale = 4, blocks = 1, features = 8, growth = 4", "l1", 4),
         ("rrdb", "scale = 1, blocks = 1, features = 8, growth = 4", "luma_mse", 1),
+        ("rrdb", "scale = 2, plain = true, blocks = 1, features = 8, growth = 4", "l1", 2),
+        ("compact", "scale = 2, features = 16, layers = 2", "l1", 2),
+        ("drrn", "scale = 2, features = 16, units = 2, supervised_units = [1, 2]", "l1", 2),
     ],
 )
 def test_every_net_trains_to_a_file_that_says_who_it_is(architecture, hyperparameters, loss, scale, tmp_path, art):
@@ -103,6 +106,18 @@ def test_every_net_trains_to_a_file_that_says_who_it_is(architecture, hyperparam
     assert provenance.metrics["psnr_y_lanczos"] > 15
     curve = list(csv.DictReader((tmp_path / "runs" / "tiny" / "curve.csv").open()))
     assert [row["step"] for row in curve] == ["3", "6"]
+
+
+def test_a_net_that_can_stop_early_is_taught_each_of_its_results(tmp_path, art):
+    path = config(tmp_path, art, "drrn", "features = 8, units = 3, supervised_units = [1, 3]")
+    settings = read_settings(Settings, path, ["optim.steps=1", "optim.learning_rate=0.0"])
+    weights = train(settings, "test")
+    model = load_upscaler(weights)  # as it began, since nothing was learnt
+    lr, hr = next(batches(PictureSet(art, 1.0), settings.data, 2, settings.seed, range(1)))
+    by_stop = [float((result - hr).abs().mean()) for result in model.model.forward_all(lr)]
+    curve = list(csv.DictReader((tmp_path / "runs" / "tiny" / "curve.csv").open()))
+    assert float(curve[0]["loss"]) == pytest.approx(sum(by_stop) / 2, rel=1e-4)
+    assert abs(by_stop[0] - by_stop[1]) > 1e-3 * by_stop[0]
 
 
 def test_training_lowers_the_loss(tmp_path, art):
