@@ -16,10 +16,11 @@ from torch import Tensor
 from . import foreign_taggers
 from .errors import SengaError
 from .foreign_upscalers import recognise, rename
+from .header import Header, Provenance, as_table
 from .preprocessing import Preprocessing
 from .registry import architecture, make_config
 from .tagger import TaggerModel
-from .upscaler import Header, Provenance, UpscaleModel, as_table
+from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
