@@ -33,12 +33,12 @@ class UpscaleModel:
         self.output_channels: int = config.channels
         self.supports_half = row.half
         self.supports_bfloat16 = row.bf16
-        self.receptive_radius: int = row.radius(config)
+        self.receptive_radius: int = config.radius
         self.default_halo: int = row.halo(config)
-        self.alignment: int = row.alignment(config)
+        self.alignment: int = config.alignment
         ours = header.provenance.source in ("", "senga")
-        self.border: int = row.border(config) if ours or row.foreign_border else 0
-        self.floats_per_pixel: int = row.floats(config)
+        self.border: int = config.border if ours or row.foreign_border else 0
+        self.floats_per_pixel: int = config.floats
         self.patcher: Any = None  # set by the load node inside ComfyUI, whose memory management asks for it
 
     @classmethod
