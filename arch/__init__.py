@@ -11,7 +11,7 @@ from .tagger import TaggerModel
 from .upscaler import UpscaleModel
 from .upscaling import upscale
 from .vocabulary import TagVocabulary
-from .weights import load_model, load_tagger, load_upscaler, read_header, save_model
+from .weights import load_model, load_tagger, load_upscaler, read_header, read_state_dict, save_model
 
 __all__ = [
     "Header",
@@ -27,6 +27,7 @@ __all__ = [
     "load_upscaler",
     "preprocess",
     "read_header",
+    "read_state_dict",
     "save_model",
     "upscale",
 ]

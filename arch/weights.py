@@ -69,6 +69,22 @@ def read_header(path: str | Path) -> Header:
         raise _named(path, error) from error
 
 
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """A file's tensors on the CPU, under the file's own names and in its own precision, whatever network they are of.
+
+    Reads safetensors and torch checkpoints, these with `weights_only=True`; of a checkpoint that holds the tensors in
+    `params_ema`, `state_dict` or the like, those; DataParallel's prefix `module.` is taken off.
+
+    Raises:
+        SengaError: the file is missing, damaged or of an unknown kind.
+    """
+    path = _existing(path)
+    try:
+        return _tensors(path)[1]
+    except SengaError as error:
+        raise _named(path, error) from error
+
+
 def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     """Load a network in float32 on the CPU, ready to call.
 
@@ -116,11 +132,7 @@ def load_tagger(
 
 def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
     try:
-        if path.suffix.lower() in SAFETENSORS:
-            text, _ = _safetensors_index(path)
-            state = load_file(path)
-        else:
-            text, state = None, _unpickle(path, "cpu")
+        text, state = _tensors(path)
         if text is not None:
             header = Header.from_json(text)
         else:
@@ -175,6 +187,14 @@ def _existing(path: str | Path) -> Path:
 
 def _named(path: Path, error: SengaError) -> SengaError:
     return SengaError(f"{path.name}: {error}")
+
+
+def _tensors(path: Path) -> tuple[str | None, State]:
+    """The header's text, if any, and the tensors."""
+    if path.suffix.lower() not in SAFETENSORS:
+        return None, _unpickle(path, "cpu")
+    text, _ = _safetensors_index(path)  # says in a sentence what is wrong with a damaged file
+    return text, load_file(path)
 
 
 def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
