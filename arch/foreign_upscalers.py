@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import SengaError
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -54,7 +54,7 @@ def infer_rrdb(shapes: Shapes) -> dict[str, Any]:
 def infer_compact(shapes: Shapes) -> dict[str, Any]:
     channels, last = shapes["body.0.weight"][1], count(shapes, r"body\.(\d+)\.weight") - 1
     if "body.1.weight" not in shapes:
-        log.warning("a Compact file does not tell ReLU from LeakyReLU; it is read as one with ReLU")
+        logger.warning("a Compact file does not tell ReLU from LeakyReLU; it is read as one with ReLU")
     return {
         "scale": square_root(shapes[f"body.{last}.weight"][0] / channels, "sub-pixels per colour channel"),
         "channels": channels,

@@ -121,6 +121,6 @@ def passes(image: Tensor, device: torch.device) -> tuple[Tensor, ...]:
     return image.split(pictures_at_once(device))
 
 
-def memory_wanted(model: TaggerModel, device: torch.device) -> int:
+def memory_needed(model: TaggerModel, device: torch.device) -> int:
     """Bytes of activations alive at the peak of one pass, to ask a memory management for."""
     return pictures_at_once(device) * model.preprocessing.size**2 * FLOATS_PER_PIXEL * BYTES_PER_FLOAT

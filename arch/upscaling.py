@@ -134,7 +134,7 @@ def upscale(
     return out
 
 
-def memory_wanted(model: Any, tile: int, halo: int) -> int:
+def memory_needed(model: Any, tile: int, halo: int) -> int:
     """Bytes that the device should have free for the activations of the tiles that `upscale` would like to use."""
     spec = ModelSpec.of(model)
     side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (spec.halo if halo < 0 else halo) + 2 * spec.border

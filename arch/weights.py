@@ -40,7 +40,7 @@ Rename = Callable[[State], State]
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
+class Overrides:
     """What a caller says about other people's taggers, instead of the files beside them."""
 
     vocabulary: TagVocabulary | None = None
@@ -64,7 +64,7 @@ def read_header(path: str | Path) -> Header:
                 return Header.from_json(text)
         else:
             shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
-        return _infer(path, shapes, Told())[1]
+        return _infer(path, shapes, Overrides())[1]
     except SengaError as error:
         raise _named(path, error) from error
 
@@ -96,7 +96,7 @@ def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     Raises:
         SengaError: as `read_header`; also when tensors are missing, left over or of the wrong shape.
     """
-    return _load(_existing(path), Told())
+    return _load(_existing(path), Overrides())
 
 
 def load_upscaler(path: str | Path) -> UpscaleModel:
@@ -124,19 +124,19 @@ def load_tagger(
     Raises:
         SengaError: as `load_model`; also for an upscaler, and for a list of tags of another length than the head.
     """
-    model = _load(_existing(path), Told(vocabulary, preprocessing, hyperparameters))
+    model = _load(_existing(path), Overrides(vocabulary, preprocessing, hyperparameters))
     if isinstance(model, TaggerModel):
         return model
     raise SengaError(f"{Path(path).name}: is an upscaler ({model.header.architecture}); choose a model that tags")
 
 
-def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
+def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
     try:
         text, state = _tensors(path)
         if text is not None:
             header = Header.from_json(text)
         else:
-            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, told)
+            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, given)
             state = rename_keys(state)
         with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
             net = header.row().build(header.config())
@@ -229,20 +229,20 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
 
 
-def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[Rename, Header]:
+def _infer(path: Path, shapes: dict[str, tuple[int, ...]], given: Overrides) -> tuple[Rename, Header]:
     """How the keys of a file without Senga's header become ours, and the header that it would have."""
     if source := foreign_taggers.layout_of(shapes):
         name, hyperparameters = foreign_taggers.recognise(shapes)
         settings, preprocessing = foreign_taggers.settings_beside(path)
-        vocabulary = told.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
-        config = make_config(architecture(name), hyperparameters | settings | told.hyperparameters)
+        vocabulary = given.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
+        config = make_config(architecture(name), hyperparameters | settings | given.hyperparameters)
         header = Header(
             name,
             as_table(config),
             None,
             Provenance(source=source),
             vocabulary=vocabulary,
-            preprocessing=told.preprocessing or preprocessing,
+            preprocessing=given.preprocessing or preprocessing,
         )
         header.check()
         return lambda state: foreign_taggers.renamed(state, name), header

@@ -11,7 +11,7 @@ from ..arch import SengaError, Stopped
 from ..training.degradation import KINDS, Recipe, Report, degrade, preset, preset_names, read_document
 from . import host
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 LARGEST_SEED = 2**64 - 1  # of ComfyUI's own seeds
 
@@ -116,7 +116,7 @@ def what_to_do(name: str, scale: float, strength: float, text: str = "") -> Reci
     if isinstance(plan, Recipe):
         return plan.with_scale(scale).weakened(strength)
     for difference in plan.differences():
-        log.warning("the report was made with other versions (%s): the bits may differ", difference)
+        logger.warning("the report was made with other versions (%s): the bits may differ", difference)
     return plan
 
 

@@ -25,7 +25,7 @@ except ModuleNotFoundError as missing:
         raise  # ComfyUI is there and broken: that must be seen
     management = patching = comfy_utils = folder_paths = arguments = None
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 DEFAULT_UPSCALER = "senga_rrdb_6b_x2.safetensors"  # stands first in every list
@@ -83,7 +83,7 @@ def _shipped(task: str) -> list[str]:
             if read_header(path).row().task == task:
                 names.append(path.name)
         except SengaError as error:
-            log.warning("%s", error)  # one bad file must not take the whole node away
+            logger.warning("%s", error)  # one bad file must not take the whole node away
     return names
 
 
@@ -149,7 +149,7 @@ def output_folder() -> Path:
     return standalone.output_dir if folder_paths is None else Path(folder_paths.get_output_directory())
 
 
-def metadata_wanted() -> bool:
+def metadata_allowed() -> bool:
     """Whether saved pictures may hold the workflow; ComfyUI has --disable-metadata."""
     return arguments is None or not arguments.disable_metadata
 

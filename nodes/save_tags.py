@@ -66,7 +66,7 @@ class SengaSaveTags:
             raise SengaError(
                 f"there are {len(frames)} pictures and {len(tags)} texts; wanted one text for each, or one for all"
             )
-        text = metadata((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_wanted() else {}
+        text = metadata((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_allowed() else {}
         prefix, root = filename_prefix[0], self.folder()
         check_prefix(prefix)
         height, width = frames[0].shape[:2]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..arch import Options, TaggerModel, tag
 from ..arch.image import apply_mask
-from ..arch.tagger import memory_wanted
+from ..arch.tagger import memory_needed
 from ..arch.tags import MODES, SORTS, warnings
 from . import host
 
@@ -170,7 +170,7 @@ class SengaTagImage:
         )
         for warning in warnings(options, tagger.vocabulary):
             logger.warning("Tag Image (Senga): %s", warning)
-        with host.on_device(tagger, memory_wanted(tagger, host.compute_device())):
+        with host.on_device(tagger, memory_needed(tagger, host.compute_device())):
             found = tag(
                 tagger,
                 apply_mask(image.float(), mask),

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..arch import upscale
 from ..arch.image import apply_mask, take_mask
 from ..arch.precision import PRECISIONS
-from ..arch.upscaling import LARGEST_SIDE, fit_size, memory_wanted
+from ..arch.upscaling import LARGEST_SIDE, fit_size, memory_needed
 from . import host
 
 
@@ -110,7 +110,7 @@ class SengaUpscale:
     ) -> tuple[Tensor, Tensor]:
         image = image.float()  # ComfyUI can be told to keep pictures in float16
         size = fit_size(image.shape[2], image.shape[1], width, height)
-        with host.on_device(upscale_model, memory_wanted(upscale_model, tile, halo)):
+        with host.on_device(upscale_model, memory_needed(upscale_model, tile, halo)):
             result = upscale(
                 upscale_model,
                 apply_mask(image, mask),

@@ -11,7 +11,7 @@ from PIL import Image
 from sample_taggers import VOCABULARY, known_tagger, scenes, small_tagger
 from senga.arch import SengaError, load_tagger, save_model
 from senga.arch.image import to_bhwc
-from senga.arch.tagger import memory_wanted
+from senga.arch.tagger import memory_needed
 from senga.arch.tags import Options, choose
 from senga.headless.workflow.execute import call_node
 from senga.nodes import NODE_CLASS_MAPPINGS, host
@@ -142,9 +142,9 @@ def test_inside_comfyui_the_tagger_is_loaded_by_the_memory_management(monkeypatc
     model = small_tagger()
     host.attach_patcher(model)
     tagged(model, frames(2))
-    wanted = memory_wanted(model, torch.device("cpu"))
+    wanted = memory_needed(model, torch.device("cpu"))
     assert books.calls == [("load", [model.patcher], wanted, True)]  # once, whatever the batch
-    assert memory_wanted(model, torch.device("cuda")) == 16 * wanted
+    assert memory_needed(model, torch.device("cuda")) == 16 * wanted
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_nothing_is_saved_outside_the_output_folder(prefix, output):
 
 
 def test_the_metadata_can_be_turned_off(output, monkeypatch):
-    monkeypatch.setattr(host, "metadata_wanted", lambda: False)
+    monkeypatch.setattr(host, "metadata_allowed", lambda: False)
     save([frames(1)], ["a"], "p", prompt=[{"1": {}}])
     with Image.open(output / "p_00001_.png") as picture:
         assert "prompt" not in picture.info

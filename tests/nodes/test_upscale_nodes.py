@@ -7,7 +7,7 @@ import torch
 from comfy_stand_ins import Books, Patching
 from sample_upscalers import Recorder, picture, small_model
 from senga.arch import SengaError, UpscaleModel, save_model
-from senga.arch.upscaling import memory_wanted
+from senga.arch.upscaling import memory_needed
 from senga.nodes import host
 from senga.nodes.load_model import SengaLoadUpscaleModel
 from senga.nodes.upscale import SengaUpscale
@@ -167,9 +167,9 @@ def test_stand_alone_the_model_moves_to_the_first_accelerator(monkeypatch):
 
 def test_the_memory_asked_for_grows_with_tile_halo_and_network():
     small, large = small_model("rrdb"), UpscaleModel.create("rrdb", blocks=1)
-    assert memory_wanted(small, 64, 0) < memory_wanted(small, 128, 0) < memory_wanted(small, 128, 32)
-    assert memory_wanted(small, 64, 0) < memory_wanted(large, 64, 0)
-    assert memory_wanted(large, 64, 0) >= 64 * 64 * large.floats_per_pixel * 4
+    assert memory_needed(small, 64, 0) < memory_needed(small, 128, 0) < memory_needed(small, 128, 32)
+    assert memory_needed(small, 64, 0) < memory_needed(large, 64, 0)
+    assert memory_needed(large, 64, 0) >= 64 * 64 * large.floats_per_pixel * 4
 
 
 @pytest.mark.parametrize("tile", [1, 15])
