@@ -18,17 +18,12 @@ from typing import Any, NamedTuple
 import torch
 from senga.arch import UpscaleModel, read_header
 from senga.arch.precision import autocast, pick_precision
-from senga.training.run.optim import Average, make_optimisers
+from senga.training.run.ema import Average
+from senga.training.run.optim import make_optimisers
+from senga.training.run.settings import ModelSettings, OptimSettings
 from senga.training.sr.losses import make_loss
 from senga.training.sr.patches import PictureSet, batch
-from senga.training.sr.settings import (
-    DataSettings,
-    LossSettings,
-    ModelSettings,
-    OptimSettings,
-    RunSettings,
-    Settings,
-)
+from senga.training.sr.settings import DataSettings, LossSettings, Settings, SRRunSettings
 from senga.training.sr.train import train
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "training.md"
@@ -73,7 +68,7 @@ def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int)
             cache_gib=1.0,  # several runs in one process: the allocator hands back little of what each one had
         ),
         loss=LossSettings({variant.loss: 1.0}),
-        run=RunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
+        run=SRRunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from sample_picture_sets import make_set
 from senga.benchmarks import training_questions  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.training_questions import VARIANTS, Variant, measure, settings_of, table, with_table  # pyright: ignore[reportMissingImports]
-from senga.training.sr.settings import to_dict
+from senga.training.run.settings import to_dict
 
 
 def flat(settings) -> dict:

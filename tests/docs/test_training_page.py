@@ -6,8 +6,9 @@ import re
 
 import pytest
 from repository import ROOT
+from senga.training.run.settings import read_settings
 from senga.training.sr.losses import NAMES
-from senga.training.sr.settings import Settings, read_settings
+from senga.training.sr.settings import Settings
 
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 SECTIONS = {field.name: field.default for field in dataclasses.fields(Settings)}

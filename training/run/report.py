@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ...arch import SengaError
-from .sheet import SheetRow, contact_sheet
-
-__all__ = ["SR_PLOTS", "Plot", "SheetRow", "contact_sheet", "draw_curves", "read_curve", "write_report"]
 
 log = logging.getLogger("senga")
 
@@ -35,17 +32,6 @@ class Plot:
     dashed: tuple[str, ...] = ()  # names of columns shown as well, as references
     log: bool = False
 
-
-SR_PLOTS = (
-    Plot("loss", ("loss",), log=True),
-    Plot("PSNR_Y, dB", ("psnr_y", "psnr_y_*"), dashed=("psnr_y_lanczos",)),
-    Plot("SSIM_Y", ("ssim_y", "ssim_y_*"), dashed=("ssim_y_lanczos",)),
-    Plot("SSIMULACRA2", ("ssimulacra2", "ssimulacra2_*"), dashed=("ssimulacra2_lanczos",)),
-    Plot("colour shift, levels of 255", ("colour_shift",)),
-    Plot("learning rate", ("learning_rate",)),
-    Plot("pictures a second", ("images_per_second",)),
-    Plot("waiting for data, share of the time", ("waiting",)),
-)
 
 Curve = dict[str, list[tuple[float, float]]]  # column -> (step, value), rising; empty cells are left out
 
@@ -99,7 +85,7 @@ def arrange(curve: Curve, plots: Sequence[Plot]) -> list[Plot]:
     return shown + [Plot(name, (name,)) for name in drawn if name not in known]
 
 
-def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = SR_PLOTS) -> None:
+def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = ()) -> None:
     """Draw a run's curves, two in a row, over its steps.
 
     Args:
@@ -150,8 +136,8 @@ def write_report(
     facts: Mapping[str, Any] | None = None,
     command: str = "",
     export: str = "{command} --export {step}",
-    use: str = "senga upscale PICTURE -o LARGE.png --model {weights}",
-    plots: Sequence[Plot] = SR_PLOTS,
+    use: str = "",
+    plots: Sequence[Plot] = (),
 ) -> Path:
     """Write FOLDER/report.md, and FOLDER/curves.png, from what lies in a run's folder; returns the page's path.
 
@@ -163,7 +149,7 @@ def write_report(
         facts: name -> value, shown first: what it was trained on, say.
         command: what started the run; the same goes on with it.
         export: how a checkpoint's weights are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
-        use: how its weights are used; {weights} becomes their path.
+        use: the command that uses its weights; {weights} becomes their path. "" for none.
         plots: as `draw_curves`.
     """
     settings, environment = (_read_json(folder / name) for name in ("settings.json", "environment.json"))
@@ -190,7 +176,7 @@ def write_report(
     lines = [f"{command}  # goes on from the last checkpoint, if given more steps"] if command else []
     if command and found and export:
         lines.append(f"{export.format(command=command, step=found[-1])}  # the weights of a checkpoint")
-    lines += [use.format(weights=path.as_posix()) for path in weights]
+    lines += [use.format(weights=path.as_posix()) for path in weights if use]
     if lines:
         parts += ["## Go on, or use it", "\n".join(["```sh", *lines, "```"])]
     for title, data in (("Settings", settings), ("Environment", environment)):

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...arch import SengaError
+from .ema import Average
 from .folder import RunFolder
-from .optim import Average
 
 log = logging.getLogger("senga")
 
@@ -89,11 +89,3 @@ class RunState:
 def is_sound(loss: float, tensors: Iterable[Tensor] = ()) -> bool:
     """Whether a loss, and weights if any, are finite."""
     return math.isfinite(loss) and all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-def step_optimisers(net: nn.Module, optimisers: Iterable[Any], clip: float) -> None:
-    """One step on the gradients that are there, their norm cut to `clip` (0: as it is)."""
-    if clip:
-        nn.utils.clip_grad_norm_(net.parameters(), clip)
-    for optimiser in optimisers:
-        optimiser.step()

@@ -1,11 +1,9 @@
-"""Training against a discriminator: the network, its losses as functions of logits, and the sharpened targets.
+"""Training against a discriminator: the network, its steps, and the sharpened targets. (The losses: gan_losses.py.)
 
 Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) trains with L1 and perceptual losses against `usm_sharpen`ed targets
 and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they are. Give the generator's losses some
 `low_frequency` (losses.py) as well, or its colours may drift.
 """
-
-from collections.abc import Callable
 
 import torch
 from lightning_fabric import Fabric
@@ -14,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
+from .gan_losses import discriminator_loss, generator_loss
 from .losses import blur
 from .settings import GanSettings
 
@@ -54,71 +53,6 @@ class UNetDiscriminator(nn.Module):
         for layer in self.extra:
             x = F.leaky_relu(layer(x), 0.2)
         return self.last(x)
-
-
-def vanilla(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(fake)): what the discriminator minimises (Goodfellow et al. 2014)."""
-    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
-
-
-def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(fake): the generator wants its pictures taken for real (the non-saturating form). `real` plays no part."""
-    return F.softplus(-fake.float()).mean()
-
-
-def relativistic(fake: Tensor, real: Tensor) -> Tensor:
-    """The real should look more real than the fake do on average, and the fake less than the real.
-
-    Relativistic average GAN (Jolicoeur-Martineau 2018, arXiv:1807.00734) as ESRGAN has it (Wang et al. 2018,
-    arXiv:1809.00219). Both terms are halved, as in its code, so that its weight of 0.005 means the same here.
-    """
-    fake, real = fake.float(), real.float()
-    return (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()) / 2
-
-
-def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """`relativistic` with the two exchanged."""
-    return relativistic(real, fake)
-
-
-# kind: the discriminator's loss, the generator's; both of the logits (fake, real)
-GAN_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "vanilla": (vanilla, vanilla_generator),
-    "relativistic": (relativistic, relativistic_generator),
-}
-
-
-def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
-    """What the discriminator is to minimise, from its logits of generated pictures (detached) and of real ones.
-
-    Named arguments alone: exchanged, the two would train it to prefer the fake, and nothing would complain.
-
-    Args:
-        kind: a key of GAN_LOSSES.
-    """
-    return GAN_LOSSES[kind][0](fake, real)
-
-
-def generator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
-    """What the generator is to minimise; see `discriminator_loss`.
-
-    `fake` carries the gradient; let the discriminator's parameters be without one meanwhile. "vanilla" does not look at
-    `real`: any tensor will do.
-    """
-    return GAN_LOSSES[kind][1](fake, real)
-
-
-def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Half the squared length of the gradient of a real picture's score, to be multiplied by gamma.
-
-    Mescheder et al. 2018, arXiv:1801.04406, equation 9; the score of a picture is the mean of its map of logits. It
-    keeps the discriminator from turning steep around real pictures. Dear (a second derivative): every 16th step, with
-    16 times the weight, will do (Karras et al. 2020, arXiv:1912.04958).
-    """
-    real = real.detach().requires_grad_()
-    scores = discriminator(real).float().flatten(1).mean(1)
-    (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
-    return 0.5 * gradient.float().square().flatten(1).sum(1).mean()
 
 
 @torch.no_grad()

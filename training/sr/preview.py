@@ -19,10 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 from ...arch import SengaError, UpscaleModel
+from ..run.settings import read_settings
 from ..run.sheet import draw_grid
 from .patches import MARGIN, PictureSet, batch, check_set
 from .picture_files import Picture
-from .settings import Settings, read_settings
+from .settings import Settings
 from .validation import levels
 
 logger = logging.getLogger("senga")

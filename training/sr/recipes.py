@@ -10,8 +10,8 @@ import numpy as np
 from ...arch import SengaError
 from ..degradation import Recipe, degrade, preset, preset_names
 from ..degradation.params import pick
+from ..run.settings import one_of
 from .picture_files import Picture
-from .settings import one_of
 
 HALVED: dict[str, Any] = {"step": "resize", "of": "final", "filter": "bicubic", "depth": "8bit"}  # exactly Pillow's
 JPEG: dict[str, Any] = {"step": "jpeg", "subsampling": "4:2:0"}

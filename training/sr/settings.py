@@ -1,41 +1,13 @@
-"""Training settings: typed dataclasses, read from TOML, strict about names and types."""
+"""Settings of the upscalers' training, one dataclass a section of the TOML file."""
 
-import dataclasses
-import difflib
-import json
 import math
-import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
-from ...arch import SengaError
+from ..run.settings import ModelSettings, RunSettings, TrainingSettings, check, one_of
+from .gan_losses import GAN_LOSSES
 
 SMALLEST_PATCH = 8  # LR pixels
-
-
-def check(holds: bool, name: str, value: Any, wanted: str) -> None:
-    if not holds:
-        raise SengaError(f"{name} is {value!r}; wanted {wanted}")
-
-
-def one_of(name: str, value: str, known: Iterable[str]) -> None:
-    """Raises SengaError that names the nearest of the known words, or all of them."""
-    known = list(known)
-    if value not in known:
-        near = difflib.get_close_matches(value, known, 1)
-        raise SengaError(
-            f"{name} is {value!r}; " + (f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}")
-        )
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    architecture: str  # an upscaler's id in arch/registry.py: compact, rrdb, ...
-    hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; scale stands here
-    start_from: str = ""  # weights file to start from; what fits is taken over; see start_from.py
 
 
 @dataclass(frozen=True)
@@ -109,23 +81,16 @@ class OptimSettings:
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    folder: str = "runs"  # checkpoints, curve, sheets, report and weights go to FOLDER/NAME
-    precision: str = "auto"  # auto, fp32 or bf16
-    validate_every: int = 500  # steps
+class SRRunSettings(RunSettings):
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under; the first leads
     validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
-    save_every: int = 250  # steps
-    keep: int = 2  # checkpoints kept on the disk, the newest ones
     sheet_every: int = 2000  # steps between two contact sheets; 0: one at the end alone
     sheet_crops: int = 8
-    rollbacks: int = 3  # times that a loss that is no number may send the run back to its last checkpoint
 
     def __post_init__(self) -> None:
-        one_of("run.precision", self.precision, ("auto", "fp32", "bf16"))
-        for name in ("validate_every", "save_every", "keep", "sheet_crops"):
-            check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
-        for name in ("validation_crops", "sheet_every", "rollbacks"):
+        super().__post_init__()
+        check(self.sheet_crops > 0, "run.sheet_crops", self.sheet_crops, "1 or more")
+        for name in ("validation_crops", "sheet_every"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
 
 
@@ -149,105 +114,15 @@ class GanSettings:
 
     def __post_init__(self) -> None:
         check(self.weight >= 0, "gan.weight", self.weight, "0 (no discriminator) or more")
-        one_of("gan.kind", self.kind, ("vanilla", "relativistic"))
+        one_of("gan.kind", self.kind, GAN_LOSSES)
         check(self.learning_rate > 0, "gan.learning_rate", self.learning_rate, "more than 0")
         check(self.features > 0, "gan.features", self.features, "1 or more")
 
 
-@dataclass(frozen=True)
-class Settings:
-    name: str
+@dataclass(frozen=True, kw_only=True)
+class Settings(TrainingSettings):
     model: ModelSettings
-    optim: OptimSettings
     data: DataSettings = DataSettings()
     loss: LossSettings = LossSettings()
     gan: GanSettings = GanSettings()
-    run: RunSettings = RunSettings()
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        plain = bool(self.name) and Path(self.name).name == self.name and not self.name.startswith(".")
-        check(plain, "name", self.name, "one plain file name, since it names the run's folder and file")
-        check(self.seed >= 0, "seed", self.seed, "0 or more")
-
-
-Kind = TypeVar("Kind")
-
-
-def read_settings(kind: type[Kind], path: Path, overrides: list[str] | None = None) -> Kind:
-    """A settings dataclass from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.
-
-    Raises:
-        SengaError: no file, no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
-    """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SengaError(
-            f"{path}: cannot be read ({error.strerror}); name a settings file, such as those in training/configs/"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SengaError(f"{path.name}: is not TOML ({error})") from error
-    for override in overrides or []:
-        _override(table, override)
-    return _build(kind, table, path.name)
-
-
-def to_dict(settings: Any) -> dict[str, Any]:
-    return dataclasses.asdict(settings)
-
-
-def _override(table: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is meant as a string
-    if not equals:
-        raise SengaError(f"--set {override}: wanted SECTION.KEY=VALUE, for example optim.steps=2000")
-    *sections, last = key.split(".")
-    for section in sections:
-        table = table.setdefault(section, {})
-    table[last] = value
-
-
-def fields_of(kind: Any) -> set[str]:
-    """The settings of a section; none of what is no section."""
-    return {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
-
-
-def _build(cls: type, table: dict[str, Any], where: str) -> Any:
-    """A dataclass from a table, checked name by name and type by type."""
-    hints = get_type_hints(cls)
-    for key in table:
-        if key not in hints:
-            # A name without its section, too: a section's names stand before the misspelt ones.
-            inner = [f"{section}.{key}" for section, kind in hints.items() if key in fields_of(kind)]
-            near = inner or difflib.get_close_matches(key, hints, 1)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {', '.join(hints)}"
-            raise SengaError(f"{where}: setting {key!r} is unknown; {hint}")
-    required = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
-    for key in required:
-        if key not in table:
-            raise SengaError(f"{where}: setting {key!r} is missing; add it")
-    return cls(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in table.items()})
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        if not isinstance(value, dict):
-            raise SengaError(f"{where} is {json.dumps(value)}; wanted a table")
-        return _build(hint, value, where)
-    if get_origin(hint) is list:
-        if isinstance(value, list):
-            return [_convert(get_args(hint)[0], item, where) for item in value]
-    elif get_origin(hint) is dict:
-        if isinstance(value, dict):
-            return {key: _convert(get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
-    elif hint is Any or isinstance(hint, UnionType):
-        return value
-    elif hint is float and type(value) is int:
-        return float(value)
-    elif type(value) is hint:
-        return value
-    raise SengaError(f"{where} is {value!r}; wanted {getattr(hint, '__name__', str(hint))}")
+    run: SRRunSettings = SRRunSettings()

@@ -8,9 +8,7 @@ A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again
 where it stopped, bit for bit on a CPU), contact sheets, and at the end report.md and NAME.safetensors.
 """
 
-import argparse
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,21 +21,26 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, SengaError, UpscaleModel, load_model
+from ...arch import Provenance, UpscaleModel, load_model
 from ..run.devices import make_fabric
+from ..run.ema import Average, round_to_bfloat16, rounded_weights
+from ..run.entry import command_line, training_parser
 from ..run.folder import RunFolder, commit, environment, run_identity
-from ..run.optim import Average, learning_rate, make_optimisers, round_to_bfloat16, rounded_weights, set_learning_rate
-from ..run.report import write_report
+from ..run.optim import learning_rate, make_optimisers, set_learning_rate, step_optimisers
+from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
-from ..run.state import RunState, is_sound, step_optimisers
+from ..run.state import RunState, is_sound
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
 from .patches import MARGIN, PictureSet, batches, check_set, validation_pairs
 from .recipes import check_recipes, described
-from .settings import Settings, read_settings, to_dict
+from .report import write_report
+from .settings import Settings
 from .validation import baseline, draw_sheet, score_all, write_weights
 
 log = logging.getLogger("senga")
+
+PROG = "senga train sr"
 
 
 def columns(settings: Settings) -> tuple[str, ...]:
@@ -209,28 +212,14 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
         if export is None:  # a checkpoint of the past has no say in the run's report
             folder.write_json("metrics.json", metrics)
-            data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
-            write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
+            write_report(folder.path, settings.data.folder, len(pictures.train), pictures.licences, command)
     fabric.barrier()
     return path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="senga train sr", description="Train an upscaling network.")
-    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser = training_parser(PROG, "Train an upscaling network.")
     parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
     args = parser.parse_args(argv)
-    command = " ".join(["senga train sr", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
-    train(read_settings(Settings, args.config, args.set), command, args.export)
+    train(read_settings(Settings, args.config, args.set), command_line(PROG, args), args.export)
     return 0
-
-
-if __name__ == "__main__":  # for torchrun
-    log.addHandler(logging.StreamHandler())
-    log.setLevel(logging.INFO)
-    try:
-        sys.exit(main())
-    except SengaError as error:
-        log.error(str(error))
-        sys.exit(1)

@@ -1,25 +1,21 @@
 """Settings of the tagger's training, one dataclass a section of the TOML file."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from ..sr.settings import OptimSettings, check, one_of
+from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
+from .losses import LOSSES
 
 KERNELS = {name: Image.Resampling[name.upper()] for name in ("box", "bilinear", "hamming", "bicubic", "lanczos")}
 SOURCES = ("danbooru", "captions", "table")
 LAYOUTS = ("original", "512px")
-LOSS_NAMES = ("bce", "asl")
 RATING_COUNTS = (0, 3, 4)
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class TaggerModelSettings(ModelSettings):
     architecture: str = "mobilenetv3_large"  # or mobilenetv3_small
-    hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; `tags` is counted
-    start_from: str = ""  # weights file to start from; what fits is taken over; see start_from.py
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class TaggerOptimSettings(OptimSettings):
-    """Those of the other trainer, with the loss and with defaults that fit a classifier."""
+    """With the loss, and defaults that fit a classifier."""
 
     loss: str = "bce"  # bce: summed over the tags, averaged over the batch; asl: asymmetric loss, the same sum
     warmup: int = 200
@@ -111,40 +107,26 @@ class TaggerOptimSettings(OptimSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("optim.loss", self.loss, LOSS_NAMES)
+        one_of("optim.loss", self.loss, LOSSES)
         check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers are run in float32")
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    folder: str = "runs"  # checkpoints, curve, report and weights go to FOLDER/NAME
-    precision: str = "auto"  # auto, fp32 or bf16
-    validate_every: int = 500
+class TaggerRunSettings(RunSettings):
     validation_pictures: int = 512  # of each split, spread evenly; the report takes all
-    save_every: int = 250
-    keep: int = 2  # checkpoints kept on the disk, the newest ones
-    rollbacks: int = 3  # times that a loss that is no number may send the run back to its last checkpoint
     min_positives: int = 5  # tags on fewer pictures of a split are left out of its means and get the global threshold
 
     def __post_init__(self) -> None:
-        for name in ("validate_every", "validation_pictures", "save_every", "keep", "min_positives"):
+        super().__post_init__()
+        for name in ("validation_pictures", "min_positives"):
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
-        check(self.rollbacks >= 0, "run.rollbacks", self.rollbacks, "0 or more")
-        one_of("run.precision", self.precision, ("auto", "fp32", "bf16"))
 
 
-@dataclass(frozen=True)
-class TaggerSettings:
-    name: str
-    data: DataSettings
+@dataclass(frozen=True, kw_only=True)
+class TaggerSettings(TrainingSettings):
     optim: TaggerOptimSettings
-    model: ModelSettings = ModelSettings()
+    data: DataSettings
+    model: TaggerModelSettings = TaggerModelSettings()
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     augment: AugmentSettings = AugmentSettings()
-    run: RunSettings = RunSettings()
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        plain = bool(self.name) and Path(self.name).name == self.name and not self.name.startswith(".")
-        check(plain, "name", self.name, "one plain file name, since it names the run's folder and file")
-        check(self.seed >= 0, "seed", self.seed, "0 or more")
+    run: TaggerRunSettings = TaggerRunSettings()

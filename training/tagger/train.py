@@ -8,11 +8,9 @@ A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again
 where it stopped, bit for bit on a CPU), and at the end report.md and NAME.safetensors with the averaged weights.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -24,14 +22,16 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, SengaError, TaggerModel, load_tagger, save_model
+from ...arch import Provenance, TaggerModel, load_tagger, save_model
 from ...arch.preprocessing import Preprocessing
 from ..run.devices import make_fabric
+from ..run.ema import Average
+from ..run.entry import command_line, training_parser
 from ..run.folder import RunFolder, commit, environment, run_identity
-from ..run.optim import Average, learning_rate, make_optimisers, set_learning_rate
+from ..run.optim import learning_rate, make_optimisers, set_learning_rate, step_optimisers
+from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
-from ..run.state import RunState, is_sound, step_optimisers
-from ..sr.settings import read_settings, to_dict
+from ..run.state import RunState, is_sound
 from .batches import TagPictures, batches
 from .index import SPLITS, build_index
 from .losses import LOSSES
@@ -41,6 +41,8 @@ from .report import Findings, write_report
 from .settings import TaggerSettings
 
 log = logging.getLogger("senga")
+
+PROG = "senga train tagger"
 
 HELD_OUT = SPLITS[1:]
 COLUMNS = ("step", "loss", *(f"map_{s}" for s in HELD_OUT), "learning_rate", "images_per_second", "waiting", "seconds")
@@ -211,20 +213,7 @@ def manifest_sha256(settings: TaggerSettings) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="senga train tagger", description="Train a tagger.")
-    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser = training_parser(PROG, "Train a tagger.")
     args = parser.parse_args(argv)
-    command = " ".join(["senga train tagger", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
-    train(read_settings(TaggerSettings, args.config, args.set), command)
+    train(read_settings(TaggerSettings, args.config, args.set), command_line(PROG, args))
     return 0
-
-
-if __name__ == "__main__":  # for torchrun
-    log.addHandler(logging.StreamHandler())
-    log.setLevel(logging.INFO)
-    try:
-        sys.exit(main())
-    except SengaError as error:
-        log.error(str(error))
-        sys.exit(1)

@@ -15,10 +15,11 @@ import torch
 from sample_picture_sets import make_set
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.training.run.folder import RunFolder
+from senga.training.run.settings import read_settings
 from senga.training.run.start_from import take_over
 from senga.training.sr import train as sr
 from senga.training.sr.losses import make_loss
-from senga.training.sr.settings import Settings, read_settings
+from senga.training.sr.settings import Settings
 from torch.nn import functional as F
 
 TINY = """
@@ -91,7 +92,7 @@ def start(config: Path, *changes: str, launcher: tuple[str, ...] = ()) -> subpro
         "-m",
         *launcher,
         *(("-m",) if launcher else ()),
-        "senga.training.sr.train",
+        "senga.training.sr",
         str(config),
         *words,
     ]
@@ -246,6 +247,7 @@ def test_a_run_leaves_what_is_needed_to_understand_it(config, tmp_path):
     page = (folder / "report.md").read_text()
     assert "curves.png" in page
     assert "sheet-0000008.png" in page
+    assert f"senga upscale PICTURE -o LARGE.png --model {path.as_posix()}" in page
 
 
 def test_a_discriminator_is_trained_resumed_and_left_out_of_the_weights(config, tmp_path):

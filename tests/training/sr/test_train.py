@@ -18,10 +18,11 @@ from senga.arch import SengaError, load_model, load_upscaler, read_header
 from senga.headless.cli import main
 from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.optim import learning_rate
+from senga.training.run.settings import OptimSettings, read_settings
 from senga.training.sr.losses import LOSSES
 from senga.training.sr.metrics import psnr_y
 from senga.training.sr.patches import PictureSet, batches, flatten, to_tensor
-from senga.training.sr.settings import OptimSettings, Settings, read_settings
+from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
 from senga.training.tagger.settings import TaggerSettings
 

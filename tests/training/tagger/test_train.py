@@ -13,7 +13,7 @@ from sample_tag_sets import danbooru, table
 from senga.arch import SengaError, load_tagger, read_header
 from senga.arch.preprocessing import Preprocessing, preprocess
 from senga.headless.cli import main
-from senga.training.sr.settings import read_settings
+from senga.training.run.settings import read_settings
 from senga.training.tagger import train as tagger
 from senga.training.tagger.batches import TagPictures
 from senga.training.tagger.index import build_index
