@@ -7,7 +7,7 @@ import pytest
 from repository import ROOT
 
 TRAINING = ROOT / "training"
-# room: what it may import, as rooms (all of it) or modules; a room may always import itself and arch/
+# room: the rooms that it may import; itself and arch/ it always may
 ARROWS = {
     "sr": {"run", "degradation"},
     "tagger": {"run", "degradation"},
@@ -42,3 +42,11 @@ def test_rooms_import_only_what_their_arrows_say(room):
         for name in imports(path):
             fits = any(name == rule or name.startswith(f"{rule}.") for rule in allowed)
             assert fits, f"{path.relative_to(ROOT)} imports {name}; {room} may import {', '.join(sorted(allowed))}"
+
+
+@pytest.mark.parametrize(("one", "other"), [("art", "avatars"), ("avatars", "art"), (".", "art"), (".", "avatars")])
+def test_neither_builder_imports_the_other_and_what_they_share_imports_neither(one, other):
+    files = sorted((TRAINING / "datasets" / one).glob("*.py"))
+    assert len(files) > 3
+    for path in files:
+        assert not [name for name in imports(path) if name.startswith(f"training.datasets.{other}.")], path

@@ -10,8 +10,12 @@ import pytest
 from PIL import Image, ImageDraw
 from senga.training.datasets.art import build as build_dataset
 from senga.training.datasets.art import sources as dataset_sources
-from senga.training.datasets.art.build import PictureError, build, check_content, main, target_scale
-from senga.training.datasets.art.sources import Picture, Request, SourceError, list_avatars, list_openclipart
+from senga.training.datasets.art.build import build, check_content, main, target_scale
+from senga.training.datasets.art.sources import list_avatars
+from senga.training.datasets.dicebear import DICEBEAR_STYLES
+from senga.training.datasets.drawing import PictureError
+from senga.training.datasets.fetch import Picture, Request, SourceError
+from senga.training.datasets.openclipart import list_openclipart
 
 PUBLIC_DOMAIN = "http://web.resource.org/cc/PublicDomain"
 
@@ -131,7 +135,7 @@ def test_avatar_styles_keep_to_their_licence_and_split(tmp_path: Path) -> None:
 
 
 def test_styles_without_an_open_licence_are_not_asked_for() -> None:
-    assert not {"avataaars", "avataaarsNeutral", "bottts", "botttsNeutral"} & set(dataset_sources.DICEBEAR_STYLES)
+    assert not {"avataaars", "avataaarsNeutral", "bottts", "botttsNeutral"} & set(DICEBEAR_STYLES)
 
 
 def test_eileen_counts_once_when_the_art_pack_brings_her_larger(tmp_path: Path) -> None:
@@ -274,7 +278,7 @@ def test_a_picture_that_is_not_what_its_manifest_says_is_left_out(tmp_path: Path
 def test_a_missing_program_is_one_sentence_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, source: str, program: str
 ) -> None:
-    monkeypatch.setattr(dataset_sources.shutil, "which", lambda name: None)
+    monkeypatch.setattr("senga.training.datasets.fetch.shutil.which", lambda name: None)
     code = main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--only", source])
     assert code == 1
     (record,) = caplog.records

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from senga.training.datasets.art.build import main
 from senga.training.datasets.art.copyleft import OPENMOJI_VERSION, WESNOTH_PARTS, openmoji, wesnoth
-from senga.training.datasets.art.sources import Request
+from senga.training.datasets.fetch import Request
 
 CAMPAIGN = "usr/share/games/wesnoth/1.16/data/campaigns/X/images"
 

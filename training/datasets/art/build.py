@@ -10,29 +10,26 @@ An interrupted build goes on where it was.
 """
 
 import argparse
-import csv
 import hashlib
-import io
 import logging
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..fetch import Picture, Request, SourceError, ToolError
+from ..manifest import Row, read_manifest, write_manifest
 from .copyleft import COPYLEFT_SOURCES
-from .sources import SOURCES, Picture, Request, SourceError
+from .sources import SOURCES
 
 logger = logging.getLogger("senga")
-
-Kind = TypeVar("Kind")
 
 ALL_SOURCES = SOURCES | COPYLEFT_SOURCES
 
@@ -43,45 +40,7 @@ MIN_SHORT_SIDE = 128  # px; below it no training patch fits
 MAX_PAGE_AREA = 24e6  # px, of the page that is drawn to enlarge a small drawing on it
 
 
-class PictureError(ValueError):
-    """A picture cannot be used; the message says why."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of manifest.csv."""
-
-    file: str
-    split: str
-    source: str
-    author: str
-    licence: str
-    sha256: str
-    width: int
-    height: int
-
-
 # --- one picture ------------------------------------------------------------------------------------------------------
-
-
-def render_page(svg: Path, width: int) -> Image.Image:
-    """The whole page of an SVG, `width` px wide, RGBA. Raises PictureError."""
-    import resvg_py
-
-    try:
-        # dpi: without it sizes in mm or pt come out as zero. No system fonts: it must not depend on the machine.
-        png = resvg_py.svg_to_bytes(svg_path=str(svg), width=width, dpi=96.0, skip_system_fonts=True)
-        return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
-    except (ValueError, OSError) as error:
-        raise PictureError(f"cannot be drawn: {error}") from error
-
-
-def drawn_part(page: Image.Image) -> Image.Image:
-    """The page without its transparent margins. Raises PictureError when nothing was drawn on it."""
-    box = page.getchannel("A").point([0] * 9 + [255] * 247).getbbox()  # an alpha of 8 or less is not seen
-    if box is None:
-        raise PictureError("is blank")
-    return page.crop(box)
 
 
 def target_scale(width: int, height: int) -> float:
@@ -147,13 +106,6 @@ def read_rgba(path: Path) -> Image.Image:
         return image.convert("RGBA")
 
 
-def save_webp(image: Image.Image, target: Path) -> None:
-    """Lossless; whole or not at all, so that an interrupted build leaves no broken picture behind."""
-    partial = target.with_suffix(".partial")
-    image.save(partial, "WEBP", lossless=True, quality=60, method=2)
-    partial.replace(target)
-
-
 def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> None:
     """Bring one picture to `target`, unless it is there; a drawing is judged each time. Raises PictureError."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -180,11 +132,13 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
 # --- the set ----------------------------------------------------------------------------------------------------------
 
 
-def evenly(pictures: Sequence[Kind], limit: int | None) -> list[Kind]:
-    """At most `limit` pictures spread over the whole sequence, so that a small build has some of everything."""
-    if limit is None or limit >= len(pictures):
-        return list(pictures)
-    return [pictures[index * len(pictures) // limit] for index in range(limit)]
+def list_source(source: str, request: Request) -> list[Picture]:
+    """The pictures of a source, fetched where need be. Raises SourceError with the way out."""
+    try:
+        return ALL_SOURCES[source](request)
+    except ToolError as error:
+        others = " ".join(name for name in SOURCES if name != source)
+        raise SourceError(f"{error}; to build without this source, name the others: --only {others}") from error
 
 
 def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Counter[str]]:
@@ -211,30 +165,6 @@ def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Cou
     return rows, skipped
 
 
-def read_manifest(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Row(**{**row, "width": int(row["width"]), "height": int(row["height"])}) for row in csv.DictReader(file)
-        ]
-
-
-def write_manifest(rows: Sequence[Any], path: Path, row_type: type = Row) -> str:
-    """Write the rows sorted by file, the fields of `row_type` as columns; gives the manifest's sha256, which names the
-    set."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = [field.name for field in fields(row_type)]
-    writer.writerow(columns)
-    writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
-    content = text.getvalue().encode("utf-8")
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-    return hashlib.sha256(content).hexdigest()
-
-
 def remove_stale(out: Path, source: str, rows: Sequence[Row]) -> int:
     """Delete this source's pictures that are in no row: a folder must not hold more than its manifest names."""
     kept = {out / row.file for row in rows}
@@ -250,9 +180,9 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
     Pictures of other sources that an earlier build left in `out` stay, and stay in the manifest.
     """
     out.mkdir(parents=True, exist_ok=True)
-    listed = {source: evenly(ALL_SOURCES[source](request), limit) for source in request.selected}
+    listed = {source: evenly(list_source(source, request), limit) for source in request.selected}
     if any(picture.path.suffix == ".svg" for pictures in listed.values() for picture in pictures):
-        require_resvg()
+        require_resvg(", or build without SVG: --only renpy_demo art_pack")
     manifest = out / "manifest.csv"
     rows = [row for row in read_manifest(manifest) if row.source not in request.selected]
     for source, pictures in listed.items():
@@ -267,16 +197,6 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
     pixels = sum(row.width * row.height for row in rows)
     logger.info("%s: %d pictures, %.0f megapixels, sha256 %s", manifest, len(rows), pixels / 1e6, digest)
     return digest
-
-
-def require_resvg() -> None:
-    try:
-        import resvg_py  # noqa: F401
-    except ImportError as error:
-        raise SourceError(
-            "the module 'resvg_py' is needed to draw SVG and was not found; install it with `pip install resvg-py`,"
-            " or build without SVG: --only renpy_demo art_pack"
-        ) from error
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

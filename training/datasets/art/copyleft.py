@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .sources import Picture, Request, debian_package, npm_package
+from ..fetch import Picture, Request, debian_package, npm_package
 
 # --- Battle for Wesnoth -----------------------------------------------------------------------------------------------
 

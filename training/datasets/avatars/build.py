@@ -28,15 +28,11 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..art.build import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp, write_manifest
-from ..art.sources import (
-    SourceError,
-    debian_package,
-    dicebear_licence,
-    dicebear_packages,
-    list_openclipart,
-    run_dicebear,
-)
+from ..dicebear import dicebear_licence, dicebear_packages, run_dicebear
+from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..fetch import SourceError, ToolError
+from ..manifest import Row, write_manifest
+from ..openclipart import list_openclipart, openclipart_folder
 from .composites import Clip, compose
 from .figures import CHARACTERS, Avatar, appearances, crowd, split_of
 from .sheet import write_sheet
@@ -73,17 +69,9 @@ CLIPS = 200
 
 
 @dataclass(frozen=True)
-class TagRow:
-    """One line of manifest.csv."""
+class TagRow(Row):
+    """One line of manifest.csv, with what is known of the picture; tags are separated by spaces."""
 
-    file: str
-    split: str
-    source: str
-    author: str
-    licence: str
-    sha256: str
-    width: int
-    height: int
     style: str
     tags: str
     characters: str
@@ -166,17 +154,12 @@ def plan_group(name: str, styles: Sequence[str], crowds: dict[str, Supply], cast
 # --- how it is made ---------------------------------------------------------------------------------------------------
 
 
-def fault(error: SourceError) -> str:
-    """The message without the way out that only build_dataset has."""
-    return str(error).partition("; to build without this source")[0].partition(", or build without SVG")[0]
-
-
 def load_clips(cache: Path, limit: int | None) -> dict[str, list[Clip]]:
     """Drawings of Open Clip Art for behind the figures: other ones for training than for the other splits."""
     try:
-        root = debian_package("openclipart", "openclipart-svg", cache) / "usr/share/openclipart/svg"
-    except SourceError as error:
-        raise SourceError(f"{fault(error)}; to build with plain backgrounds alone, add --no-clips") from error
+        root = openclipart_folder(cache)
+    except ToolError as error:
+        raise SourceError(f"{error}; to build with plain backgrounds alone, add --no-clips") from error
     listed = [picture for picture in list_openclipart(root) if picture.name.startswith(CLIP_FOLDERS)]
     clips: dict[str, list[Clip]] = {"train": [], "other": []}
     for picture in evenly(listed, CLIPS if limit is None else min(CLIPS, 4 * limit)):
@@ -305,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             plans = plan(options.limit)
             rows = build(plans, lambda figures, sides: draw_avatars(figures, sides, packages), clips, options.out)
     except SourceError as error:
-        logger.error("%s", fault(error))
+        logger.error("%s", error)
         return 1
     logger.info("%s", summarise(rows))
     return 0
