@@ -4,7 +4,7 @@
     python -m benchmarks.quality --models my.safetensors --metrics psnr ssim --limit 40
     python -m benchmarks.quality --crops sheets --csv scores.csv --write-docs
 
-Run it from the repository root, with the set that `senga.training.datasets.art.build` writes. The
+Run it from the repository root, with the set that `senga data build-art` writes. The
 first run computes what the peers make of each picture and keeps it; later ones compute what is new. docs/quality.md
 says what is measured.
 """

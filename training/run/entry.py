@@ -13,12 +13,13 @@ logger = logging.getLogger("senga")
 
 def training_parser(prog: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=description)
-    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
-    add_override(parser)
+    add_settings(parser)
     return parser
 
 
-def add_override(parser: argparse.ArgumentParser) -> None:
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The arguments `config` and `--set`, for `read_settings`."""
+    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
 
 

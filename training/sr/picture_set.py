@@ -83,7 +83,7 @@ class PictureSet:
             found = "no manifest and no pictures are in it" if self.folder.is_dir() else "there is no such folder"
             raise SengaError(
                 f"{self.folder}: {found}; name a folder of pictures, or build the set with"
-                f" python -m senga.training.datasets.art.build --out {self.folder}"
+                f" senga data build-art --out {self.folder}"
             )
         return self._without_manifest(survey_folder(members, self.folder / SURVEY), val_share)
 

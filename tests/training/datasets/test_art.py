@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+from senga.headless.cli import main
 from senga.training.datasets.art import build as build_dataset
 from senga.training.datasets.art import sources as dataset_sources
-from senga.training.datasets.art.build import build, check_content, main, target_scale
+from senga.training.datasets.art.build import build, check_content, target_scale
 from senga.training.datasets.art.sources import list_avatars
 from senga.training.datasets.dicebear import DICEBEAR_STYLES
 from senga.training.datasets.drawing import PictureError
@@ -279,8 +280,8 @@ def test_a_missing_program_is_one_sentence_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, source: str, program: str
 ) -> None:
     monkeypatch.setattr("senga.training.datasets.fetch.shutil.which", lambda name: None)
-    code = main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--only", source])
-    assert code == 1
+    folders = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert main(["data", "build-art", *folders, "--only", source]) == 1
     (record,) = caplog.records
     others = " ".join(name for name in dataset_sources.SOURCES if name != source)
     assert f"'{program}' is needed and was not found" in record.getMessage()
@@ -288,5 +289,5 @@ def test_a_missing_program_is_one_sentence_with_the_way_out(
 
 
 def test_the_art_pack_cannot_be_built_without_its_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert main(["--out", str(tmp_path / "out"), "--only", "art_pack"]) == 1
+    assert main(["data", "build-art", "--out", str(tmp_path / "out"), "--only", "art_pack"]) == 1
     assert "add --art-pack DIR" in caplog.text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from senga.training.datasets.art.build import main
+from senga.headless.cli import main
 from senga.training.datasets.art.copyleft import OPENMOJI_VERSION, WESNOTH_PARTS, openmoji, wesnoth
 from senga.training.datasets.fetch import Request
 
@@ -66,6 +66,6 @@ def test_openmoji_gives_drawings_in_one_skin_tone(cache: Path) -> None:
 
 def test_copyleft_sources_are_refused_without_the_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "senga"):
-        assert main(["--out", str(tmp_path / "set"), "--only", "wesnoth"]) == 1
+        assert main(["data", "build-art", "--out", str(tmp_path / "set"), "--only", "wesnoth"]) == 1
     assert "--copyleft" in caplog.text
     assert not (tmp_path / "set").exists()

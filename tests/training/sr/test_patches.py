@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from sample_picture_sets import SMALL, drawing, make_set, same
 from senga.arch import SengaError
+from senga.headless.cli import main
 from senga.training.degradation import preset
 from senga.training.run.sheet import CAPTION, GAP
 from senga.training.sr import patches as data
-from senga.training.sr import preview
 from senga.training.sr.patches import PictureSet, batch, batches, content, validation_pairs
 from senga.training.sr.recipes import damaged, described, mixture
 from senga.training.sr.settings import DataSettings
@@ -229,7 +229,7 @@ def test_a_preview_shows_the_patches_of_a_step(art, tmp_path, caplog):
         f'name = "a"\n[model]\narchitecture = "espcn_7"\n[data]\nfolder = "{art.as_posix()}"\npatch = 12\nbatch = 9\n'
         "shares = { a = 3.0 }\n[optim]\nsteps = 1\n"
     )
-    assert preview.main([str(config), "--out", str(tmp_path / "a.png"), "--step", "2"]) == 0
+    assert main(["data", "preview", str(config), "--out", str(tmp_path / "a.png"), "--step", "2"]) == 0
     assert "a: 2 pictures to train on, 75 % of the patches" in caplog.text
     assert "a batch of 9, decoded: " in caplog.text
     with Image.open(tmp_path / "a.png") as image:
@@ -241,4 +241,4 @@ def test_a_preview_shows_the_patches_of_a_step(art, tmp_path, caplog):
     assert np.array_equal(found[top : top + 144 : 12, left][:, ::12], levels(lr[:1]))
     top += 144 + GAP + CAPTION
     assert np.array_equal(found[top : top + 144 : 6, left][:, ::6], levels(hr[:1]))
-    assert preview.main([str(config), "--set", "data.patch=900", "--out", str(tmp_path / "b.png")]) == 1
+    assert main(["data", "preview", str(config), "--set", "data.patch=900", "--out", str(tmp_path / "b.png")]) == 1

@@ -1,7 +1,6 @@
 """Build the training and validation pictures of the upscaler from openly licensed sources.
 
-    python -m senga.training.datasets.art.build --out data/art [--art-pack DIR] [--cache DIR] [--only SOURCE ...]
-                                           [--copyleft] [--limit N]
+    senga data build-art --out data/art [--art-pack DIR] [--cache DIR] [--only SOURCE ...] [--copyleft] [--limit N]
 
 Writes OUT/<split>/<source>/<name>.webp (lossless, alpha kept) and OUT/manifest.csv with each picture's author, licence
 and sha256. The manifest is sorted, so its own sha256 names the set. Equal sources and equal versions of resvg-py and
@@ -13,7 +12,6 @@ import argparse
 import hashlib
 import logging
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -148,7 +146,7 @@ def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Cou
     duplicates = Duplicates()
     # Held-out pictures first: where a drawing is there twice, it is the training set that loses it.
     ordered = sorted(pictures, key=lambda picture: (picture.split != "val", picture.name))
-    for picture in tqdm(ordered, desc=ordered[0].source if ordered else "nothing", unit="picture"):
+    for picture in tqdm(ordered, desc=ordered[0].source if ordered else "nothing", unit="picture", disable=None):
         target = out / picture.split / picture.source / f"{picture.name}.webp"
         try:
             write_picture(picture, target, duplicates)
@@ -199,8 +197,7 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
     return digest
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m senga.training.datasets.art.build", description="Build the pictures.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives train/, val/ and manifest.csv")
     parser.add_argument("--art-pack", type=Path, help="folder of further pictures with a MANIFEST.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
@@ -210,28 +207,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help=f"use GPL and CC BY-SA pictures as well: {', '.join(COPYLEFT_SOURCES)}, and those of the art pack",
     )
-    parser.add_argument("--limit", type=int, help="at most this many pictures a source, for a trial")
-    return parser.parse_args(arguments)
+    parser.add_argument("--limit", type=int, help="at most this many pictures of each source, for a trial")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse_arguments(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    offered = ALL_SOURCES if options.copyleft else SOURCES
-    everything = [source for source in offered if source != "art_pack" or options.art_pack]
-    if refused := [source for source in options.only or () if source not in offered]:
-        logger.error("--only %s: GPL or CC BY-SA pictures, which are asked for by --copyleft", " ".join(refused))
-        return 1
-    selected = tuple(options.only or everything)
-    request = Request(options.cache.resolve(), options.art_pack, options.copyleft, selected)
-    try:
-        with logging_redirect_tqdm():
-            build(request, options.out, options.limit)
-    except SourceError as error:
-        logger.error("%s", error)
-        return 1
+def run(args: argparse.Namespace) -> int:
+    offered = ALL_SOURCES if args.copyleft else SOURCES
+    if refused := [source for source in args.only or () if source not in offered]:
+        raise SourceError(f"--only {' '.join(refused)}: these are GPL or CC BY-SA pictures; add --copyleft to use them")
+    everything = [source for source in offered if source != "art_pack" or args.art_pack]
+    request = Request(args.cache.resolve(), args.art_pack, args.copyleft, tuple(args.only or everything))
+    with logging_redirect_tqdm([logger]):
+        build(request, args.out, args.limit)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,10 @@
 """Build the tagger's pictures: figures whose attributes we choose, so that every tag is known to be true.
 
-    python -m senga.training.datasets.avatars.build --out data/tags [--cache DIR] [--limit N] [--no-clips]
+    senga data build-avatars --out data/tags [--cache DIR] [--limit N] [--no-clips]
 
 Writes OUT/<split>/<name>.webp (lossless, 256 px on the longer side), OUT/manifest.csv and OUT/sheet.png, a page of
 samples with their tags. The splits are train, val and test (near-duplicates on one side) and unseen: two drawing styles
-that are never trained on. The manifest's columns are those of build_dataset and
+that are never trained on. The manifest's columns are those of the upscalers' set and
     style       the drawing style, or "mixed"
     tags        what is seen, as Danbooru would say it; space-separated like the next two
     characters  the characters of our own that appear
@@ -18,7 +18,6 @@ import json
 import logging
 import random
 import shutil
-import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -229,7 +228,7 @@ Drawer = Callable[[Sequence[Avatar], Sequence[int]], tuple[list[Image.Image], di
 def build(plans: Sequence[Plan], drawer: Drawer, clips: dict[str, list[Clip]], out: Path) -> list[TagRow]:
     """Write the planned pictures, the manifest and the sheet below `out`."""
     rows: list[TagRow] = []
-    with tqdm(total=len(plans), unit="picture") as progress:
+    with tqdm(total=len(plans), unit="picture", disable=None) as progress:
         for start in range(0, len(plans), BATCH):
             batch = plans[start : start + BATCH]
             figures = [figure for plan in batch for figure in plan.figures]
@@ -266,33 +265,20 @@ def summarise(rows: Sequence[TagRow]) -> str:
     return "\n".join(lines)
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m senga.training.datasets.avatars.build", description="Build the tag set."
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pictures and manifest.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
     parser.add_argument("--limit", type=int, help="at most this many pictures of each style and character, for a trial")
     parser.add_argument("--no-clips", action="store_true", help="plain backgrounds alone; needs no Debian package")
-    return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse_arguments(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        with logging_redirect_tqdm():
-            require_resvg()
-            packages = dicebear_packages(options.cache.resolve())
-            clips = {} if options.no_clips else load_clips(options.cache.resolve(), options.limit)
-            plans = plan(options.limit)
-            rows = build(plans, lambda figures, sides: draw_avatars(figures, sides, packages), clips, options.out)
-    except SourceError as error:
-        logger.error("%s", error)
-        return 1
-    logger.info("%s", summarise(rows))
+def run(args: argparse.Namespace) -> int:
+    with logging_redirect_tqdm([logger]):
+        require_resvg()
+        packages = dicebear_packages(args.cache.resolve())
+        clips = {} if args.no_clips else load_clips(args.cache.resolve(), args.limit)
+        plans = plan(args.limit)
+        rows = build(plans, lambda figures, sides: draw_avatars(figures, sides, packages), clips, args.out)
+    for line in summarise(rows).splitlines():
+        logger.info(line)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
