@@ -20,7 +20,7 @@ def test_each_variant_differs_from_the_first_in_what_it_asks():
         {"model.hyperparameters"},
         {"model.hyperparameters"},
         {"data.patch", "data.batch"},
-        {"data.mine"},
+        {"data.hard_crops"},
     ]
     pixels = [variant["data.patch"] ** 2 * variant["data.batch"] for variant in [first, *others]]
     assert len(set(pixels)) == 1  # a step costs the same

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class EMA:
     """Exponential moving average of a net's parameters and buffers: what is validated and shipped."""
 
     def __init__(self, net: nn.Module, decay: float) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 from ...arch import SengaError
+from .settings import RENAMED
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
 SAID = 80  # characters of two values that a message repeats
@@ -67,7 +68,10 @@ FREE_SECTION = "run."
 
 
 def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
-    """What makes a run this run, as JSON of one level (`optim.ema`), so that two can be compared name by name."""
+    """What makes a run this run, as JSON of one level (`optim.ema`), so that two can be compared name by name.
+
+    Renamed settings keep their first name in it.
+    """
 
     def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         for name, value in table.items():
@@ -77,15 +81,18 @@ def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
                 yield f"{prefix}{name}", value
 
     kept = {name: value for name, value in flat(settings) if name not in FREE and not name.startswith(FREE_SECTION)}
-    return json.dumps(kept | others, sort_keys=True)
+    old_names = {new: old for old, new in RENAMED.items()}
+    return json.dumps({old_names.get(name, name): value for name, value in kept.items()} | others, sort_keys=True)
 
 
 def differences(kept: str, wanted: str) -> str:
     """What sets two identities apart, in words; long values (recipes, hashes) by their name alone."""
     then, now = json.loads(kept), json.loads(wanted)
-    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    pairs = {name: (json.dumps(then.get(name)), json.dumps(now.get(name))) for name in names}
-    return ", ".join(name + (f" was {a}, is {b}" if len(a + b) < SAID else "") for name, (a, b) in pairs.items())
+    found = []
+    for name in sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
+        a, b = json.dumps(then.get(name)), json.dumps(now.get(name))
+        found.append(RENAMED.get(name, name) + (f" was {a}, is {b}" if len(a + b) < SAID else ""))
+    return ", ".join(found)
 
 
 class RunFolder:
@@ -161,7 +168,7 @@ class RunFolder:
             )
         for path in [found[step]] if step is not None else reversed(found.values()):
             if not zipfile.is_zipfile(path):  # torch's checkpoints are; one that is cut short is not
-                log.warning("%s: is damaged (%d bytes); trying the one before", path, path.stat().st_size)
+                logger.warning("%s: is damaged (%d bytes); trying the one before", path, path.stat().st_size)
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["identity"] != identity:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...arch import SengaError
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 STEP, SECONDS = "step", "seconds"  # the columns of a curve that are no curves themselves
 # Inches; pixels an inch. The margins lie within a plot's width and height.
@@ -163,7 +163,7 @@ def write_report(
         try:
             draw_curves(folder / "curve.csv", folder / "curves.png", plots)
         except SengaError as error:  # a page without the picture is better than none
-            log.warning("%s: no curves: %s", name, error)
+            logger.warning("%s: no curves: %s", name, error)
         parts += ["## Curves", "Every validation stands in [curve.csv](curve.csv)."]
         if (folder / "curves.png").is_file():
             parts.append("![curves](curves.png)")

@@ -4,6 +4,7 @@ types."""
 import dataclasses
 import difflib
 import json
+import logging
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +15,12 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from ...arch import SengaError
 from .optimisers import OPTIMISERS, SCHEDULES
 
+logger = logging.getLogger("senga")
+
 PRECISIONS = ("auto", "fp32", "bf16")
+# Settings that were renamed: old name -> new. Files and --set may still use the old one, and the identity of a run
+# (folder.py) always does, so that a run begun before goes on.
+RENAMED = {"data.mine": "data.hard_crops", "data.mine_among": "data.hard_crops_among"}
 
 
 def check(holds: bool, name: str, value: Any, wanted: str) -> None:
@@ -113,6 +119,7 @@ def read_settings(kind: type[Kind], path: Path, overrides: list[str] | None = No
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SengaError(f"{path.name}: is not TOML ({error})") from error
+    _rename(table, path.name)
     for override in overrides or []:
         _override(table, override)
     return _build(kind, table, path.name)
@@ -130,10 +137,29 @@ def _override(table: dict[str, Any], override: str) -> None:
         value = text  # a bare word is meant as a string
     if not equals:
         raise SengaError(f"--set {override}: wanted SECTION.KEY=VALUE, for example optim.steps=2000")
+    if key in RENAMED:
+        _warn(f"--set {override}", key)
+        key = RENAMED[key]
     *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
     table[last] = value
+
+
+def _rename(table: dict[str, Any], where: str) -> None:
+    """Move values from old names to new ones, in place. Raises SengaError for a setting under both."""
+    for old, new in RENAMED.items():
+        (section, key), (_, new_key) = old.split("."), new.split(".")
+        inner = table.get(section)
+        if isinstance(inner, dict) and key in inner:
+            if new_key in inner:
+                raise SengaError(f"{where}: has both {old} and {new}, which are one setting; remove {old}")
+            _warn(where, old)
+            inner[new_key] = inner.pop(key)
+
+
+def _warn(where: str, old: str) -> None:
+    logger.warning("%s: %s is now called %s; the old name still works", where, old, RENAMED[old])
 
 
 def fields_of(kind: Any) -> set[str]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...arch.rrdb import RRDB
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 FIRST = "conv_first.weight"
 
@@ -24,7 +24,7 @@ def take_over(net: nn.Module, found: Mapping[str, Tensor], path: str) -> None:
     own = net.state_dict()
     fitting = {key: value for key, value in found.items() if key in own and own[key].shape == value.shape}
     net.load_state_dict(fitting, strict=False)
-    log.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
+    logger.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
 
 
 def other_blocks(weight: Tensor, channels: int, side: int) -> Tensor:

@@ -91,24 +91,24 @@ class GanStep:
 
     def __init__(self, fabric: Fabric, settings: GanSettings, channels: int) -> None:
         self.fabric, self.kind = fabric, settings.kind
-        self.bare = UNetDiscriminator(features=settings.features, channels=channels).to(
+        self.unwrapped = UNetDiscriminator(features=settings.features, channels=channels).to(
             memory_format=torch.channels_last
         )  # type: ignore[call-overload]
-        self.net = fabric.setup_module(self.bare)
-        self.optimiser = torch.optim.AdamW(self.bare.parameters(), settings.learning_rate, weight_decay=0.0)
+        self.net = fabric.setup_module(self.unwrapped)
+        self.optimiser = torch.optim.AdamW(self.unwrapped.parameters(), settings.learning_rate, weight_decay=0.0)
 
-    def opinion(self, fake: Tensor, real: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
         """The generator's loss. Gradients reach `fake` alone."""
-        self.bare.requires_grad_(False)
+        self.unwrapped.requires_grad_(False)
         with self.fabric.autocast():
-            said = self.bare(fake), self.bare(real)
-        self.bare.requires_grad_(True)
+            said = self.unwrapped(fake), self.unwrapped(real)
+        self.unwrapped.requires_grad_(True)
         return generator_loss(self.kind, fake=said[0], real=said[1])
 
-    def learn(self, fake: Tensor, real: Tensor) -> None:
+    def update(self, fake: Tensor, real: Tensor) -> None:
         """One step of the discriminator on a detached batch."""
         # One call for both, or the processes would average half of the gradient.
         said = self.net(torch.cat((fake, real))).chunk(2)
-        self.bare.zero_grad(set_to_none=True)
+        self.unwrapped.zero_grad(set_to_none=True)
         self.fabric.backward(discriminator_loss(self.kind, fake=said[0], real=said[1]))
         self.optimiser.step()

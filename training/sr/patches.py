@@ -26,7 +26,7 @@ from .settings import DataSettings
 
 __all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor", "validation_pairs"]
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 MARGIN = 8  # LR pixels cut away around a patch: one block of a codec, and what a filter over the crop's edge has spoilt
 FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
@@ -142,7 +142,7 @@ def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: n
         except UnreadableError as error:
             if not tries_left:
                 raise
-            log.warning("%s", error)
+            logger.warning("%s", error)
     raise AssertionError
 
 
@@ -153,9 +153,9 @@ def sample(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
     side = (settings.patch + 2 * MARGIN) * scale
     picture = draw_picture(pictures, settings, side, rng)
-    mined = rng.random() < settings.mine
+    hard = rng.random() < settings.hard_crops
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-    among = settings.mine_among if mined else 1
+    among = settings.hard_crops_among if hard else 1
     crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
     hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
     # No draw where nothing is recoloured: the patches of older configs stay as they were.

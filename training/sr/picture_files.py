@@ -24,7 +24,7 @@ from PIL import Image
 
 from ...arch import SengaError
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 Picture = NDArray[np.uint8]  # (H, W, 3), or (H, W, 4) where some of it is clear
 
@@ -153,7 +153,7 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterable[tarfile.TarInfo]:
     try:
         yield from (info for info in tar if info.isfile())
     except tarfile.ReadError as error:
-        log.warning("%s: is cut short (%s); what lies before is used", path, error)
+        logger.warning("%s: is cut short (%s); what lies before is used", path, error)
 
 
 def _key(name: str) -> str:

@@ -28,7 +28,7 @@ from .picture_files import (
 )
 from .survey import Facts, survey_folder, survey_shard
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
 UNKNOWN = "unknown"  # licence of pictures that nobody says anything about
@@ -169,10 +169,6 @@ class PictureSet:
                     self._bytes -= self._cache.popitem(last=False)[1].nbytes
         return picture
 
-    def cached_bytes(self) -> int:
-        """Bytes of the decoded pictures that are kept; never above the budget."""
-        return self._bytes
-
     def parted(self, parts: int) -> "PictureSet":
         """The same set with an empty cache and a share of the budget, for one of several processes."""
         part = copy.copy(self)
@@ -222,7 +218,7 @@ def check_set(pictures: PictureSet, side: int, folder: Path | None = None) -> li
     rejected = sorted([*pictures.rejected, *small], key=lambda one: one.file)
     for reason, count in Counter(one.reason.partition(" (")[0] for one in rejected).most_common():
         first = next(one for one in rejected if one.reason.startswith(reason))
-        log.warning("%s: %d not used: %s %s", pictures.folder, count, first.file, first.reason)
+        logger.warning("%s: %d not used: %s %s", pictures.folder, count, first.file, first.reason)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "rejected.csv").open("w", newline="", encoding="utf-8") as file:

@@ -19,8 +19,8 @@ class DataSettings:
     batch: int = 16  # over all processes
     shrink: list[float] = field(default_factory=lambda: [0.5, 1.0])  # HR pictures are first reduced by a factor in here
     degradation: str | dict[str, float] = "senga_clean"  # preset or recipe.json that makes LR; or weights of several
-    mine: float = 0.0  # share of the patches that are the hardest of mine_among crops of their picture
-    mine_among: int = 4
+    hard_crops: float = 0.0  # share of the patches that are the hardest of hard_crops_among crops of their picture
+    hard_crops_among: int = 4
     recolour: float = 0.0  # share of the patches that get other colours: most line art is black, which nets then expect
     cache_gib: float = 4.0  # decoded pictures kept in memory
     workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
@@ -35,8 +35,8 @@ class DataSettings:
         )
         check(_names_recipes(self.degradation), "data.degradation", self.degradation, RECIPES_WANTED)
         check(0 <= self.val_share < 1, "data.val_share", self.val_share, "0 or more, below 1")
-        check(0 <= self.mine <= 1, "data.mine", self.mine, "0 to 1")
-        check(self.mine_among > 1, "data.mine_among", self.mine_among, "2 or more")
+        check(0 <= self.hard_crops <= 1, "data.hard_crops", self.hard_crops, "0 to 1")
+        check(self.hard_crops_among > 1, "data.hard_crops_among", self.hard_crops_among, "2 or more")
         check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
@@ -51,33 +51,6 @@ def _names_recipes(value: Any) -> bool:
     weights = list(value.values())
     numbers = all(type(w) in (int, float) and 0 <= w < math.inf for w in weights)
     return numbers and sum(weights) > 0
-
-
-@dataclass(frozen=True)
-class OptimSettings:
-    steps: int
-    optimiser: str = "adamw"  # adamw, or muon (on hidden convolutions; AdamW on the rest)
-    learning_rate: float = 1e-3
-    warmup: int = 100  # steps of linear warm-up
-    schedule: str = "cosine"  # cosine or multistep
-    decay: float = 0.3  # cosine: share of the steps, at the end, over which the rate falls to zero
-    milestones: list[float] = field(default_factory=lambda: [0.5, 0.8, 0.9])  # multistep: shares where it is halved
-    weight_decay: float = 0.0
-    clip: float = 0.0  # largest gradient norm; 0 is off, as the SELU nets want it
-    ema: float = 0.999  # decay of the averaged weights, which are what is validated and shipped
-    exact_bf16: float = 0.0  # share of the steps, at the end, that teach the averaged weights rounded to bfloat16
-
-    def __post_init__(self) -> None:
-        check(self.steps > 0, "optim.steps", self.steps, "1 or more")
-        one_of("optim.optimiser", self.optimiser, ("adamw", "muon"))
-        one_of("optim.schedule", self.schedule, ("cosine", "multistep"))
-        check(self.learning_rate >= 0, "optim.learning_rate", self.learning_rate, "0 or more")
-        check(0 <= self.decay <= 1, "optim.decay", self.decay, "0 to 1")
-        rising = self.milestones == sorted(self.milestones) and all(0 <= m <= 1 for m in self.milestones)
-        check(rising, "optim.milestones", self.milestones, "rising shares of the steps, 0 to 1")
-        check(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
-        check(self.clip >= 0, "optim.clip", self.clip, "0 (off) or more")
-        check(0 <= self.exact_bf16 < 1, "optim.exact_bf16", self.exact_bf16, "0 or more, below 1")
 
 
 @dataclass(frozen=True)

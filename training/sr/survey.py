@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from .picture_files import BROKEN, Member, Picture, decode, list_shard
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 COLUMNS = ["file", "offset", "size", "split", "source", "licence", "stamp", "sha256", "width", "height", "fault"]
 CHUNK = 10_000  # files looked at before the findings are saved: what an interrupted first look may lose
@@ -153,7 +153,7 @@ def write_survey(found: Sequence[Facts], path: Path) -> None:
             partial.write_text(text.getvalue(), encoding="utf-8", newline="")
             partial.replace(place)
         except OSError as error:
-            log.info("%s: cannot be written (%s)", place, error)
+            logger.info("%s: cannot be written (%s)", place, error)
         else:
             return
-    log.warning("%s: cannot be written; the next start will look at every picture again", path)
+    logger.warning("%s: cannot be written; the next start will look at every picture again", path)

@@ -23,7 +23,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ...arch import Provenance, UpscaleModel, load_model
 from ..run.devices import make_fabric
-from ..run.ema import Average, round_to_bfloat16, rounded_weights
+from ..run.ema import EMA, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
 from ..run.folder import RunFolder, commit, environment, run_identity
 from ..run.optim import learning_rate, make_optimisers, set_learning_rate, step_optimisers
@@ -38,7 +38,7 @@ from .report import write_report
 from .settings import Settings
 from .validation import baseline, draw_sheet, score_all, write_weights
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 PROG = "senga train sr"
 
@@ -73,44 +73,44 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     scale = model.scale
     check_recipes(settings.data.degradation, run.conditions, scale)  # before every picture is looked at
     fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
-    leads = fabric.is_global_zero  # of several processes one writes and validates
+    is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
     with fabric.rank_zero_first():  # which looks at every picture the first time
         pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
     folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
-    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
+    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if is_main else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
-        log.warning("data.shares names %s, which the set does not have", ", ".join(missing))
+        logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
     pairs = {name: validation_pairs(pictures, scale, run.validation_crops, name) for name in run.conditions}
     lanczos = baseline(pairs[run.conditions[0]], "lanczos", scale)
     found = len(pictures.train), len(lanczos), run.conditions[0], fmean(lanczos)
-    log.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
+    logger.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
 
     # Nets
-    bare = model.model.requires_grad_(True).train()
+    unwrapped = model.model.requires_grad_(True).train()
     if settings.model.start_from:
-        take_over(bare, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
-    net = fabric.setup_module(bare)
-    stops_early = hasattr(bare, "forward_all")  # after fewer recursions: each of its results is taught alike
+        take_over(unwrapped, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
+    net = fabric.setup_module(unwrapped)
+    stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results is taught alike
     if stops_early:
         net.mark_forward_method("forward_all")
-    optimisers = make_optimisers(bare, optim)
-    average = Average(bare, optim.ema)
-    stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
-    judge = GanStep(fabric, gan, model.output_channels) if gan.weight else None
-    if judge:
-        stateful |= {"discriminator": judge.net, "discriminator_optimiser": judge.optimiser}
+    optimisers = make_optimisers(unwrapped, optim)
+    ema = EMA(unwrapped, optim.ema)
+    stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    discriminator = GanStep(fabric, gan, model.output_channels) if gan.weight else None
+    if discriminator:
+        stateful |= {"discriminator": discriminator.net, "discriminator_optimiser": discriminator.optimiser}
 
     # Resume
-    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, average)
+    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
     if now.load(optim.steps, export):
-        log.info("going on from step %d", now.step)
+        logger.info("going on from step %d", now.step)
     elif export is None:
         now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
-    if export is None and leads:
+    if export is None and is_main:
         folder.cut_curve(now.step)
         folder.write_json("settings.json", to_dict(settings))
         about = {"command": command, "data_sha256": pictures.sha256}
@@ -119,7 +119,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     def candidate() -> UpscaleModel:
         """The averaged weights as a model of their own; of a run that rounds them, rounded."""
         copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
-        copy.model.load_state_dict(average.values)
+        copy.model.load_state_dict(ema.values)
         if now.step >= rounding_from:
             round_to_bfloat16(copy.model.state_dict().values())
         return copy
@@ -139,9 +139,9 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Loop. It is left early, and begun again further back, when the loss is no number any more.
     world = fabric.global_rank, fabric.world_size
-    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads and export is None else None
-    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads or export is not None)
-    with bar, logging_redirect_tqdm([log]):
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main and export is None else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main or export is not None)
+    with bar, logging_redirect_tqdm([logger]):
         while now.step < optim.steps and export is None:
             first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
             bar.n = first
@@ -153,28 +153,28 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                 rate = learning_rate(step, optim) * now.slower
                 set_learning_rate(optimisers, rate)
                 if step == rounding_from:
-                    bare.load_state_dict(average.values)
+                    unwrapped.load_state_dict(ema.values)
                 rounded = step >= rounding_from
 
-                with rounded_weights(bare, rounded):
+                with rounded_weights(unwrapped, rounded):
                     lr = lr.contiguous(memory_format=torch.channels_last)
                     predictions = [one.float() for one in (net.forward_all(lr) if stops_early else [net(lr)])]
                     prediction, target = predictions[-1], usm_sharpen(hr) if gan.sharpen else hr
                     loss = torch.stack([loss_of(one, target)[0] for one in predictions]).mean()
-                    if judge:
-                        loss = loss + gan.weight * judge.opinion(prediction, hr)
-                    bare.zero_grad(set_to_none=True)
+                    if discriminator:
+                        loss = loss + gan.weight * discriminator.generator_loss(prediction, hr)
+                    unwrapped.zero_grad(set_to_none=True)
                     fabric.backward(loss)
-                step_optimisers(bare, optimisers, optim.clip)
-                if judge:
-                    judge.learn(prediction.detach(), hr)
-                average.update(bare, step)
+                step_optimisers(unwrapped, optimisers, optim.clip)
+                if discriminator:
+                    discriminator.update(prediction.detach(), hr)
+                ema.update(unwrapped, step)
 
                 value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
-                if not is_sound(value, bare.parameters() if saves else ()):
-                    now.go_back(run.rollbacks)
+                if not is_sound(value, unwrapped.parameters() if saves else ()):
+                    now.roll_back(run.rollbacks)
                     break
                 now.note(value)
                 now.seconds = before + time.monotonic() - began
@@ -185,7 +185,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = validate(board, values)
                     said = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
-                    log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
+                    logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
                 if saves:
                     now.save()
                 shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
@@ -198,7 +198,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Weights
     path = folder.path / (f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors")
-    if leads:
+    if is_main:
         pairs = {name: validation_pairs(pictures, scale, 0, name) for name in run.conditions}
         about = Provenance(
             source="senga",

@@ -23,7 +23,7 @@ from ..degradation.params import pick
 from .index import Array, TagIndex
 from .settings import KERNELS, AugmentSettings, DataSettings
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 TRIES = 8  # pictures looked at in the place of one that cannot be read
 MIXING, DROPOUT = 1, 2  # streams of random numbers of a step, beside those of its pictures
@@ -126,7 +126,7 @@ class TagPictures:
                 return number, self.stored(number)
             except OSError as error:  # Pillow's own errors are among them
                 if number not in self._broken:
-                    log.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
+                    logger.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
                 self._broken.add(number)
         raise SengaError(
             f"{self.folder}: {TRIES} pictures in a row cannot be read, the first"

@@ -21,7 +21,7 @@ from .database import open_database, rating_names
 from .settings import DataSettings
 from .sources import fill, read_captions, read_table
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 SPLITS = ("train", "val", "test", "unseen")  # unseen: drawing styles that are never trained on
 CHUNK = 100_000  # pictures whose tags are turned into numbers at a time

@@ -97,11 +97,11 @@ def tag_thresholds(scored: Scored, otherwise: float, min_positives: int) -> Arra
 
 
 @dataclass(frozen=True)
-class Judged:
+class GroupScores:
     """A group of tags on a split. F1 by the global threshold, and by each tag's own."""
 
     group: str
-    tags: int  # judged: those on enough pictures
+    tags: int  # scored: those on enough pictures
     too_few: int  # left out
     mean_ap: float
     macro_global: float
@@ -110,18 +110,20 @@ class Judged:
     micro_own: float
 
 
-def judge(scored: Scored, group: str, tags: Array, threshold: float, thresholds: Array, min_positives: int) -> Judged:
+def score_group(
+    scored: Scored, group: str, tags: Array, threshold: float, thresholds: Array, min_positives: int
+) -> GroupScores:
     """`tags` (T,) bool says which belong to the group."""
     enough = tags & (scored.positives() >= min_positives)
     chosen = Scored(scored.numbers, scored.scores[:, enough], scored.truth[:, enough], scored.known[:, enough])
     if not enough.any():
-        return Judged(group, 0, int(tags.sum()), *[float("nan")] * 5)
+        return GroupScores(group, 0, int(tags.sum()), *[float("nan")] * 5)
     found = []
     for at in (threshold, thresholds[enough]):
         counts = confusion(chosen, at)
         found += [float(f1(*counts).mean()), float(f1(*(c.sum() for c in counts)))]  # type: ignore[arg-type]
     mean_ap = float(average_precisions(chosen).mean())
-    return Judged(group, int(enough.sum()), int((tags & ~enough).sum()), mean_ap, *found)
+    return GroupScores(group, int(enough.sum()), int((tags & ~enough).sum()), mean_ap, *found)
 
 
 def groups(categories: tuple[str, ...], counts: Array, trained: Array) -> Iterator[tuple[str, Array]]:

@@ -14,7 +14,7 @@ from ..run.report import Plot
 from ..run.sheet import draw_grid
 from .batches import TagPictures
 from .index import TagIndex
-from .metrics import Array, Judged, Scored, average_precisions, confusion, f1, groups, judge, worst
+from .metrics import Array, GroupScores, Scored, average_precisions, confusion, f1, groups, score_group, worst
 
 SHEET, COLUMNS, SIDE = 20, 5, 256  # mistakes shown, in how many columns, pixels of the longer side
 PLOTS = (
@@ -41,21 +41,23 @@ class Findings:
     trained: Array  # (T,) bool: tags that were taught at all
     min_positives: int
 
-    def judged(self, index: TagIndex, split: str) -> list[Judged]:
+    def group_scores(self, index: TagIndex, split: str) -> list[GroupScores]:
         """Every group of tags and, where there are several, every drawing style of a split."""
         scored, counts = self.splits[split], index.counts()[0]
         fixed = self.threshold, self.thresholds, self.min_positives
-        rows = [judge(scored, name, tags, *fixed) for name, tags in groups(index.categories, counts, self.trained)]
+        rows = [
+            score_group(scored, name, tags, *fixed) for name, tags in groups(index.categories, counts, self.trained)
+        ]
         styles = index.styles[scored.numbers]
         for style in sorted(set(styles) - {""}):
-            rows.append(judge(scored.only(styles == style), f"style {style}", self.trained, *fixed))
+            rows.append(score_group(scored.only(styles == style), f"style {style}", self.trained, *fixed))
         return rows
 
     def metrics(self, index: TagIndex) -> dict[str, float]:
         """What the weights' header says of them: means over all tags of each split."""
         found: dict[str, float] = {}
         for split in self.splits:
-            row = self.judged(index, split)[0]
+            row = self.group_scores(index, split)[0]
             values = {
                 "map": row.mean_ap,
                 "macro_f1": row.macro_own,
@@ -103,7 +105,7 @@ def write_report(folder: Path, header: Header, findings: Findings, pictures: Tag
     names = np.array(index.names)
     parts = [page.read_text(encoding="utf-8")]
     for split, scored in findings.splits.items():
-        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", table(findings.judged(index, split))]
+        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", table(findings.group_scores(index, split))]
     scarce = {s: findings.trained & (v.positives() < findings.min_positives) for s, v in findings.splits.items()}
     lines = [f"- {split} ({mask.sum()}): {', '.join(names[mask]) or 'none'}" for split, mask in scarce.items()]
     parts += [
@@ -111,7 +113,7 @@ def write_report(folder: Path, header: Header, findings: Findings, pictures: Tag
         f" ({findings.threshold:.2f}, the best micro F1 on validation) and with each tag's own, fitted on validation."
         f" Tags on fewer than {findings.min_positives} pictures of a split are left out of its means. Every tag's"
         f" figures are in [tags.csv](tags.csv). worst.png shows where the net is most wrong ({shown}).",
-        "## Tags on too few pictures to be judged",
+        "## Tags on too few pictures to be scored",
         "\n".join([*lines, *never_taught(index, findings.trained)]),
     ]
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -123,9 +125,9 @@ def never_taught(index: TagIndex, trained: Array) -> list[str]:
     return [f"- never taught, since no training picture tells of them: {', '.join(names)}"] if names else []
 
 
-def table(rows: list[Judged]) -> str:
+def table(rows: list[GroupScores]) -> str:
     scores = "mAP", "macro F1", "micro F1", "macro F1, one threshold", "micro F1, one threshold"
-    head = ["tags", "judged", "too few", *scores]
+    head = ["tags", "scored", "too few", *scores]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in rows:
         values = row.mean_ap, row.macro_own, row.micro_own, row.macro_global, row.micro_global

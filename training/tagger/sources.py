@@ -14,7 +14,7 @@ from PIL import Image
 from ...arch import SengaError
 from .database import RATINGS
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 COLUMNS = "file split kin source style licence rating tags characters mixed unknown"
@@ -64,7 +64,7 @@ def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
             prints.append(fingerprint(path))
             readable.append(path)
         except OSError as error:  # Pillow's own errors are among them
-            log.warning("%s: left out, cannot be read (%s)", path, error)
+            logger.warning("%s: left out, cannot be read (%s)", path, error)
     for path, kin in zip(readable, kinships(np.stack(prints)), strict=True):
         caption = parse_caption(path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace"))
         yield {
@@ -147,7 +147,7 @@ def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], fo
             else:
                 missing += 1
     if missing:
-        log.warning("%s: %d pictures of its list are not there and are left out", folder, missing)
+        logger.warning("%s: %d pictures of its list are not there and are left out", folder, missing)
     try:
         database.execute(
             """
