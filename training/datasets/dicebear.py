@@ -41,7 +41,7 @@ DICEBEAR_STYLES = {
     "personas": cc_by(30),
     "openPeeps": cc0(12, "val"),
     "toonHead": cc_by(12, "val"),
-    "pixelArt": cc0(0),  # for the tagger alone: squares teach an upscaler nothing
+    "pixelArt": cc0(0),  # for the tagger alone: an upscaler learns nothing from squares
 }
 
 
@@ -58,7 +58,7 @@ def dicebear_packages(cache: Path) -> Path:
 
 def run_dicebear(packages: Path, script: str, arguments: list[str]) -> None:
     """Run one of our scripts, which are in this folder, with DiceBear's packages."""
-    # Node looks for packages beside the script, not in the working directory.
+    # Node looks for packages in the script's folder, not in the working directory.
     shutil.copyfile(Path(__file__).with_name(script), packages / script)
     run_tool("dicebear", ["node", script, *arguments], packages)
 

@@ -42,7 +42,7 @@ def render_page(svg: Path, width: int) -> Image.Image:
 
 def drawn_part(page: Image.Image) -> Image.Image:
     """The page without its transparent margins. Raises PictureError when nothing was drawn on it."""
-    box = page.getchannel("A").point([0] * 9 + [255] * 247).getbbox()  # an alpha of 8 or less is not seen
+    box = page.getchannel("A").point([0] * 9 + [255] * 247).getbbox()  # an alpha of 8 or less is invisible
     if box is None:
         raise PictureError("is blank")
     return page.crop(box)

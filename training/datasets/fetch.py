@@ -50,7 +50,7 @@ def run_tool(source: str, command: list[str], cwd: Path) -> None:
 
 
 def debian_package(source: str, package: str, cache: Path) -> Path:
-    """The unpacked Debian package; a .deb that lies in the cache already is used instead of fetching one."""
+    """The unpacked Debian package; a .deb in the cache is used if there is one."""
     folder = cache / "debian"
     folder.mkdir(parents=True, exist_ok=True)
     unpacked = folder / package
@@ -73,6 +73,6 @@ def npm_package(source: str, package: str, version: str, cache: Path) -> Path:
     root = prefix / "node_modules" / package
     declared = root / "package.json"
     if not declared.is_file() or json.loads(declared.read_text("utf-8"))["version"] != version:
-        wanted = f"{package}@{version}"
-        run_tool(source, ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", wanted], prefix)
+        specifier = f"{package}@{version}"
+        run_tool(source, ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", specifier], prefix)
     return root

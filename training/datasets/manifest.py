@@ -32,8 +32,10 @@ def read_manifest(path: Path) -> list[Row]:
 
 
 def write_manifest(rows: Sequence[Row], path: Path, row_type: type[Row] = Row) -> str:
-    """Write the rows sorted by file, the fields of `row_type` as columns; gives the manifest's sha256, which names the
-    set."""
+    """Write the rows sorted by file, the fields of `row_type` as columns.
+
+    Returns the manifest's sha256, which names the set.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [field.name for field in fields(row_type)]

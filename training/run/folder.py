@@ -21,7 +21,7 @@ from .settings import RENAMED
 logger = logging.getLogger("senga")
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
-SAID = 80  # characters of two values that a message repeats
+QUOTED = 80  # characters of two values that a message repeats
 
 
 def commit() -> str:
@@ -62,7 +62,7 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
 
 
 # What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
-# adds a hash of the pictures, which says what is in the folder.
+# adds a hash of the pictures, which identifies the folder's content.
 FREE = ("name", "optim.steps", "optim.decay", "data.folder", "data.memory_gib", "data.cache_gib", "data.workers")
 FREE_SECTION = "run."
 
@@ -85,13 +85,14 @@ def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
     return json.dumps({old_names.get(name, name): value for name, value in kept.items()} | others, sort_keys=True)
 
 
-def differences(kept: str, wanted: str) -> str:
+def differences(kept: str, expected: str) -> str:
     """What sets two identities apart, in words; long values (recipes, hashes) by their name alone."""
-    then, now = json.loads(kept), json.loads(wanted)
+    then, now = json.loads(kept), json.loads(expected)
     found = []
     for name in sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
         a, b = json.dumps(then.get(name)), json.dumps(now.get(name))
-        found.append(RENAMED.get(name, name) + (f" was {a}, is {b}" if len(a + b) < SAID else ""))
+        shown = str(RENAMED.get(name, name))
+        found.append(shown + (f" was {a}, is {b}" if len(a + b) < QUOTED else ""))
     return ", ".join(found)
 
 
@@ -123,7 +124,7 @@ class RunFolder:
             writer.writerow([step, *cells])
 
     def cut_curve(self, step: int) -> None:
-        """Forget what lies beyond a step that the run went back to, so that the curve has each step once."""
+        """Remove what comes after a step that the run rolled back to, so that the curve has each step once."""
         if not self.curve.is_file():
             return
         with self.curve.open(newline="", encoding="utf-8") as file:
@@ -144,7 +145,7 @@ class RunFolder:
         return dict(sorted(found.items()))
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint whole or not at all, then let go of those beyond `keep`. `state` holds `step`."""
+        """Write a checkpoint whole or not at all, then remove those beyond `keep`. `state` holds `step`."""
         path = self.path / f"checkpoint-{state['step']:07d}.pt"
         temporary = path.with_suffix(".tmp")
         with temporary.open("wb") as file:

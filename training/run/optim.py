@@ -15,7 +15,7 @@ def make_optimisers(net: nn.Module, optim: OptimSettings) -> list[torch.optim.Op
 
 
 def learning_rate(step: int, optim: OptimSettings) -> float:
-    """Linear warm-up, times what `optim.schedule` says."""
+    """Linear warm-up, times the factor of `optim.schedule`."""
     warm = min(1.0, (step + 1) / max(1, optim.warmup))
     course = SCHEDULES[optim.schedule](step, optim.steps, optim.decay, optim.milestones)
     return optim.learning_rate * warm * course

@@ -1,6 +1,6 @@
 """What a run leaves to be read: its curves as a picture, and report.md. (Contact sheets are drawn by sheet.py.)
 
-Both are made from what lies in the run's folder, so they can be made again at any time. Curves need matplotlib (the
+Both are made from the run's folder, so they can be made again at any time. Curves need matplotlib (the
 extra [train]).
 """
 
@@ -17,8 +17,8 @@ from ...arch import SengaError
 
 logger = logging.getLogger("senga")
 
-STEP, SECONDS = "step", "seconds"  # the columns of a curve that are no curves themselves
-# Inches; pixels an inch. The margins lie within a plot's width and height.
+STEP, SECONDS = "step", "seconds"  # the columns of a curve that are not curves themselves
+# Inches; pixels an inch. A plot's width and height include the margins.
 PLOT_WIDTH, PLOT_HEIGHT, DPI = 4.5, 2.7, 100
 LEFT, RIGHT, BELOW, ABOVE = 0.65, 0.15, 0.5, 0.3
 
@@ -37,10 +37,10 @@ Curve = dict[str, list[tuple[float, float]]]  # column -> (step, value), rising;
 
 
 def read_curve(path: Path) -> Curve:
-    """A curve.csv: a head line with `step` in it, then numbers or nothing. Of a step that stands twice the last counts.
+    """A curve.csv: a head line with `step` in it, then numbers or nothing. Of a repeated step the last counts.
 
     Raises:
-        SengaError: there is no such file or no column `step`, or a cell holds no number.
+        SengaError: there is no such file or no column `step`, or a cell does not hold a number.
     """
     if not path.is_file():
         raise SengaError(f"{path}: there is no such file; a run writes it at its first validation")
@@ -58,7 +58,7 @@ def read_curve(path: Path) -> Curve:
                         values[name] = float(row[name])
                 except ValueError as error:
                     where = f"{path}, line {reader.line_num}, column {name}"
-                    raise SengaError(f"{where}: {row[name]!r} is no number; wanted one, or nothing") from error
+                    raise SengaError(f"{where}: {row[name]!r} is not a number; expected one, or nothing") from error
             if STEP in values:
                 rows[values[STEP]] = values
     return {
@@ -71,7 +71,7 @@ def read_curve(path: Path) -> Curve:
 def arrange(curve: Curve, plots: Sequence[Plot]) -> list[Plot]:
     """The plots that the curve has something for, with the columns' own names in them.
 
-    A column that stands in none gets a plot of its own, so nothing goes unseen.
+    A column that is in none of them gets a plot of its own.
     """
     drawn = [name for name, points in curve.items() if points and name != SECONDS]
     shown, known = [], set()
@@ -139,14 +139,14 @@ def write_report(
     use: str = "",
     plots: Sequence[Plot] = (),
 ) -> Path:
-    """Write FOLDER/report.md, and FOLDER/curves.png, from what lies in a run's folder; returns the page's path.
+    """Write FOLDER/report.md, and FOLDER/curves.png, from a run's folder; returns the page's path.
 
-    It takes up settings.json, environment.json, metrics.json, curve.csv, the *.png (the last by name of those whose
-    name begins alike is shown: sheet-000500.png, sheet-001000.png) and the *.safetensors. Any of them may be missing.
+    It reads settings.json, environment.json, metrics.json, curve.csv, the *.png (the last by name of those with the
+    same beginning is shown: sheet-000500.png, sheet-001000.png) and the *.safetensors. Any of them may be missing.
 
     Args:
         metrics: the final table, instead of metrics.json: name -> value, or row -> (name -> value).
-        facts: name -> value, shown first: what it was trained on, say.
+        facts: name -> value, shown first, such as what it was trained on.
         command: what started the run; the same goes on with it.
         export: how a checkpoint's weights are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
         use: the command that uses its weights; {weights} becomes their path. "" for none.
@@ -164,7 +164,7 @@ def write_report(
             draw_curves(folder / "curve.csv", folder / "curves.png", plots)
         except SengaError as error:  # a page without the picture is better than none
             logger.warning("%s: no curves: %s", name, error)
-        parts += ["## Curves", "Every validation stands in [curve.csv](curve.csv)."]
+        parts += ["## Curves", "Every validation is in [curve.csv](curve.csv)."]
         if (folder / "curves.png").is_file():
             parts.append("![curves](curves.png)")
     pictures = {path.stem.rstrip("0123456789").rstrip("-_"): path.name for path in sorted(folder.glob("*.png"))}
@@ -193,9 +193,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SengaError(f"{path}: is no JSON ({error}); remove it, or write it again") from error
+        raise SengaError(f"{path}: is not JSON ({error}); remove it, or write it again") from error
     if not isinstance(data, dict):
-        raise SengaError(f"{path}: holds a {type(data).__name__}; wanted an object of names and values")
+        raise SengaError(f"{path}: holds a {type(data).__name__}; expected an object of names and values")
     return data
 
 

@@ -23,9 +23,9 @@ PRECISIONS = ("auto", "fp32", "bf16")
 RENAMED = {"data.mine": "data.hard_crops", "data.mine_among": "data.hard_crops_among"}
 
 
-def check(holds: bool, name: str, value: Any, wanted: str) -> None:
+def check(holds: bool, name: str, value: Any, expected: str) -> None:
     if not holds:
-        raise SengaError(f"{name} is {value!r}; wanted {wanted}")
+        raise SengaError(f"{name} is {value!r}; expected {expected}")
 
 
 def one_of(name: str, value: str, known: Iterable[str]) -> None:
@@ -55,9 +55,9 @@ class OptimSettings:
     decay: float = 0.3  # cosine: share of the steps, at the end, over which the rate falls to zero
     milestones: list[float] = field(default_factory=lambda: [0.5, 0.8, 0.9])  # multistep: shares where it is halved
     weight_decay: float = 0.0
-    clip: float = 0.0  # largest gradient norm; 0 is off, as the SELU nets want it
+    clip: float = 0.0  # largest gradient norm; 0 is off, as the SELU nets need it
     ema: float = 0.999  # decay of the averaged weights, which are what is validated and shipped
-    exact_bf16: float = 0.0  # share of the steps, at the end, that teach the averaged weights rounded to bfloat16
+    exact_bf16: float = 0.0  # share of the steps, at the end, that train the averaged weights rounded to bfloat16
 
     def __post_init__(self) -> None:
         check(self.steps > 0, "optim.steps", self.steps, "1 or more")
@@ -134,9 +134,9 @@ def _override(table: dict[str, Any], override: str) -> None:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word is meant as a string
+        value = text  # a word without quotes is a string
     if not equals:
-        raise SengaError(f"--set {override}: wanted SECTION.KEY=VALUE, for example optim.steps=2000")
+        raise SengaError(f"--set {override}: expected SECTION.KEY=VALUE, for example optim.steps=2000")
     if key in RENAMED:
         _warn(f"--set {override}", key)
         key = RENAMED[key]
@@ -172,7 +172,7 @@ def _build(cls: type, table: dict[str, Any], where: str) -> Any:
     hints = get_type_hints(cls)
     for key in table:
         if key not in hints:
-            # A name without its section, too: a section's names stand before the misspelt ones.
+            # A name without its section, too: exact names of a section come before similar ones.
             inner = [f"{section}.{key}" for section, kind in hints.items() if key in fields_of(kind)]
             near = inner or difflib.get_close_matches(key, hints, 1)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {', '.join(hints)}"
@@ -187,7 +187,7 @@ def _build(cls: type, table: dict[str, Any], where: str) -> Any:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, dict):
-            raise SengaError(f"{where} is {json.dumps(value)}; wanted a table")
+            raise SengaError(f"{where} is {json.dumps(value)}; expected a table")
         return _build(hint, value, where)
     if get_origin(hint) is list:
         if isinstance(value, list):
@@ -201,4 +201,4 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     elif type(value) is hint:
         return value
-    raise SengaError(f"{where} is {value!r}; wanted {getattr(hint, '__name__', str(hint))}")
+    raise SengaError(f"{where} is {value!r}; expected {getattr(hint, '__name__', str(hint))}")

@@ -1,4 +1,4 @@
-"""How far a run is, what a checkpoint holds of it, and how it gets back to the last good one."""
+"""How far a run is, what a checkpoint holds of it, and how it rolls back to the last good one."""
 
 import logging
 import math
@@ -32,7 +32,7 @@ class RunState:
         self.step = 0  # steps done
         self.running = 0.0  # mean loss of about the last fifty
         self.seconds = 0.0  # of training, over all starts
-        self.slower = 1.0  # factor of the learning rate, halved each time the run goes back
+        self.slower = 1.0  # factor of the learning rate, halved with each rollback
         self.rollbacks = 0
 
     def save(self) -> None:
@@ -68,14 +68,14 @@ class RunState:
         self.step += 1
 
     def roll_back(self, limit: int) -> None:
-        """To the last checkpoint, with half the learning rate, because a loss or a weight is no finite number.
+        """To the last checkpoint, with half the learning rate, because a loss or a weight is not finite.
 
         Raises:
-            SengaError: the run has gone back `limit` times already.
+            SengaError: the run has rolled back `limit` times already.
         """
-        at = f"{self.folder.path.name}: the loss or a weight is no finite number at step {self.step + 1}"
+        at = f"{self.folder.path.name}: the loss or a weight is not finite at step {self.step + 1}"
         if self.rollbacks >= limit:
-            raise SengaError(f"{at}, after {limit} times going back; lower optim.learning_rate")
+            raise SengaError(f"{at}, after {limit} rollbacks; lower optim.learning_rate")
         kept = self.rollbacks + 1, self.slower / 2
         self.load(self.step)
         self.rollbacks, self.slower = kept

@@ -81,7 +81,7 @@ def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, thres
 
 
 class GanStep:
-    """The discriminator of a run with its optimiser: what it says of a generator's pictures, and how it learns.
+    """The discriminator of a run with its optimiser: the generator's adversarial loss, and its own step.
 
     Args:
         fabric: puts it on the device; averages its gradients over processes.
@@ -101,14 +101,14 @@ class GanStep:
         """The generator's loss. Gradients reach `fake` alone."""
         self.unwrapped.requires_grad_(False)
         with self.fabric.autocast():
-            said = self.unwrapped(fake), self.unwrapped(real)
+            logits = self.unwrapped(fake), self.unwrapped(real)
         self.unwrapped.requires_grad_(True)
-        return generator_loss(self.kind, fake=said[0], real=said[1])
+        return generator_loss(self.kind, fake=logits[0], real=logits[1])
 
     def update(self, fake: Tensor, real: Tensor) -> None:
         """One step of the discriminator on a detached batch."""
         # One call for both, or the processes would average half of the gradient.
-        said = self.net(torch.cat((fake, real))).chunk(2)
+        logits = self.net(torch.cat((fake, real))).chunk(2)
         self.unwrapped.zero_grad(set_to_none=True)
-        self.fabric.backward(discriminator_loss(self.kind, fake=said[0], real=said[1]))
+        self.fabric.backward(discriminator_loss(self.kind, fake=logits[0], real=logits[1]))
         self.optimiser.step()

@@ -2,7 +2,7 @@
 
     senga data pack --folder data/art --out data/shards/art-%03d.tar [--shard-mib 512]
 
-Each picture's bytes go in unchanged, under a running number, with a JSON beside them that holds its line of the
+Each picture's bytes go in unchanged, under a running number, with a JSON of the same key that holds its line of the
 manifest; broken pictures stay out. A training from the shards cuts the same patches as one from the folder. Equal sets
 give equal shards.
 """

@@ -31,7 +31,7 @@ from .survey import Facts, survey_folder, survey_shard
 logger = logging.getLogger("senga")
 
 VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
-UNKNOWN = "unknown"  # licence of pictures that nobody says anything about
+UNKNOWN = "unknown"  # licence of pictures without one
 SOURCE = "pictures"  # and their source
 
 
@@ -98,7 +98,7 @@ class PictureSet:
         rows = []
         for row, facts in zip(listed, found, strict=True):
             other = row.sha256 and facts.sha256 and row.sha256 != facts.sha256
-            fault = facts.fault or ("is not the file that the manifest means (its sha256 differs)" if other else "")
+            fault = facts.fault or ("is not the file that the manifest names (its sha256 differs)" if other else "")
             if self._take(facts, fault):
                 side = min(facts.width, facts.height)
                 rows.append(Row(row.file, row.split, row.source, row.licence, side, facts.sha256))
@@ -158,7 +158,7 @@ class PictureSet:
         try:
             picture = decode(member.read())
         except BROKEN as error:
-            raise UnreadableError(f"{member.path}: {row.file} cannot be read any more ({error}); mend it") from error
+            raise UnreadableError(f"{member.path}: {row.file} cannot be read any more ({error}); replace it") from error
         if min(picture.shape[:2]) < row.side:
             raise UnreadableError(f"{member.path}: {row.file} has become smaller; start again to look at it anew")
         with self._lock:
@@ -191,7 +191,7 @@ class PictureSet:
 
 
 def _once(found: "map[list[Facts]]") -> list[Facts]:
-    """All shards' facts. A name that an earlier shard has already is told apart by its shard's name."""
+    """All shards' facts. A name that an earlier shard has already is distinguished by its shard's name."""
     by_name: dict[str, Facts] = {}
     for facts in (one for shard in found for one in shard):
         member = facts.member
@@ -210,10 +210,10 @@ def check_set(pictures: PictureSet, side: int, folder: Path | None = None) -> li
         SengaError: no picture is left to train or to validate on.
     """
     small = [
-        Rejected(row.file, f"is too small ({row.side} pixels; {wanted} are needed)")
-        for rows, wanted in ((pictures.train, side), (pictures.val, VALIDATION_CROP))
+        Rejected(row.file, f"is too small ({row.side} pixels; {needed} are needed)")
+        for rows, needed in ((pictures.train, side), (pictures.val, VALIDATION_CROP))
         for row in rows
-        if row.side < wanted
+        if row.side < needed
     ]
     rejected = sorted([*pictures.rejected, *small], key=lambda one: one.file)
     for reason, count in Counter(one.reason.partition(" (")[0] for one in rejected).most_common():

@@ -33,7 +33,7 @@ class DataSettings:
         check(
             len(self.shrink) == 2 and 0 < low <= high <= 1, "data.shrink", self.shrink, "two factors, 0 < a <= b <= 1"
         )
-        check(_names_recipes(self.degradation), "data.degradation", self.degradation, RECIPES_WANTED)
+        check(_names_recipes(self.degradation), "data.degradation", self.degradation, RECIPES_EXPECTED)
         check(0 <= self.val_share < 1, "data.val_share", self.val_share, "0 or more, below 1")
         check(0 <= self.hard_crops <= 1, "data.hard_crops", self.hard_crops, "0 to 1")
         check(self.hard_crops_among > 1, "data.hard_crops_among", self.hard_crops_among, "2 or more")
@@ -42,7 +42,7 @@ class DataSettings:
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
 
-RECIPES_WANTED = "a preset, a recipe's .json, or a table of such names with weights of 0 or more, not all 0"
+RECIPES_EXPECTED = "a preset, a recipe's .json, or a table of such names with weights of 0 or more, not all 0"
 
 
 def _names_recipes(value: Any) -> bool:
@@ -55,7 +55,7 @@ def _names_recipes(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class SRRunSettings(RunSettings):
-    conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under; the first leads
+    conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
     validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
     sheet_every: int = 2000  # steps between two contact sheets; 0: one at the end alone
     sheet_crops: int = 8
@@ -79,11 +79,11 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class GanSettings:
-    weight: float = 0.0  # of the discriminator's opinion in the loss; 0: no discriminator
+    weight: float = 0.0  # of the adversarial loss; 0: no discriminator
     kind: str = "vanilla"  # vanilla or relativistic
     learning_rate: float = 1e-4  # of the discriminator
     features: int = 64  # width of the discriminator
-    sharpen: bool = False  # the other losses see the HR picture sharpened, as Real-ESRGAN has it
+    sharpen: bool = False  # the other losses see the HR picture sharpened, as in Real-ESRGAN
 
     def __post_init__(self) -> None:
         check(self.weight >= 0, "gan.weight", self.weight, "0 (no discriminator) or more")

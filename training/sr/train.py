@@ -64,7 +64,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         export: write the weights of that step's checkpoint instead of training.
 
     Raises:
-        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+        SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     optim, run, gan = settings.optim, settings.run, settings.gan
     loss_of = make_loss(settings.loss.weights, settings.loss.feature_network)
@@ -93,7 +93,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     if settings.model.start_from:
         take_over(unwrapped, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
     net = fabric.setup_module(unwrapped)
-    stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results is taught alike
+    stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results has the same loss
     if stops_early:
         net.mark_forward_method("forward_all")
     optimisers = make_optimisers(unwrapped, optim)
@@ -137,7 +137,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             draw_sheet(folder.path / f"sheet-{step:07d}.png", pairs[run.conditions[0]], made, scale, run.sheet_crops)
         return scores
 
-    # Loop. It is left early, and begun again further back, when the loss is no number any more.
+    # Loop. It is left early, and begun again further back, when the loss is not finite any more.
     world = fabric.global_rank, fabric.world_size
     board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main and export is None else None
     bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main or export is not None)
@@ -184,8 +184,8 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = validate(board, values)
-                    said = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
-                    logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
+                    figures = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
+                    logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *figures)
                 if saves:
                     now.save()
                 shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
@@ -210,7 +210,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             steps=now.step,
         )
         metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
-        if export is None:  # a checkpoint of the past has no say in the run's report
+        if export is None:  # the report is of the last step
             folder.write_json("metrics.json", metrics)
             write_report(folder.path, settings.data.folder, len(pictures.train), pictures.licences, command)
     fabric.barrier()

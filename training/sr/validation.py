@@ -94,7 +94,7 @@ def write_weights(
 
     Args:
         about: all of the provenance but metrics and notes.
-        pairs: condition -> crops; the first condition leads.
+        pairs: condition -> crops; the first is the main one.
         half: write bfloat16, for weights that were rounded to it.
     """
     first, *_ = pairs

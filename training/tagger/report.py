@@ -33,12 +33,12 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the report tells: the splits with the net's scores, and the thresholds fitted on `val`."""
+    """What the report shows: the splits with the net's scores, and the thresholds fitted on `val`."""
 
     splits: dict[str, Scored]
     threshold: float
     thresholds: Array  # (T,)
-    trained: Array  # (T,) bool: tags that were taught at all
+    trained: Array  # (T,) bool: tags that were trained
     min_positives: int
 
     def group_scores(self, index: TagIndex, split: str) -> list[GroupScores]:
@@ -54,7 +54,7 @@ class Findings:
         return rows
 
     def metrics(self, index: TagIndex) -> dict[str, float]:
-        """What the weights' header says of them: means over all tags of each split."""
+        """The metrics of the weights' header: means over all tags of each split."""
         found: dict[str, float] = {}
         for split in self.splits:
             row = self.group_scores(index, split)[0]
@@ -70,7 +70,7 @@ class Findings:
 
 
 def facts(header: Header) -> dict[str, str]:
-    """What the header says of the run."""
+    """What the header records of the run."""
     provenance = header.provenance
     assert header.vocabulary is not None
     assert header.preprocessing is not None
@@ -80,12 +80,12 @@ def facts(header: Header) -> dict[str, str]:
         "commit": provenance.commit or "unknown",
         "pictures": f"sha256 {provenance.data_sha256}; {provenance.notes}",
         "licences": ", ".join(provenance.licences) or "not recorded",
-        "never taught": ", ".join(header.vocabulary.untrained) or "nothing",
+        "not trained": ", ".join(header.vocabulary.untrained) or "nothing",
     }
 
 
 def write_report(folder: Path, header: Header, findings: Findings, pictures: TagPictures) -> Path:
-    """report.md with curves.png, tags.csv and worst.png beside it; gives the page's path.
+    """Write report.md, curves.png, tags.csv and worst.png; returns the page's path.
 
     `folder` is a run's, with its settings, curve and weights.
     """
@@ -112,17 +112,17 @@ def write_report(folder: Path, header: Header, findings: Findings, pictures: Tag
         "mAP is the mean of the tags' average precision. F1 is given twice: with one threshold for all tags"
         f" ({findings.threshold:.2f}, the best micro F1 on validation) and with each tag's own, fitted on validation."
         f" Tags on fewer than {findings.min_positives} pictures of a split are left out of its means. Every tag's"
-        f" figures are in [tags.csv](tags.csv). worst.png shows where the net is most wrong ({shown}).",
+        f" figures are in [tags.csv](tags.csv). worst.png shows the largest mistakes ({shown}).",
         "## Tags on too few pictures to be scored",
-        "\n".join([*lines, *never_taught(index, findings.trained)]),
+        "\n".join([*lines, *not_trained(index, findings.trained)]),
     ]
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return page
 
 
-def never_taught(index: TagIndex, trained: Array) -> list[str]:
-    names = [name for name, taught in zip(index.names, trained, strict=True) if not taught]
-    return [f"- never taught, since no training picture tells of them: {', '.join(names)}"] if names else []
+def not_trained(index: TagIndex, trained: Array) -> list[str]:
+    names = [name for name, used in zip(index.names, trained, strict=True) if not used]
+    return [f"- not trained, since no training picture has a label for them: {', '.join(names)}"] if names else []
 
 
 def table(rows: list[GroupScores]) -> str:
@@ -157,7 +157,7 @@ def write_tags(path: Path, findings: Findings, index: TagIndex) -> None:
 
 
 def draw_worst(path: Path, scored: Scored, trained: Array, pictures: TagPictures) -> None:
-    """A sheet of the pictures with the entries that the net was most wrong about."""
+    """A sheet of the pictures with the entries that the net got most wrong."""
     tiles = []
     for row, tag in worst(scored, trained, SHEET):
         image = pictures.stored(int(scored.numbers[row]))

@@ -20,18 +20,18 @@ class TaggerModelSettings(ModelSettings):
 
 @dataclass(frozen=True)
 class DataSettings:
-    source: str  # danbooru: metadata as JSON lines; captions: a .txt beside each picture; table: a CSV file
+    source: str  # danbooru: metadata as JSON lines; captions: a .txt for each picture; table: a CSV file
     folder: str  # pictures; paths in a table are relative to it
     metadata: list[str] = field(default_factory=lambda: ["metadata/posts*.json*"])  # danbooru: patterns below folder
     layout: str = "512px"  # danbooru: 512px/0BBB/ID.jpg or original/0BBB/ID.EXT, BBB = ID mod 1000
     table: str = "manifest.csv"  # table: file below folder
     categories: str = ""  # CSV or JSON lines of name, category (0 general, 4 character); for tags that come without
     aliases: str = ""  # CSV or JSON lines of antecedent_name, consequent_name
-    implications: str = ""  # the same columns: the first tag brings the second with it
+    implications: str = ""  # the same columns: the first tag implies the second
     fraction: float = 1.0  # share of the pictures, by a hash of the id: the same ones every time
     val: float = 0.01  # shares of the picture groups, by hash, where no split is given
     test: float = 0.01
-    general: int = 2000  # the most frequent tags that are learnt, of each category
+    general: int = 2000  # tags that are learnt, the most frequent ones of each category
     characters: int = 2000
     ratings: int = 3  # 3: safe, questionable, explicit; 4: general, sensitive, questionable, explicit; or 0
     min_count: int = 1  # tags on fewer training pictures are left out
@@ -77,7 +77,7 @@ class AugmentSettings:
     crop: list[float] = field(default_factory=lambda: [0.6, 1.0])  # side of the window, as a share of the picture's
     stretch: float = 0.1  # largest share by which one side of the window is shortened
     filters: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KERNELS, 1.0))  # resize kernels
-    flip: float = 0.5  # probability; tags that say left or right change places, or keep the picture as it is
+    flip: float = 0.5  # probability; tags with left or right in them change places, or keep the picture as it is
     rotate: float = 0.0  # largest angle, degrees
     colour: float = 0.1  # largest relative change of brightness, contrast and saturation each
     jpeg: float = 0.0  # probability of a JPEG of quality 40 to 95
@@ -108,7 +108,7 @@ class TaggerOptimSettings(OptimSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("optim.loss", self.loss, LOSSES)
-        check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers are run in float32")
+        check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers run in float32")
 
 
 @dataclass(frozen=True)

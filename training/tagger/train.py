@@ -60,7 +60,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
         command: how it was started, for the header of the weights.
 
     Raises:
-        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+        SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
@@ -71,11 +71,11 @@ def train(settings: TaggerSettings, command: str) -> Path:
     folder = RunFolder(Path(run.folder) / settings.name, COLUMNS, run.keep)
     index = build_index(data, folder.path / f"index-{fabric.global_rank}")
     bearing, known = index.counts()
-    trained = known > 0  # tags of which some training picture tells
+    trained = known > 0  # tags with a label on some training picture
     preprocessing = Preprocessing(**to_dict(settings.preprocessing))
     pictures = TagPictures(index, data, settings.augment, preprocessing)
     sizes = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
-    logger.info("%s tags (%d taught) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
+    logger.info("%s tags (%d trained) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
 
     # Net
     torch.manual_seed(settings.seed)
@@ -89,7 +89,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     if precision == "bf16" and fabric.device.type == "cpu":
         depthwise_in_float32(unwrapped)
     net = fabric.setup_module(unwrapped)
-    taught = torch.from_numpy(trained).float().to(fabric.device)
+    trained_tags = torch.from_numpy(trained).float().to(fabric.device)
     optimisers = make_optimisers(unwrapped, optim)
     ema = EMA(unwrapped, optim.ema)
     stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
@@ -124,7 +124,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
             board.add_scalar(name, value, now.step)
         return scores
 
-    # Loop. It is left early, and begun again further back, when the loss is no number any more.
+    # Loop. It is left early, and begun again further back, when the loss is not finite any more.
     board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main else None
     bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main)
     with bar, logging_redirect_tqdm([logger]):
@@ -135,14 +135,14 @@ def train(settings: TaggerSettings, command: str) -> Path:
             stream = batches(pictures, settings.seed, steps, fabric.global_rank, fabric.world_size)
             for step in steps:
                 waiting = time.monotonic()
-                x, labels, told = (part.to(fabric.device) for part in next(stream))
+                x, labels, labelled = (part.to(fabric.device) for part in next(stream))
                 waited += time.monotonic() - waiting
                 rate = learning_rate(step, optim) * now.slower
                 set_learning_rate(optimisers, rate)
 
                 warm_statistics(unwrapped, step)
                 torch.manual_seed(pictures.dropout_seed(settings.seed, step, fabric.global_rank))
-                loss = loss_of(net(x).float(), labels, told * taught)
+                loss = loss_of(net(x).float(), labels, labelled * trained_tags)
                 unwrapped.zero_grad(set_to_none=True)
                 fabric.backward(loss)
                 step_optimisers(unwrapped, optimisers, optim.clip)
@@ -200,8 +200,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
         scores = ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items())
         logger.info("%s: %s", path, scores or "no scores")
         if not scores:
-            wanted = "raise data.val and data.test, or lower run.min_positives"
-            logger.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, wanted)
+            way_out = "raise data.val and data.test, or lower run.min_positives"
+            logger.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, way_out)
     fabric.barrier()
     return path
 

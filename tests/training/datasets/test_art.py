@@ -142,9 +142,9 @@ def test_styles_without_an_open_licence_are_not_asked_for() -> None:
 def test_eileen_counts_once_when_the_art_pack_brings_her_larger(tmp_path: Path) -> None:
     (tmp_path / "debian/renpy-demo").mkdir(parents=True)
     alone = {picture.name: picture.split for picture in dataset_sources.renpy_demo(Request(tmp_path))}
-    beside = {picture.name for picture in dataset_sources.renpy_demo(Request(tmp_path, selected=("art_pack",)))}
+    together = {picture.name for picture in dataset_sources.renpy_demo(Request(tmp_path, selected=("art_pack",)))}
     assert len(alone) == 8
-    assert set(alone) - beside == {"eileen_happy"}
+    assert set(alone) - together == {"eileen_happy"}
     assert [name for name, split in alone.items() if split == "val"] == [
         "concert1",
         "concert2",
@@ -261,7 +261,7 @@ def test_a_build_of_one_source_keeps_the_others(tmp_path: Path, art_pack: Path) 
         assert image.convert("RGBA").getpixel((0, 0)) == sketch(seed=6).getpixel((0, 0))
 
 
-def test_pictures_that_are_no_longer_wanted_are_removed(tmp_path: Path, art_pack: Path) -> None:
+def test_pictures_that_a_build_no_longer_has_are_removed(tmp_path: Path, art_pack: Path) -> None:
     out = tmp_path / "out"
     build(Request(tmp_path, art_pack, copyleft=True, selected=("art_pack",)), out)
     assert (out / "train/art_pack/naev_pilot.webp").is_file()

@@ -54,7 +54,7 @@ def test_large_portraits_and_paintings_are_taken_once(cache: Path) -> None:
     assert {(p.licence, p.split) for p in found} == {("GPL-2.0-or-later", "train")}
 
 
-def test_what_judges_finished_work_is_not_among_the_campaigns() -> None:
+def test_the_campaigns_of_the_final_benchmark_are_not_trained_on() -> None:
     assert not {"trow", "utbs"} & set(WESNOTH_PARTS)
 
 

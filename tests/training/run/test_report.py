@@ -136,7 +136,7 @@ class TestCurve:
         [
             ("loss\n1\n", "has no column 'step'; its first line is 'loss'"),
             ("", "has no column 'step'"),
-            ("step,loss\n1,0.5\n2,much\n", "line 3, column loss: 'much' is no number"),
+            ("step,loss\n1,0.5\n2,much\n", "line 3, column loss: 'much' is not a number"),
         ],
     )
     def test_faults_are_named(self, text, message, tmp_path):
@@ -292,8 +292,8 @@ class TestReport:
 
     def test_a_damaged_file_is_named(self, run):
         (run / "metrics.json").write_text("{", encoding="utf-8")
-        with pytest.raises(SengaError, match=r"metrics\.json: is no JSON"):
+        with pytest.raises(SengaError, match=r"metrics\.json: is not JSON"):
             write_report(run)
         (run / "metrics.json").write_text("[1]", encoding="utf-8")
-        with pytest.raises(SengaError, match=r"metrics\.json: holds a list; wanted an object"):
+        with pytest.raises(SengaError, match=r"metrics\.json: holds a list; expected an object"):
             write_report(run)

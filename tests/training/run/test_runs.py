@@ -152,11 +152,11 @@ def test_a_batch_that_cannot_be_dealt_out_is_an_error(config, tmp_path):
     run = start(config, "data.batch=3", launcher=("torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
     _, error = run.communicate(timeout=120)
     assert run.returncode != 0
-    assert "data.batch is 3; wanted a multiple of the 2 processes" in error
+    assert "data.batch is 3; expected a multiple of the 2 processes" in error
 
 
 def broken_loss(at: set[int]):
-    """A loss that is no number on the calls counted in `at`."""
+    """A loss that is not a number on the calls counted in `at`."""
     sound, calls = make_loss({"l1": 1.0}), [0]
 
     def loss_of(prediction, target):
@@ -187,7 +187,7 @@ def test_a_loss_that_is_no_number_at_the_last_step_does_not_end_the_run(config, 
 
 def test_a_loss_that_stays_no_number_ends_the_run_and_keeps_what_was_good(config, tmp_path, monkeypatch):
     monkeypatch.setattr(sr, "make_loss", broken_loss(set(range(6, 100))))
-    with pytest.raises(SengaError, match=r"after 2 times going back; lower optim\.learning_rate"):
+    with pytest.raises(SengaError, match=r"after 2 rollbacks; lower optim\.learning_rate"):
         sr.train(settings(config, "run.rollbacks=2"), "test")
     assert state(tmp_path / "runs" / "tiny", 4)["rollbacks"] == 0
 

@@ -83,7 +83,7 @@ def test_the_parts_of_several_processes_are_the_batch_of_one(world, art):
 
 
 def test_a_batch_that_cannot_be_dealt_out_is_named(art):
-    with pytest.raises(SengaError, match=r"data\.batch is 4; wanted a multiple of the 3 processes"):
+    with pytest.raises(SengaError, match=r"data\.batch is 4; expected a multiple of the 3 processes"):
         batch(PictureSet(art, 1.0), SMALL, 2, 1, 0, 0, 3)
 
 

@@ -96,7 +96,7 @@ def test_bad_shards_are_named_and_bad_pictures_in_them_skipped(art, tmp_path, ca
     assert len(pictures.rejected) <= 1  # the one that was cut through
     assert 3 <= len(pictures.train) + len(pictures.val) < 7
     (tmp_path / "none.tar").write_bytes(b"no tar at all" * 100)
-    with pytest.raises(SengaError, match=r"none\.tar: is no tar file"):
+    with pytest.raises(SengaError, match=r"none\.tar: is not a tar file"):
         PictureSet(tmp_path / "none.tar", 1.0)
 
 

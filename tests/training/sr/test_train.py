@@ -109,7 +109,7 @@ def test_every_net_trains_to_a_file_that_says_who_it_is(architecture, hyperparam
     assert [row["step"] for row in curve] == ["3", "6"]
 
 
-def test_a_net_that_can_stop_early_is_taught_each_of_its_results(tmp_path, art):
+def test_a_net_that_can_stop_early_has_a_loss_on_each_of_its_results(tmp_path, art):
     path = config(tmp_path, art, "drrn", "features = 8, units = 3, supervised_units = [1, 3]")
     settings = read_settings(Settings, path, ["optim.steps=1", "optim.learning_rate=0.0"])
     weights = train(settings, "test")
@@ -230,24 +230,24 @@ def test_the_shipped_configs_are_valid(path):
         ("colour=red", "'colour' is unknown; it has name"),
         ("steps=3", "'steps' is unknown; did you mean 'optim.steps'?"),
         ("folder=art", "'folder' is unknown; did you mean 'data.folder' or 'run.folder'?"),
-        ("optim.steps=many", "steps is 'many'; wanted int"),
-        ("data.shrink=[1, 'a']", "shrink is 'a'; wanted float"),
-        ("data.degradation=3", "data.degradation is 3; wanted a preset, a recipe's .json, or a table"),
-        ("optim=3", "optim is 3; wanted a table"),
-        ("optim.steps", "wanted SECTION.KEY=VALUE"),
-        ("optim.steps=0", "optim.steps is 0; wanted 1 or more"),
-        ("data.degradation={bicubic=0}", "data.degradation is {'bicubic': 0}; wanted a preset"),
-        ("data.degradation={bicubic=-1.0}", "data.degradation is {'bicubic': -1.0}; wanted a preset"),
-        ("data.hard_crops=2.0", "data.hard_crops is 2.0; wanted 0 to 1"),
-        ("data.recolour=-0.1", "data.recolour is -0.1; wanted 0 to 1"),
-        ("data.hard_crops_among=1", "data.hard_crops_among is 1; wanted 2 or more"),
-        ("data.val_share=1.0", "data.val_share is 1.0; wanted 0 or more, below 1"),
-        ("data.workers=-1", "data.workers is -1; wanted 0 or more"),
-        ("data.shrink=[1.0]", "data.shrink is [1.0]; wanted two factors"),
+        ("optim.steps=many", "steps is 'many'; expected int"),
+        ("data.shrink=[1, 'a']", "shrink is 'a'; expected float"),
+        ("data.degradation=3", "data.degradation is 3; expected a preset, a recipe's .json, or a table"),
+        ("optim=3", "optim is 3; expected a table"),
+        ("optim.steps", "expected SECTION.KEY=VALUE"),
+        ("optim.steps=0", "optim.steps is 0; expected 1 or more"),
+        ("data.degradation={bicubic=0}", "data.degradation is {'bicubic': 0}; expected a preset"),
+        ("data.degradation={bicubic=-1.0}", "data.degradation is {'bicubic': -1.0}; expected a preset"),
+        ("data.hard_crops=2.0", "data.hard_crops is 2.0; expected 0 to 1"),
+        ("data.recolour=-0.1", "data.recolour is -0.1; expected 0 to 1"),
+        ("data.hard_crops_among=1", "data.hard_crops_among is 1; expected 2 or more"),
+        ("data.val_share=1.0", "data.val_share is 1.0; expected 0 or more, below 1"),
+        ("data.workers=-1", "data.workers is -1; expected 0 or more"),
+        ("data.shrink=[1.0]", "data.shrink is [1.0]; expected two factors"),
         ("run.validate_every=0", "run.validate_every is 0"),
-        ("name='../x'", "name is '../x'; wanted one plain file name"),
-        ("name=''", "name is ''; wanted one plain file name"),
-        ("seed=-1", "seed is -1; wanted 0 or more"),
+        ("name='../x'", "name is '../x'; expected one plain file name"),
+        ("name=''", "name is ''; expected one plain file name"),
+        ("seed=-1", "seed is -1; expected 0 or more"),
     ],
 )
 def test_unknown_and_mistyped_settings_are_named(override, words, tmp_path, art):

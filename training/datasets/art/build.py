@@ -32,7 +32,7 @@ logger = logging.getLogger("senga")
 ALL_SOURCES = SOURCES | COPYLEFT_SOURCES
 
 LONG_SIDE = 1024  # px, of a drawn SVG after its empty margins are cut away
-SHORT_SIDE = 320  # px, wanted even of a long thin drawing ...
+SHORT_SIDE = 320  # px, even of a long thin drawing ...
 MAX_SIDE = 2048  # px, ... as long as the long side stays below this
 MIN_SHORT_SIDE = 128  # px; below it no training patch fits
 MAX_PAGE_AREA = 24e6  # px, of the page that is drawn to enlarge a small drawing on it
@@ -48,7 +48,7 @@ def target_scale(width: int, height: int) -> float:
 
 
 def draw_svg(svg: Path) -> Image.Image:
-    """Draw an SVG at the size that training wants and cut its empty margins. Raises PictureError."""
+    """Draw an SVG at the size for training and cut its empty margins. Raises PictureError."""
     page = render_page(svg, LONG_SIDE)
     drawing = drawn_part(page)
     scale = min(target_scale(*drawing.size), (MAX_PAGE_AREA / (page.width * page.height)) ** 0.5)
@@ -58,7 +58,7 @@ def draw_svg(svg: Path) -> Image.Image:
 
 
 def check_content(drawing: Image.Image) -> None:
-    """Raise PictureError for what teaches nothing: too thin, nearly empty, without lines, or a mere grid."""
+    """Raise PictureError for what is of no use in training: too thin, nearly empty, without lines, or a mere grid."""
     if min(drawing.size) < MIN_SHORT_SIDE:
         raise PictureError(f"is too thin ({drawing.width} x {drawing.height})")
     small = drawing.copy()
@@ -67,7 +67,7 @@ def check_content(drawing: Image.Image) -> None:
     alpha = rgba[..., 3:] / 255.0
     if alpha.mean() < 0.05:
         raise PictureError("is nearly empty")
-    # Over grey, so that a white drawing and a black one both stand out from their surroundings.
+    # Over grey, so that a white drawing and a black one both contrast with their surroundings.
     grey = (rgba[..., :3] * alpha + 128.0 * (1.0 - alpha)).mean(axis=2)
     steps = np.maximum(np.abs(np.diff(grey, axis=0))[:, 1:], np.abs(np.diff(grey, axis=1))[1:, :])
     lines = float((steps > 16.0).mean())
@@ -105,7 +105,7 @@ def read_rgba(path: Path) -> Image.Image:
 
 
 def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> None:
-    """Bring one picture to `target`, unless it is there; a drawing is judged each time. Raises PictureError."""
+    """Bring one picture to `target`, unless it is there; a drawing is checked each time. Raises PictureError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if picture.path.suffix == ".svg":
         there = target.is_file()
@@ -140,7 +140,7 @@ def list_source(source: str, request: Request) -> list[Picture]:
 
 
 def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Counter[str]]:
-    """Write one source's pictures below `out`; gives their manifest rows and the skipped ones, counted by reason."""
+    """Write one source's pictures below `out`; returns their manifest rows and the skipped ones, counted by reason."""
     rows: list[Row] = []
     skipped: Counter[str] = Counter()
     duplicates = Duplicates()
@@ -173,7 +173,7 @@ def remove_stale(out: Path, source: str, rows: Sequence[Row]) -> int:
 
 
 def build(request: Request, out: Path, limit: int | None = None) -> str:
-    """Build the selected sources into `out`; gives the sha256 of the manifest. Raises SourceError.
+    """Build the selected sources into `out`; returns the sha256 of the manifest. Raises SourceError.
 
     Pictures of other sources that an earlier build left in `out` stay, and stay in the manifest.
     """
@@ -189,7 +189,7 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
         splits = Counter(row.split for row in built)
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "none"
         stale = remove_stale(out, source, built)
-        summary = "%s: %d train, %d val; skipped: %s; removed as no longer wanted: %d"
+        summary = "%s: %d train, %d val; skipped: %s; removed: %d"
         logger.info(summary, source, splits["train"], splits["val"], reasons, stale)
     digest = write_manifest(rows, manifest)
     pixels = sum(row.width * row.height for row in rows)

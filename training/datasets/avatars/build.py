@@ -113,14 +113,14 @@ class Supply:
 def plan(limit: int | None = None) -> list[Plan]:
     """Every picture of the set; with a limit at most so many of each style, of each character and of groups."""
 
-    def count(wanted: int) -> int:
-        return wanted if limit is None else min(wanted, limit)
+    def count(planned: int) -> int:
+        return planned if limit is None else min(planned, limit)
 
     plans: list[Plan] = []
     crowds = {style: Supply(crowd(style)) for style in STYLES}
     casts = {name: Supply(appearances(name)) for names in CHARACTERS.values() for name in names}
-    for style, wanted in SINGLES.items():
-        for number in range(count(wanted)):
+    for style, planned in SINGLES.items():
+        for number in range(count(planned)):
             figure = crowds[style].any()
             plans.append(Plan(f"{style}_{number:04d}", figure.split, style, (figure,)))
     for style, names in CHARACTERS.items():
@@ -181,8 +181,8 @@ def draw_avatars(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     request = folder / "request.json"
-    wanted = [{"style": figure.style, "options": json.loads(figure.options)} for figure in figures]
-    request.write_text(json.dumps(wanted), encoding="utf-8")
+    asked = [{"style": figure.style, "options": json.loads(figure.options)} for figure in figures]
+    request.write_text(json.dumps(asked), encoding="utf-8")
     run_dicebear(packages, "draw_figures.mjs", [f"{folder.name}/{request.name}", folder.name])
     declared = json.loads((folder / "styles.json").read_text("utf-8"))
     credits = {name: (row["creator"], dicebear_licence(name, row["licence"])) for name, row in declared.items()}
@@ -197,7 +197,7 @@ def make_picture(
     clips: dict[str, list[Clip]],
     out: Path,
 ) -> TagRow:
-    """Compose and write one picture; gives its line of the manifest."""
+    """Compose and write one picture; returns its line of the manifest."""
     behind = clips.get("train" if plan.split == "train" else "other", [])
     composed = compose(plan.figures, drawings, behind, random.Random(plan.name))
     owed = [credits[figure.style] for figure in plan.figures]
