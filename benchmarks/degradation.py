@@ -38,8 +38,10 @@ class Speed:
         return self.pictures / self.seconds
 
     def shares(self) -> str:
-        """ "jpeg 60%, resize 30%, rest 10%": steps from the dearest down; what is below 1 % counts to the rest."""
-        parts = {name: seconds / self.seconds for name, seconds in self.by_step.items()}
+        """ "jpeg 60%, resize 30%, rest 10%": the most expensive step first; steps below 1 % count to the rest."""
+        # The steps are timed in a run of their own, which may be the slower one: then nothing is left for the rest.
+        whole = max(self.seconds, sum(self.by_step.values()))
+        parts = {name: seconds / whole for name, seconds in self.by_step.items()}
         shown = {name: share for name, share in sorted(parts.items(), key=lambda part: -part[1]) if share >= 0.01}
         shown["rest"] = 1 - sum(shown.values())
         return ", ".join(f"{name} {share:.0%}" for name, share in shown.items())

@@ -5,7 +5,7 @@
 
 Run it from the repository root. It prints one table per model, and below it the smallest halo that keeps every strip
 and tile size within the limit: the figure for `halo=` in arch/registry.py. Strips are long and thin, so that most of
-a strip lies outside every window and still the whole of it is cheap; lying and standing, so that both directions count.
+a strip is outside every window and still the whole of it is cheap; horizontal and vertical ones, for both directions.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 TILES = (16, 32, 64, 128, 256)
 HALOS = (2, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 LIMIT = 0.5  # of 255: half a level, so that 8-bit pictures differ by one level at most
-SHORTEST = 0.5  # a picture gives a strip if it has this share of the wanted length
+SHORTEST = 0.5  # a picture gives a strip if it has this share of the full length
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 
@@ -58,12 +58,12 @@ Table = dict[tuple[int, int], Error]  # (halo, tile) -> the worst over all strip
 
 
 def read_picture(path: Path) -> Picture:
-    """(H, W, 3), transparency on white. Raises SengaError for a file that is no picture."""
+    """(H, W, 3), transparency on white. Raises SengaError for a file that is not a picture."""
     try:
         with Image.open(path) as image:
             rgba = image.convert("RGBA")
     except (UnidentifiedImageError, OSError) as error:
-        raise SengaError(f"{path}: this is no picture that can be read ({error}); leave it out") from error
+        raise SengaError(f"{path}: this is not a picture that can be read ({error}); leave it out") from error
     flat = Image.new("RGBA", rgba.size, "white")
     flat.alpha_composite(rgba)
     return np.asarray(flat.convert("RGB"))
@@ -76,7 +76,7 @@ def steps(picture: NDArray[Any]) -> NDArray[np.float32]:
     return across + down
 
 
-def lying_strip(picture: Picture, thickness: int, length: int) -> Picture | None:
+def horizontal_strip(picture: Picture, thickness: int, length: int) -> Picture | None:
     """The band across the whole picture with the most detail, the picture shrunk to `length` if it is wider.
 
     None for a picture that is too small.
@@ -93,10 +93,10 @@ def lying_strip(picture: Picture, thickness: int, length: int) -> Picture | None
 
 
 def cut_strips(name: str, picture: Picture, thickness: int, length: int) -> list[Strip]:
-    """A lying and a standing strip, as far as the picture is large enough."""
-    lying = lying_strip(picture, thickness, length)
-    standing = lying_strip(picture.swapaxes(0, 1), thickness, length)
-    found = [("lying", lying), ("standing", None if standing is None else standing.swapaxes(0, 1))]
+    """A horizontal and a vertical strip, as far as the picture is large enough."""
+    horizontal = horizontal_strip(picture, thickness, length)
+    vertical = horizontal_strip(picture.swapaxes(0, 1), thickness, length)
+    found = [("horizontal", horizontal), ("vertical", None if vertical is None else vertical.swapaxes(0, 1))]
     return [
         Strip(f"{name} {way}", torch.from_numpy(strip.astype(np.float32) / 255)[None])
         for way, strip in found
@@ -114,7 +114,7 @@ def load_strips(folders: Iterable[Path], pictures: int, thickness: int, length: 
     for path in tqdm(files, desc="pictures", unit="file", leave=False):
         strips = cut_strips(path.stem, read_picture(path), thickness, length)
         if strips:
-            # Judged by the strips alone: the rest of the picture is not measured.
+            # On the strips alone: the rest of the picture is not measured.
             detail = np.mean([steps(strip.image[0].numpy()).mean() for strip in strips])
             styles.setdefault(path.parent, []).append((float(detail), strips))
     ranked = [sorted(style, key=lambda entry: -entry[0]) for _, style in sorted(styles.items())]
@@ -177,8 +177,8 @@ def report(name: str, model: Any, strips: Sequence[Strip], args: argparse.Namesp
     config = model.header.config()
     radius, alignment = config.radius, config.alignment
     # Beyond the radius nothing can change, and the tiles' windows start on the alignment.
-    wanted = {min(radius, -(-halo // alignment) * alignment) for halo in args.halos}
-    table = measure(model, strips, args.tiles, sorted(wanted))
+    halos = {min(radius, -(-halo // alignment) * alignment) for halo in args.halos}
+    table = measure(model, strips, args.tiles, sorted(halos))
     found = smallest_halo(table, args.limit)
     verdict = (
         f"no halo measured keeps to {args.limit:g}/255; give larger ones with --halos"

@@ -110,7 +110,7 @@ BY_NAME = {peer.name: peer for peer in PEERS}
 
 
 def chosen(patterns: list[str]) -> list[Peer]:
-    """Peers by name or by pattern (`waifu2x-*`), in the table's order; "usual", "all" and "none" stand for themselves.
+    """Peers by name or by pattern (`waifu2x-*`), in the table's order; "usual", "all" and "none" are groups.
 
     Raises:
         SengaError: a pattern fits none.
@@ -206,7 +206,7 @@ def run_pass(net: Any, picture: Picture, peer: Peer, scale: int) -> Picture:
     cut = border * scale if out.shape[1] == padded.shape[0] * scale else 0
     out = out[:, cut : cut + height * scale, cut : cut + width * scale].transpose(1, 2, 0)
     if out.shape[:2] != (height * scale, width * scale):
-        raise SengaError(f"{peer.name}: gave {result.w}x{result.h} for {width}x{height} pixels, wanted {scale} times")
+        raise SengaError(f"{peer.name}: gave {result.w}x{result.h} for {width}x{height} pixels, expected {scale} times")
     if peer.adds_input:
         out = out + picture.repeat(scale, 0).repeat(scale, 1).astype(np.float32) / 255
     return np.clip(np.floor(out * 255 + 0.5), 0, 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 They give the benchmarks trained weights without a download of their own. A network is a pair of ncnn files: `.param`,
 text, one layer a line, and `.bin`, each convolution's weights and bias in the same order. The convolutions of an RRDB
-stand in the order in which the network runs them, which is the order of our state dict as well.
+are in the order in which the network runs them, which is the order of our state dict as well.
 """
 
 import importlib.util
@@ -49,7 +49,7 @@ def read_peer(name: str, folder: Path | None = None) -> UpscaleModel:
 
     Args:
         name: a key of PEERS.
-        folder: where its two files lie; None is the installed package's `models`.
+        folder: where its two files are; None is the installed package's `models`.
 
     Raises:
         SengaError: the name is unknown, the package is missing, or its files hold no RRDB.
@@ -108,7 +108,7 @@ def rrdb(layers: list[Convolution], data: bytes, provenance: Provenance) -> Upsc
     blocks, rest = divmod(len(layers) - AROUND_BODY, PER_BLOCK)
     if rest or blocks < 1:
         raise SengaError(
-            f"the network has {len(layers)} convolutions; wanted an RRDB's {PER_BLOCK} a block and {AROUND_BODY} more"
+            f"the network has {len(layers)} convolutions; expected an RRDB's {PER_BLOCK} a block and {AROUND_BODY} more"
         )
     channels = layers[-1].outs
     unshuffle = math.isqrt(layers[0].shape[1] // channels)
@@ -127,7 +127,7 @@ def rrdb(layers: list[Convolution], data: bytes, provenance: Provenance) -> Upsc
     position = 0
     for key, layer in zip(weights, layers, strict=True):
         if layer.shape != tuple(state[key].shape):
-            raise SengaError(f"{key} is {layer.shape}, wanted {tuple(state[key].shape)}; the network is no RRDB")
+            raise SengaError(f"{key} is {layer.shape}, expected {tuple(state[key].shape)}; the network is not an RRDB")
         weight, bias, position = take(data, position, layer, key)
         filled[key] = torch.from_numpy(weight)
         filled[key.removesuffix("weight") + "bias"] = torch.from_numpy(bias)
@@ -151,7 +151,7 @@ def take(
     middle = begin + size + -size % 4  # weights are padded to whole words
     end = middle + 4 * layer.outs
     if end > len(data):
-        raise SengaError(f"the file ends inside {key} ({len(data)} bytes, wanted {end}); install {PACKAGE} again")
+        raise SengaError(f"the file ends inside {key} ({len(data)} bytes, expected {end}); install {PACKAGE} again")
     weight = np.frombuffer(data, FORMATS[flag], layer.weights, begin).astype(np.float32).reshape(layer.shape)
     bias = np.frombuffer(data, "<f4", layer.outs, middle).astype(np.float32)
     return weight, bias, end

@@ -4,7 +4,7 @@
     python -m benchmarks.quality --models my.safetensors --metrics psnr ssim --limit 40
     python -m benchmarks.quality --crops sheets --csv scores.csv --write-docs
 
-Run it from the repository root, with the set that `senga.training.datasets.art.build` writes. The
+Run it from the repository root, with the set that `senga data build-art` writes. The
 first run computes what the peers make of each picture and keeps it; later ones compute what is new. docs/quality.md
 says what is measured.
 """
@@ -57,7 +57,7 @@ def score_all(work: Sequence[tuple[Contender, list[Pair]]], metrics: list[str], 
 
 
 def contenders(args: argparse.Namespace) -> list[Contender]:
-    """Filters, peers and ours of each scale wanted, in that order."""
+    """Filters, peers and ours of each scale asked for, in that order."""
     own = ours(args.models or shipped(), args.precision)
     scales = args.scale or sorted({2, 4} | {contender.scale for contender in own})
     found: list[Contender] = []
@@ -91,7 +91,7 @@ def write_csv(path: Path, scores: Sequence[Score]) -> None:
 
 
 def write_docs(path: Path, command: str, text: str) -> None:
-    """Replace what stands between the markers. Raises SengaError if they are not there."""
+    """Replace what is between the markers. Raises SengaError if they are not there."""
     page = path.read_text(encoding="utf-8")
     pattern = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
     if not pattern.search(page):

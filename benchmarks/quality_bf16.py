@@ -1,4 +1,4 @@
-"""How far bfloat16 inference lies from float32 inference of the same weights."""
+"""How far bfloat16 inference is from float32 inference of the same weights."""
 
 import logging
 from collections.abc import Sequence

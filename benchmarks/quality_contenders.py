@@ -61,7 +61,7 @@ def filters(scale: int) -> list[Contender]:
 
 
 def peers(patterns: list[str], scale: int) -> list[Contender]:
-    """Peers of that scale. Those that nobody named are left out, with a word, if their package is not installed."""
+    """Peers of that scale. Those not named are left out, with a message, if their package is not installed."""
     named = {peer.name for peer in peer_ncnn.chosen([p for p in patterns if p not in ("usual", "all")])}
     found, missing = [], set()
     for peer in peer_ncnn.chosen(patterns):
@@ -82,7 +82,7 @@ def ours(paths: Sequence[Path], precision: str) -> list[Contender]:
     """Upscalers in files of ours, named by the file, or by the path where two files have one name.
 
     Raises:
-        SengaError: a file is no upscaler.
+        SengaError: a file is not an upscaler.
     """
     code = hashlib.sha256()
     for path in sorted((ROOT / "arch").glob("*.py")):
@@ -91,7 +91,7 @@ def ours(paths: Sequence[Path], precision: str) -> list[Contender]:
     for path in paths:
         scale = read_header(path).scale
         if scale is None:
-            raise SengaError(f"{path}: is no upscaler; name files that upscale")
+            raise SengaError(f"{path}: is not an upscaler; name files that upscale")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         identity = f"{sha256} {precision} {code.hexdigest()}"
         alone = sum(other.stem == path.stem for other in paths) == 1

@@ -1,4 +1,4 @@
-"""The quality benchmark's metrics: a table of functions of (output, reference), both 8-bit pictures shaved alike."""
+"""The quality benchmark's metrics: a table of functions of (output, reference), both shaved 8-bit pictures."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def flip(output: Picture, reference: Picture) -> float:
 
 
 def offset(output: Tensor, reference: Tensor) -> tuple[float, float]:
-    """How many pixels the output lies right and down of the reference, to a fraction: least squares over the picture.
+    """How many pixels the output is right of and below the reference, to a fraction: least squares over the picture.
 
     One step of Lucas and Kanade 1981 on luma: a picture moved by d differs by -d times its gradient. Good for less
     than a pixel, which is what a network or a mistake in cutting borders can do.
@@ -108,7 +108,7 @@ def shave(picture: Picture, border: int) -> Picture:
 def measure(output: Picture, reference: Picture, border: int, metrics: Iterable[str]) -> dict[str, float]:
     """The metrics' columns, `border` pixels left out all around: (output, reference) of equal shape."""
     if output.shape != reference.shape:
-        raise SengaError(f"the result is {output.shape}, its reference {reference.shape}; wanted equal shapes")
+        raise SengaError(f"the result is {output.shape}, its reference {reference.shape}; expected equal shapes")
     a, b = shave(output, border), shave(reference, border)
     values: dict[str, float] = {}
     for name in metrics:

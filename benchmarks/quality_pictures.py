@@ -19,7 +19,7 @@ class Source:
     """One picture of full size."""
 
     name: str
-    group: str  # where it comes from: pictures of one source look alike
+    group: str  # where it comes from: pictures of one source are similar
     picture: Picture
 
 
@@ -37,7 +37,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pass:
-    """One saving as JPEG with 4:2:0 chroma; the picture lies `shift` pixels right and down of the grid of blocks."""
+    """One saving as JPEG with 4:2:0 chroma; the picture is `shift` pixels right of and below the grid of blocks."""
 
     quality: int
     shift: tuple[int, int] = (0, 0)
@@ -73,14 +73,14 @@ def damage(picture: Picture, passes: tuple[Pass, ...]) -> Picture:
 
 
 def make_pair(source: Source, scale: int, condition: str) -> Pair:
-    """The picture made smaller by Pillow's bicubic, then saved as the condition says. Scale 1 only saves it.
+    """The picture made smaller by Pillow's bicubic, then saved as the condition asks. Scale 1 only saves it.
 
     Raises:
-        SengaError: a side of the picture is no multiple of the scale.
+        SengaError: a side of the picture is not a multiple of the scale.
     """
     height, width = source.picture.shape[:2]
     if height % scale or width % scale:
-        raise SengaError(f"{source.name}: {width}x{height} pixels are no multiple of {scale}")
+        raise SengaError(f"{source.name}: {width}x{height} pixels are not a multiple of {scale}")
     small = source.picture
     if scale > 1:
         small = np.asarray(Image.fromarray(small).resize((width // scale, height // scale), Image.Resampling.BICUBIC))

@@ -18,17 +18,12 @@ from typing import Any, NamedTuple
 import torch
 from senga.arch import UpscaleModel, read_header
 from senga.arch.precision import autocast, pick_precision
-from senga.training.run.optim import Average, make_optimisers
+from senga.training.run.ema import EMA
+from senga.training.run.optim import make_optimisers
+from senga.training.run.settings import ModelSettings, OptimSettings
 from senga.training.sr.losses import make_loss
 from senga.training.sr.patches import PictureSet, batch
-from senga.training.sr.settings import (
-    DataSettings,
-    LossSettings,
-    ModelSettings,
-    OptimSettings,
-    RunSettings,
-    Settings,
-)
+from senga.training.sr.settings import DataSettings, LossSettings, Settings, SRRunSettings
 from senga.training.sr.train import train
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "training.md"
@@ -44,7 +39,7 @@ class Variant(NamedTuple):
     loss: str = "l1"
     patch: int = 32  # LR pixels; half of the HR patch
     batch: int = 16
-    mine: float = 0.0  # share of the patches that are the hardest of four
+    hard_crops: float = 0.0  # share of the patches that are the hardest of four
 
 
 VARIANTS = (
@@ -55,7 +50,7 @@ VARIANTS = (
     Variant("selection unit", "none", {"selection": "none"}),
     # As many pixels a step as the others have.
     Variant("HR patches", "of 128", patch=64, batch=4),
-    Variant("crops", "half of them the hardest of four", mine=0.5),
+    Variant("crops", "half of them the hardest of four", hard_crops=0.5),
 )
 
 
@@ -68,12 +63,12 @@ def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int)
             folder=data,
             patch=variant.patch,
             batch=variant.batch,
-            mine=variant.mine,
+            hard_crops=variant.hard_crops,
             degradation="senga_clean",
             cache_gib=1.0,  # several runs in one process: the allocator hands back little of what each one had
         ),
         loss=LossSettings({variant.loss: 1.0}),
-        run=RunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
+        run=SRRunSettings(folder=runs, validate_every=steps, save_every=steps, sheet_every=0),
     )
 
 
@@ -82,7 +77,7 @@ def seconds_a_step(settings: Settings) -> float:
     pictures = PictureSet(settings.data.folder, settings.data.cache_gib)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     net = model.model.requires_grad_(True).train()
-    optimisers, average = make_optimisers(net, settings.optim), Average(net, settings.optim.ema)
+    optimisers, ema = make_optimisers(net, settings.optim), EMA(net, settings.optim.ema)
     loss_of = make_loss(settings.loss.weights)
     device = torch.device("cpu")
     precision = pick_precision("auto", device, half=False, bf16=model.supports_bfloat16)
@@ -97,7 +92,7 @@ def seconds_a_step(settings: Settings) -> float:
         loss_of(made.float(), hr)[0].backward()
         for optimiser in optimisers:
             optimiser.step()
-        average.update(net, step)
+        ema.update(net, step)
     return (time.process_time() - began) / TIMED
 
 

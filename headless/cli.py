@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from .commands import degrade, models, run, tag, train, upscale
+from .commands import data, degrade, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
 
@@ -37,6 +37,7 @@ COMMANDS = [
     Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
     Command("models", "list the models that the nodes find", models.add_arguments, models.run),
     Command("train", "train a network", train.add_arguments, train.run),
+    Command("data", "build, preview and pack pictures to train on", data.add_arguments, data.run),
 ]
 
 

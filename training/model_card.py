@@ -18,7 +18,7 @@ INTRO = """\
 
 Made by `python -m senga.training.model_card` from the headers of the files; a test fails when it is stale.
 Each file was trained by `senga train` on pictures whose licence is recorded one by one in the manifest that
-`python -m senga.training.datasets.art.build`, or `build_tag_dataset` for taggers, writes. None has seen Danbooru or any
+`senga data build-art`, or `senga data build-avatars` for taggers, writes. None has seen Danbooru or any
 picture without a known licence.
 
 ## Upscalers

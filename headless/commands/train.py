@@ -1,9 +1,8 @@
 """`senga train sr|tagger CONFIG.toml ...`: hands the rest of the command line to the training script."""
 
 import argparse
-import importlib
 
-from ..errors import SengaError
+from ..training_modules import training_module
 
 TRAINERS = {"sr": "sr.train", "tagger": "tagger.train"}  # what to train -> its module in training/
 
@@ -16,15 +15,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    # Imported here: training needs more than the other commands do.
-    try:
-        trainer = importlib.import_module(f"...training.{TRAINERS[args.what]}", __package__)
-    except ModuleNotFoundError as error:
-        package = __name__.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] == package:
-            raise  # a fault of ours, not a missing package
-        raise SengaError(
-            f"training needs the package {error.name!r}, which is not installed; in the repository, run:"
-            ' pip install -c constraints.txt ".[train]"'
-        ) from error
-    return trainer.main(args.rest) or 0
+    return training_module(TRAINERS[args.what]).main(args.rest) or 0

@@ -104,11 +104,11 @@ def test_missing_peers_say_what_to_install(tmp_path, monkeypatch):
 def test_a_strip_is_the_band_with_the_most_detail():
     page = np.full((200, 300, 3), 255, np.uint8)
     page[120:140] = np.random.default_rng(0).integers(0, 256, (20, 300, 3))
-    strip = halo.lying_strip(page, thickness=24, length=300)
+    strip = halo.horizontal_strip(page, thickness=24, length=300)
     assert strip is not None
     assert strip.shape == (24, 300, 3)
     assert (strip != 255).any(axis=(1, 2)).sum() == 20  # all rows with content, whichever band holds them
-    shrunk = halo.lying_strip(page, thickness=24, length=150)
+    shrunk = halo.horizontal_strip(page, thickness=24, length=150)
     assert shrunk is not None
     assert shrunk.shape == (24, 150, 3)
 
@@ -117,11 +117,11 @@ def test_strips_lie_and_stand_and_too_small_pictures_give_none():
     page = np.random.default_rng(0).integers(0, 256, (300, 100, 3), dtype=np.uint8)
     both = halo.cut_strips("page", page, thickness=24, length=200)
     assert [(s.name, tuple(s.image.shape)) for s in both] == [
-        ("page lying", (1, 24, 100, 3)),
-        ("page standing", (1, 200, 24, 3)),
+        ("page horizontal", (1, 24, 100, 3)),
+        ("page vertical", (1, 200, 24, 3)),
     ]
     assert 0 <= both[0].image.min() < both[0].image.max() <= 1
-    assert [s.name for s in halo.cut_strips("page", page, thickness=24, length=201)] == ["page standing"]
+    assert [s.name for s in halo.cut_strips("page", page, thickness=24, length=201)] == ["page vertical"]
     assert halo.cut_strips("page", page, thickness=101, length=400) == []
 
 
@@ -133,7 +133,9 @@ def test_every_sub_folder_gives_its_most_detailed_picture_first(tmp_path):
             page = rng.integers(0, contrast, (40, 80, 3), dtype=np.uint8)
             Image.fromarray(page).save(tmp_path / folder / f"{contrast}.png")
     strips = halo.load_strips([tmp_path], pictures=4, thickness=16, length=80)
-    assert [strip.name for strip in strips if "lying" in strip.name] == [f"{c} lying" for c in (250, 60, 90, 40)]
+    assert [strip.name for strip in strips if "horizontal" in strip.name] == [
+        f"{c} horizontal" for c in (250, 60, 90, 40)
+    ]
     with pytest.raises(SengaError, match="5 pictures, none large enough for a strip of 500x16"):
         halo.load_strips([tmp_path], pictures=4, thickness=16, length=500)
 
@@ -142,7 +144,7 @@ def test_transparent_pictures_are_laid_on_white(tmp_path):
     Image.new("RGBA", (4, 4), (10, 20, 30, 0)).save(tmp_path / "clear.png")
     assert (halo.read_picture(tmp_path / "clear.png") == 255).all()
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(SengaError, match=r"text\.png: this is no picture"):
+    with pytest.raises(SengaError, match=r"text\.png: this is not a picture"):
         halo.read_picture(tmp_path / "text.png")
 
 

@@ -4,7 +4,7 @@ import pytest
 from sample_picture_sets import make_set
 from senga.benchmarks import training_questions  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.training_questions import VARIANTS, Variant, measure, settings_of, table, with_table  # pyright: ignore[reportMissingImports]
-from senga.training.sr.settings import to_dict
+from senga.training.run.settings import to_dict
 
 
 def flat(settings) -> dict:
@@ -20,7 +20,7 @@ def test_each_variant_differs_from_the_first_in_what_it_asks():
         {"model.hyperparameters"},
         {"model.hyperparameters"},
         {"data.patch", "data.batch"},
-        {"data.mine"},
+        {"data.hard_crops"},
     ]
     pixels = [variant["data.patch"] ** 2 * variant["data.batch"] for variant in [first, *others]]
     assert len(set(pixels)) == 1  # a step costs the same

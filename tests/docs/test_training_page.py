@@ -6,8 +6,10 @@ import re
 
 import pytest
 from repository import ROOT
+from senga.headless.commands.data import TOOLS
+from senga.training.run.settings import read_settings
 from senga.training.sr.losses import NAMES
-from senga.training.sr.settings import Settings, read_settings
+from senga.training.sr.settings import Settings
 
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 SECTIONS = {field.name: field.default for field in dataclasses.fields(Settings)}
@@ -34,6 +36,11 @@ def test_every_loss_stands_in_its_table():
     table = PAGE.partition("| loss | |")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(NAMES)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^senga data ([\w-]+)", PAGE, re.MULTILINE))))
+def test_every_data_command_that_it_runs_is_there(command):
+    assert command in TOOLS
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", PAGE))))

@@ -10,6 +10,7 @@ from repository import ROOT
 from sample_nodes import MADE, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless import cli
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
+from senga.headless.commands.data import TOOLS
 from senga.nodes import host
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -53,7 +54,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.version()[0].isdigit()
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["run"], ["upscale", "a.png"], ["train", "cake"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["run"], ["upscale", "a.png"], ["train", "cake"], ["data", "cake"]]
+)
 def test_bad_command_lines_leave_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -102,6 +105,26 @@ def test_train_hands_on_the_rest_of_the_line(rest: list[str], monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "senga.training.sr.train", Trainer)  # type: ignore[arg-type]
     assert main(["train", "sr", *rest]) == 3
     assert given == [rest]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_data_tool_has_its_help(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["data", tool, "--help"])
+    assert caught.value.code == OK
+    assert f"usage: senga data {tool}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [["train", "sr"], ["data", "preview"]])
+def test_a_missing_package_of_training_is_named(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str, package: str) -> None:
+        raise ModuleNotFoundError("No module named 'resvg_py'", name="resvg_py")
+
+    monkeypatch.setattr("senga.headless.training_modules.importlib.import_module", absent)
+    assert main(line) == FAILED
+    assert "training needs the package 'resvg_py'" in capsys.readouterr().err
 
 
 def test_the_log_is_left_as_it_was() -> None:

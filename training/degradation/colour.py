@@ -52,7 +52,7 @@ def halftone(image: Image, p: Mapping[str, Any]) -> Image:
 
 @cache
 def _tones() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The share of a screen that lies below each height of cos + cos: with it, a grey keeps its mean when printed."""
+    """The share of a screen that is below each height of cos + cos: with it, a grey keeps its mean when printed."""
     angle = (np.arange(512) + 0.5) / 512 * np.pi
     heights = np.sort((np.cos(angle)[:, None] + np.cos(angle)[None, :]).ravel())[:: 512 * 512 // 1024]
     return heights, np.linspace(0, 1, len(heights))

@@ -24,7 +24,7 @@ FIT = Step("resize", {"factor": 1.0, "filter": "bicubic", "of": "final", "light"
 def degrade(
     image: NDArray[Any], recipe: Recipe | Report, *, seed: int = 0, index: int = 0
 ) -> tuple[NDArray[Any], Report]:
-    """Damage a picture by a recipe, or exactly as a report says.
+    """Damage a picture by a recipe, or exactly as a report records.
 
     A pure function: nothing global is read or set, and picture i comes out the same alone, in any batch, in any order
     and in any process. It runs on the CPU; bits are promised for the versions that the report records.
@@ -42,8 +42,8 @@ def degrade(
         The picture, of the same type, (round(H / scale), round(W / scale)) pixels; and the report of it.
 
     Raises:
-        SengaError: another shape or type, values outside [0, 1], a seed or index that is no such number, a report that
-            lacks the index, or a codec that is not there.
+        SengaError: another shape or type, values outside [0, 1], a seed or index out of range, a report that lacks the
+            index, or a codec that is not there.
     """
     _check(image, seed, index)
     frames = image if image.ndim == 4 else image[None]
@@ -58,16 +58,16 @@ def degrade(
 def _check(image: Any, seed: Any, index: Any) -> None:
     if not isinstance(image, np.ndarray) or image.ndim not in (3, 4) or image.shape[-1] not in (3, 4) or not image.size:
         found = f"{type(image).__name__} {tuple(getattr(image, 'shape', ()))}"
-        raise SengaError(f"the image is a {found}; wanted a numpy array (H, W, 3 or 4) or (B, H, W, 3 or 4)")
+        raise SengaError(f"the image is a {found}; expected a numpy array (H, W, 3 or 4) or (B, H, W, 3 or 4)")
     if image.dtype not in (np.uint8, np.float32):
-        raise SengaError(f"the image holds {image.dtype}; wanted uint8, or float32 in [0, 1]")
+        raise SengaError(f"the image holds {image.dtype}; expected uint8, or float32 in [0, 1]")
     if image.dtype == np.float32 and not (image.min() >= 0 and image.max() <= 1):  # also false for NaN
         raise SengaError(
-            f"the image's values run from {image.min()} to {image.max()}; wanted 0 to 1: divide by 255 or clip first"
+            f"the image's values run from {image.min()} to {image.max()}; expected 0 to 1: divide by 255 or clip first"
         )
     for name, value in (("seed", seed), ("index", index)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**64:
-            raise SengaError(f"{name} is {shown(value)}; wanted a whole number from 0 to 2**64 - 1")
+            raise SengaError(f"{name} is {shown(value)}; expected a whole number from 0 to 2**64 - 1")
 
 
 def _degrade_one(frame: NDArray[Any], recipe: Recipe | Report, seed: int, index: int) -> tuple[NDArray[Any], Entry]:

@@ -60,12 +60,12 @@ class Number:
         kind = "an odd whole number" if self.odd else "a whole number" if self.whole else "a number"
         fits = isinstance(value, int) if self.whole else isinstance(value, int | float)
         if isinstance(value, bool) or not fits or not math.isfinite(value):
-            raise SengaError(f"{where} is {shown(value)}; wanted {kind}, or a range [low, high] of them")
+            raise SengaError(f"{where} is {shown(value)}; expected {kind}, or a range [low, high] of them")
         if not self.low <= value <= self.high:
-            raise SengaError(f"{where} is {value}; wanted {self.low} to {self.high}")
+            raise SengaError(f"{where} is {value}; expected {self.low} to {self.high}")
         if self.odd and value % 2 == 0:
             raise SengaError(
-                f"{where} is {value}; wanted {kind}, such as {value - 1 if value > self.low else value + 1}"
+                f"{where} is {value}; expected {kind}, such as {value - 1 if value > self.low else value + 1}"
             )
         return value if self.whole else float(value)
 
@@ -115,7 +115,7 @@ class Name:
 
     def _check_one(self, value: Any, where: str) -> None:
         if not isinstance(value, str):
-            raise SengaError(f"{where} is {shown(value)}; wanted one of {', '.join(self.names)}, or weights of them")
+            raise SengaError(f"{where} is {shown(value)}; expected one of {', '.join(self.names)}, or weights of them")
         if value not in self.names:
             raise unknown(where, "the value", value, self.names)
 
@@ -128,7 +128,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Drops:
-    """By how much each further pass lies below the first: whole numbers or ranges, drawn by the step."""
+    """By how much each further pass is below the first: whole numbers or ranges, drawn by the step."""
 
     low: int
     high: int
@@ -136,7 +136,7 @@ class Drops:
 
     def check(self, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
-            raise SengaError(f"{where} is {shown(value)}; wanted a list with a number or range for each further pass")
+            raise SengaError(f"{where} is {shown(value)}; expected a list with a number or range for each further pass")
         each = Number(self.low, self.high, 0, whole=True)
         return [each.check(item, f"{where}[{i}]") for i, item in enumerate(value)]
 
@@ -158,7 +158,7 @@ def seed_parameter() -> Number:
 
 def check_weight(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise SengaError(f"{where} is {shown(value)}; wanted a number of 0 or more")
+        raise SengaError(f"{where} is {shown(value)}; expected a number of 0 or more")
     return value
 
 

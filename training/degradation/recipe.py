@@ -68,7 +68,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str, where: str = "recipe") -> "Recipe":
-        """Raises SengaError for what is no JSON, and for every unknown, mistyped or impossible part, by its place."""
+        """Raises SengaError for what is not JSON, and for every unknown, mistyped or impossible part, by its place."""
         return cls.from_data(load_json(text, where), where)
 
     @classmethod
@@ -78,7 +78,7 @@ class Recipe:
             raise SengaError(f"{where}: format is {shown(data['format'])}; this version reads {FORMAT!r}")
         for key in ("name", "source"):
             if not isinstance(data.get(key, ""), str):
-                raise SengaError(f"{where}: {key} is {shown(data[key])}; wanted a text")
+                raise SengaError(f"{where}: {key} is {shown(data[key])}; expected a text")
         steps = read_steps(data["steps"], where)
         return cls(steps, data.get("name", ""), data.get("source", ""), check_scale(data.get("scale", 1.0), where))
 
@@ -93,7 +93,7 @@ class Recipe:
         """
         if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength <= 1:
             raise SengaError(
-                f"strength is {shown(strength)}; wanted a number from 0 (no damage) to 1 (the whole recipe)"
+                f"strength is {shown(strength)}; expected a number from 0 (no damage) to 1 (the whole recipe)"
             )
         return self if strength == 1 else dataclasses.replace(self, steps=_weaken(self.steps, strength))
 
@@ -114,22 +114,22 @@ def _weaken(steps: tuple[Step, ...], strength: float) -> tuple[Step, ...]:
 
 def read_steps(data: Any, where: str, depth: int = 0) -> tuple[Step, ...]:
     if not isinstance(data, list | tuple):
-        raise SengaError(f"{where}: steps is {shown(data)}; wanted a list of steps")
+        raise SengaError(f"{where}: steps is {shown(data)}; expected a list of steps")
     if depth > DEEPEST:
-        raise SengaError(f"{where}: groups stand more than {DEEPEST} deep in each other; flatten them")
+        raise SengaError(f"{where}: groups are nested more than {DEEPEST} deep; flatten them")
     return tuple(_read_step(item, f"{where}: step {i + 1}", depth) for i, item in enumerate(data))
 
 
 def _read_step(data: Any, where: str, depth: int) -> Step:
     if not isinstance(data, Mapping) or "step" not in data:
-        raise SengaError(f'{where} is {shown(data)}; wanted an object like {{"step": "jpeg", "quality": [60, 90]}}')
+        raise SengaError(f'{where} is {shown(data)}; expected an object like {{"step": "jpeg", "quality": [60, 90]}}')
     kind = data["step"]
     if not isinstance(kind, str) or kind not in (*KINDS, *GROUPS):
         raise unknown(where, "the step", kind, (*KINDS, *GROUPS))
     where = f"{where} ({kind})"
     chance = data.get("probability", 1.0)
     if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1:
-        raise SengaError(f"{where}: probability is {shown(chance)}; wanted a number from 0 to 1")
+        raise SengaError(f"{where}: probability is {shown(chance)}; expected a number from 0 to 1")
     common = ("step", "probability")
     if kind == "shuffle":
         check_keys(data, (*common, "steps"), ("steps",), where)
@@ -145,7 +145,7 @@ def _read_step(data: Any, where: str, depth: int) -> Step:
 
 def _read_branches(data: Any, where: str, depth: int) -> tuple[Branch, ...]:
     if not isinstance(data, list | tuple) or not data:
-        raise SengaError(f'{where}: among is {shown(data)}; wanted a list like [{{"weight": 1, "steps": [...]}}]')
+        raise SengaError(f'{where}: among is {shown(data)}; expected a list like [{{"weight": 1, "steps": [...]}}]')
     branches = []
     for i, item in enumerate(data):
         here = f"{where}: branch {i + 1}"
@@ -159,7 +159,7 @@ def _read_branches(data: Any, where: str, depth: int) -> tuple[Branch, ...]:
 
 def check_keys(data: Any, known: tuple[str, ...], needed: tuple[str, ...], where: str) -> None:
     if not isinstance(data, Mapping):
-        raise SengaError(f"{where} is {shown(data)}; wanted an object with {', '.join(known)}")
+        raise SengaError(f"{where} is {shown(data)}; expected an object with {', '.join(known)}")
     for key in data:
         if key not in known:
             raise unknown(where, "the key", key, known)
@@ -171,27 +171,27 @@ def check_keys(data: Any, known: tuple[str, ...], needed: tuple[str, ...], where
 def check_scale(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LARGEST_SCALE:
         raise SengaError(
-            f"{where}: scale is {shown(value)}; wanted 1 (the same size) to {LARGEST_SCALE:g} (times smaller)"
+            f"{where}: scale is {shown(value)}; expected 1 (the same size) to {LARGEST_SCALE:g} (times smaller)"
         )
     return float(value)
 
 
 def load_json(text: str, where: str) -> Any:
-    """JSON that says each thing once. Raises SengaError with the line."""
+    """JSON with each key once. Raises SengaError with the line."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise SengaError(f"{where}: the key {twice!r} stands twice in one object; take one away")
+            raise SengaError(f"{where}: the key {twice!r} is there twice in one object; remove one")
         return found
 
     try:
         return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise SengaError(
-            f"{where}: this is no JSON (line {error.lineno}, column {error.colno}: {error.msg}); mend it there"
+            f"{where}: this is not JSON (line {error.lineno}, column {error.colno}: {error.msg}); correct it there"
         ) from error
     except RecursionError as error:
         raise SengaError(f"{where}: this JSON is nested too deeply; flatten it") from error

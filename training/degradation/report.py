@@ -75,16 +75,16 @@ class Report:
             raise SengaError(f"{where}: format is {shown(data['format'])}; this version reads {FORMAT!r}")
         name, known, frames = data.get("recipe", ""), data.get("versions", {}), data["frames"]
         if not isinstance(name, str):
-            raise SengaError(f"{where}: recipe is {shown(name)}; wanted a text")
+            raise SengaError(f"{where}: recipe is {shown(name)}; expected a text")
         if not isinstance(known, dict) or not all(isinstance(version, str) for version in known.values()):
-            raise SengaError(f"{where}: versions is {shown(known)}; wanted an object of texts")
+            raise SengaError(f"{where}: versions is {shown(known)}; expected an object of texts")
         if not isinstance(frames, list) or not frames:
-            raise SengaError(f"{where}: frames is {shown(frames)}; wanted a list with an entry per picture")
+            raise SengaError(f"{where}: frames is {shown(frames)}; expected a list with an entry per picture")
         seed = _whole(data.get("seed", 0), f"{where}: seed")
         entries = tuple(_read_entry(item, f"{where}: frame {i + 1}") for i, item in enumerate(frames))
         indices = [entry.index for entry in entries]
         if twice := next((index for index in indices if indices.count(index) > 1), None):
-            raise SengaError(f"{where}: index {twice} stands twice; each picture has one entry")
+            raise SengaError(f"{where}: index {twice} is there twice; each picture has one entry")
         return cls(entries, name, seed, dict(known))
 
     def entry(self, index: int) -> Entry:
@@ -141,7 +141,7 @@ def _check_drawn(step: Step, where: str) -> None:
 
 def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
-        raise SengaError(f"{where} is {shown(value)}; wanted a whole number from 0 to 2**64 - 1")
+        raise SengaError(f"{where} is {shown(value)}; expected a whole number from 0 to 2**64 - 1")
     return value
 
 

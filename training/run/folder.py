@@ -17,11 +17,12 @@ import torch
 
 from ...arch import SengaError
 from ...arch.atomic import TEMPORARY, replacing
+from .settings import RENAMED
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
-SAID = 80  # characters of two values that a message repeats
+QUOTED = 80  # characters of two values that a message repeats
 
 
 def commit() -> str:
@@ -62,13 +63,16 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
 
 
 # What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
-# adds a hash of the pictures, which says what is in the folder.
+# adds a hash of the pictures, which identifies the folder's content.
 FREE = ("name", "optim.steps", "optim.decay", "data.folder", "data.memory_gib", "data.cache_gib", "data.workers")
 FREE_SECTION = "run."
 
 
 def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
-    """What makes a run this run, as JSON of one level (`optim.ema`), so that two can be compared name by name."""
+    """What makes a run this run, as JSON of one level (`optim.ema`), so that two can be compared name by name.
+
+    Renamed settings keep their first name in it.
+    """
 
     def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         for name, value in table.items():
@@ -78,15 +82,19 @@ def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
                 yield f"{prefix}{name}", value
 
     kept = {name: value for name, value in flat(settings) if name not in FREE and not name.startswith(FREE_SECTION)}
-    return json.dumps(kept | others, sort_keys=True)
+    old_names = {new: old for old, new in RENAMED.items()}
+    return json.dumps({old_names.get(name, name): value for name, value in kept.items()} | others, sort_keys=True)
 
 
-def differences(kept: str, wanted: str) -> str:
+def differences(kept: str, expected: str) -> str:
     """What sets two identities apart, in words; long values (recipes, hashes) by their name alone."""
-    then, now = json.loads(kept), json.loads(wanted)
-    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    pairs = {name: (json.dumps(then.get(name)), json.dumps(now.get(name))) for name in names}
-    return ", ".join(name + (f" was {a}, is {b}" if len(a + b) < SAID else "") for name, (a, b) in pairs.items())
+    then, now = json.loads(kept), json.loads(expected)
+    found = []
+    for name in sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
+        a, b = json.dumps(then.get(name)), json.dumps(now.get(name))
+        shown = str(RENAMED.get(name, name))
+        found.append(shown + (f" was {a}, is {b}" if len(a + b) < QUOTED else ""))
+    return ", ".join(found)
 
 
 class RunFolder:
@@ -117,7 +125,7 @@ class RunFolder:
             writer.writerow([step, *cells])
 
     def cut_curve(self, step: int) -> None:
-        """Forget what lies beyond a step that the run went back to, so that the curve has each step once."""
+        """Remove what comes after a step that the run rolled back to, so that the curve has each step once."""
         if not self.curve.is_file():
             return
         with self.curve.open(newline="", encoding="utf-8") as file:
@@ -138,7 +146,7 @@ class RunFolder:
         return dict(sorted(found.items()))
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint whole or not at all, then let go of those beyond `keep`. `state` holds `step`."""
+        """Write a checkpoint whole or not at all, then remove those beyond `keep`. `state` holds `step`."""
         path = self.path / f"checkpoint-{state['step']:07d}.pt"
         for left in self.path.glob(TEMPORARY):  # by a process that was killed while it wrote
             left.unlink(missing_ok=True)
@@ -162,7 +170,7 @@ class RunFolder:
             )
         for path in [found[step]] if step is not None else reversed(found.values()):
             if not zipfile.is_zipfile(path):  # torch's checkpoints are; one that is cut short is not
-                log.warning("%s: is damaged (%d bytes); trying the one before", path, path.stat().st_size)
+                logger.warning("%s: is damaged (%d bytes); trying the one before", path, path.stat().st_size)
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["identity"] != identity:

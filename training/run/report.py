@@ -1,6 +1,6 @@
 """What a run leaves to be read: its curves as a picture, and report.md. (Contact sheets are drawn by sheet.py.)
 
-Both are made from what lies in the run's folder, so they can be made again at any time. Curves need matplotlib (the
+Both are made from the run's folder, so they can be made again at any time. Curves need matplotlib (the
 extra [train]).
 """
 
@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ...arch import SengaError
-from .sheet import SheetRow, contact_sheet
 
-__all__ = ["SR_PLOTS", "Plot", "SheetRow", "contact_sheet", "draw_curves", "read_curve", "write_report"]
+logger = logging.getLogger("senga")
 
-log = logging.getLogger("senga")
-
-STEP, SECONDS = "step", "seconds"  # the columns of a curve that are no curves themselves
-# Inches; pixels an inch. The margins lie within a plot's width and height.
+STEP, SECONDS = "step", "seconds"  # the columns of a curve that are not curves themselves
+# Inches; pixels an inch. A plot's width and height include the margins.
 PLOT_WIDTH, PLOT_HEIGHT, DPI = 4.5, 2.7, 100
 LEFT, RIGHT, BELOW, ABOVE = 0.65, 0.15, 0.5, 0.3
 
@@ -36,25 +33,14 @@ class Plot:
     log: bool = False
 
 
-SR_PLOTS = (
-    Plot("loss", ("loss",), log=True),
-    Plot("PSNR_Y, dB", ("psnr_y", "psnr_y_*"), dashed=("psnr_y_lanczos",)),
-    Plot("SSIM_Y", ("ssim_y", "ssim_y_*"), dashed=("ssim_y_lanczos",)),
-    Plot("SSIMULACRA2", ("ssimulacra2", "ssimulacra2_*"), dashed=("ssimulacra2_lanczos",)),
-    Plot("colour shift, levels of 255", ("colour_shift",)),
-    Plot("learning rate", ("learning_rate",)),
-    Plot("pictures a second", ("images_per_second",)),
-    Plot("waiting for data, share of the time", ("waiting",)),
-)
-
 Curve = dict[str, list[tuple[float, float]]]  # column -> (step, value), rising; empty cells are left out
 
 
 def read_curve(path: Path) -> Curve:
-    """A curve.csv: a head line with `step` in it, then numbers or nothing. Of a step that stands twice the last counts.
+    """A curve.csv: a head line with `step` in it, then numbers or nothing. Of a repeated step the last counts.
 
     Raises:
-        SengaError: there is no such file or no column `step`, or a cell holds no number.
+        SengaError: there is no such file or no column `step`, or a cell does not hold a number.
     """
     if not path.is_file():
         raise SengaError(f"{path}: there is no such file; a run writes it at its first validation")
@@ -72,7 +58,7 @@ def read_curve(path: Path) -> Curve:
                         values[name] = float(row[name])
                 except ValueError as error:
                     where = f"{path}, line {reader.line_num}, column {name}"
-                    raise SengaError(f"{where}: {row[name]!r} is no number; wanted one, or nothing") from error
+                    raise SengaError(f"{where}: {row[name]!r} is not a number; expected one, or nothing") from error
             if STEP in values:
                 rows[values[STEP]] = values
     return {
@@ -85,7 +71,7 @@ def read_curve(path: Path) -> Curve:
 def arrange(curve: Curve, plots: Sequence[Plot]) -> list[Plot]:
     """The plots that the curve has something for, with the columns' own names in them.
 
-    A column that stands in none gets a plot of its own, so nothing goes unseen.
+    A column that is in none of them gets a plot of its own.
     """
     drawn = [name for name, points in curve.items() if points and name != SECONDS]
     shown, known = [], set()
@@ -99,7 +85,7 @@ def arrange(curve: Curve, plots: Sequence[Plot]) -> list[Plot]:
     return shown + [Plot(name, (name,)) for name in drawn if name not in known]
 
 
-def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = SR_PLOTS) -> None:
+def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = ()) -> None:
     """Draw a run's curves, two in a row, over its steps.
 
     Args:
@@ -150,20 +136,20 @@ def write_report(
     facts: Mapping[str, Any] | None = None,
     command: str = "",
     export: str = "{command} --export {step}",
-    use: str = "senga upscale PICTURE -o LARGE.png --model {weights}",
-    plots: Sequence[Plot] = SR_PLOTS,
+    use: str = "",
+    plots: Sequence[Plot] = (),
 ) -> Path:
-    """Write FOLDER/report.md, and FOLDER/curves.png, from what lies in a run's folder; returns the page's path.
+    """Write FOLDER/report.md, and FOLDER/curves.png, from a run's folder; returns the page's path.
 
-    It takes up settings.json, environment.json, metrics.json, curve.csv, the *.png (the last by name of those whose
-    name begins alike is shown: sheet-000500.png, sheet-001000.png) and the *.safetensors. Any of them may be missing.
+    It reads settings.json, environment.json, metrics.json, curve.csv, the *.png (the last by name of those with the
+    same beginning is shown: sheet-000500.png, sheet-001000.png) and the *.safetensors. Any of them may be missing.
 
     Args:
         metrics: the final table, instead of metrics.json: name -> value, or row -> (name -> value).
-        facts: name -> value, shown first: what it was trained on, say.
+        facts: name -> value, shown first, such as what it was trained on.
         command: what started the run; the same goes on with it.
         export: how a checkpoint's weights are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
-        use: how its weights are used; {weights} becomes their path.
+        use: the command that uses its weights; {weights} becomes their path. "" for none.
         plots: as `draw_curves`.
     """
     settings, environment = (_read_json(folder / name) for name in ("settings.json", "environment.json"))
@@ -177,8 +163,8 @@ def write_report(
         try:
             draw_curves(folder / "curve.csv", folder / "curves.png", plots)
         except SengaError as error:  # a page without the picture is better than none
-            log.warning("%s: no curves: %s", name, error)
-        parts += ["## Curves", "Every validation stands in [curve.csv](curve.csv)."]
+            logger.warning("%s: no curves: %s", name, error)
+        parts += ["## Curves", "Every validation is in [curve.csv](curve.csv)."]
         if (folder / "curves.png").is_file():
             parts.append("![curves](curves.png)")
     pictures = {path.stem.rstrip("0123456789").rstrip("-_"): path.name for path in sorted(folder.glob("*.png"))}
@@ -190,7 +176,7 @@ def write_report(
     lines = [f"{command}  # goes on from the last checkpoint, if given more steps"] if command else []
     if command and found and export:
         lines.append(f"{export.format(command=command, step=found[-1])}  # the weights of a checkpoint")
-    lines += [use.format(weights=path.as_posix()) for path in weights]
+    lines += [use.format(weights=path.as_posix()) for path in weights if use]
     if lines:
         parts += ["## Go on, or use it", "\n".join(["```sh", *lines, "```"])]
     for title, data in (("Settings", settings), ("Environment", environment)):
@@ -207,9 +193,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SengaError(f"{path}: is no JSON ({error}); remove it, or write it again") from error
+        raise SengaError(f"{path}: is not JSON ({error}); remove it, or write it again") from error
     if not isinstance(data, dict):
-        raise SengaError(f"{path}: holds a {type(data).__name__}; wanted an object of names and values")
+        raise SengaError(f"{path}: holds a {type(data).__name__}; expected an object of names and values")
     return data
 
 

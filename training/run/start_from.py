@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...arch.rrdb import RRDB
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 FIRST = "conv_first.weight"
 
@@ -24,15 +24,15 @@ def take_over(net: nn.Module, found: Mapping[str, Tensor], path: str) -> None:
     own = net.state_dict()
     fitting = {key: value for key, value in found.items() if key in own and own[key].shape == value.shape}
     net.load_state_dict(fitting, strict=False)
-    log.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
+    logger.info("took over %d of %d tensors from %s", len(fitting), len(own), path)
 
 
 def other_blocks(weight: Tensor, channels: int, side: int) -> Tensor:
     """RRDB's first kernels, (n, channels * old², 3, 3), for blocks of `side` pixels instead of `old`.
 
-    The trunk is told what it was told of the same picture at the resolution that it knows: of larger blocks the means
-    of their pixels, of smaller ones each pixel several times. So an x1 net begins as the x2 net on a picture of half
-    the size, and has but to learn what it loses by that; an x4 net as the x2 net on a picture doubled pixel by pixel.
+    The trunk gets the input that it got for the same picture at the resolution that it knows: the means of the pixels
+    of larger blocks, the pixels of smaller ones several times. So an x1 net starts as the x2 net on a picture of half
+    the size, and only has to learn what is lost by that; an x4 net as the x2 net on a picture doubled pixel by pixel.
     """
     old = isqrt(weight.shape[1] // channels)
     if side >= old:

@@ -1,4 +1,4 @@
-"""How far a run is, what a checkpoint holds of it, and how it gets back to the last good one."""
+"""How far a run is, what a checkpoint holds of it, and how it rolls back to the last good one."""
 
 import logging
 import math
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...arch import SengaError
+from .ema import EMA
 from .folder import RunFolder
-from .optim import Average
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 COUNTERS = ("step", "running", "seconds", "slower", "rollbacks")
 
@@ -24,17 +24,15 @@ class RunState:
         folder: of the checkpoints.
         identity: of settings and data; a checkpoint with another one is refused.
         parts: name -> net or optimiser.
-        average: of the weights.
+        ema: the averaged weights.
     """
 
-    def __init__(
-        self, fabric: Fabric, folder: RunFolder, identity: str, parts: dict[str, Any], average: Average
-    ) -> None:
-        self.fabric, self.folder, self.identity, self.parts, self.average = fabric, folder, identity, parts, average
+    def __init__(self, fabric: Fabric, folder: RunFolder, identity: str, parts: dict[str, Any], ema: EMA) -> None:
+        self.fabric, self.folder, self.identity, self.parts, self.ema = fabric, folder, identity, parts, ema
         self.step = 0  # steps done
         self.running = 0.0  # mean loss of about the last fifty
         self.seconds = 0.0  # of training, over all starts
-        self.slower = 1.0  # factor of the learning rate, halved each time the run goes back
+        self.slower = 1.0  # factor of the learning rate, halved with each rollback
         self.rollbacks = 0
 
     def save(self) -> None:
@@ -42,7 +40,7 @@ class RunState:
         if self.fabric.is_global_zero:
             counters = {name: getattr(self, name) for name in COUNTERS}
             parts = {name: part.state_dict() for name, part in self.parts.items()}
-            self.folder.save({**counters, **parts, "identity": self.identity, "average": self.average.values})
+            self.folder.save({**counters, **parts, "identity": self.identity, "average": self.ema.values})
         self.fabric.barrier()
 
     def load(self, steps: int, step: int | None = None) -> bool:
@@ -59,7 +57,7 @@ class RunState:
             raise SengaError(f"{at}; give this run another name")
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        self.average.load(state["average"])
+        self.ema.load(state["average"])
         for name in COUNTERS:
             setattr(self, name, state[name])
         return True
@@ -69,31 +67,23 @@ class RunState:
         self.running = loss if self.step == 0 else 0.98 * self.running + 0.02 * loss
         self.step += 1
 
-    def go_back(self, limit: int) -> None:
-        """To the last checkpoint, with half the learning rate, because a loss or a weight is no finite number.
+    def roll_back(self, limit: int) -> None:
+        """To the last checkpoint, with half the learning rate, because a loss or a weight is not finite.
 
         Raises:
-            SengaError: the run has gone back `limit` times already.
+            SengaError: the run has rolled back `limit` times already.
         """
-        at = f"{self.folder.path.name}: the loss or a weight is no finite number at step {self.step + 1}"
+        at = f"{self.folder.path.name}: the loss or a weight is not finite at step {self.step + 1}"
         if self.rollbacks >= limit:
-            raise SengaError(f"{at}, after {limit} times going back; lower optim.learning_rate")
+            raise SengaError(f"{at}, after {limit} rollbacks; lower optim.learning_rate")
         kept = self.rollbacks + 1, self.slower / 2
         self.load(self.step)
         self.rollbacks, self.slower = kept
         if self.fabric.is_global_zero:
             self.folder.cut_curve(self.step)
-        log.warning("%s; back to step %d, with half the learning rate", at, self.step)
+        logger.warning("%s; back to step %d, with half the learning rate", at, self.step)
 
 
 def is_sound(loss: float, tensors: Iterable[Tensor] = ()) -> bool:
     """Whether a loss, and weights if any, are finite."""
     return math.isfinite(loss) and all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-def step_optimisers(net: nn.Module, optimisers: Iterable[Any], clip: float) -> None:
-    """One step on the gradients that are there, their norm cut to `clip` (0: as it is)."""
-    if clip:
-        nn.utils.clip_grad_norm_(net.parameters(), clip)
-    for optimiser in optimisers:
-        optimiser.step()

@@ -1,7 +1,6 @@
 """`python -m senga.training.sr CONFIG.toml`, for torchrun."""
 
-import sys
-
+from ..run.entry import run_as_script
 from .train import main
 
-sys.exit(main())
+run_as_script(main)

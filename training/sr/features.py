@@ -148,7 +148,7 @@ def _tagger(path: Path) -> Network:
     preprocessing = getattr(model, "preprocessing", None)
     if not isinstance(blocks, nn.Sequential) or preprocessing is None:
         found = model.header.architecture
-        raise SengaError(f"{path.name}: holds {found}, which makes no features; wanted a tagger or a VGG")
+        raise SengaError(f"{path.name}: holds {found}, which makes no features; expected a tagger or a VGG")
     layers: Layers = [(str(i), block) for i, block in enumerate(blocks)]
     sides, x = [], torch.zeros(1, 3, PROBE, PROBE)
     with torch.no_grad():

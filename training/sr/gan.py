@@ -1,11 +1,9 @@
-"""Training against a discriminator: the network, its losses as functions of logits, and the sharpened targets.
+"""Training against a discriminator: the network, its steps, and the sharpened targets. (The losses: gan_losses.py.)
 
 Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) trains with L1 and perceptual losses against `usm_sharpen`ed targets
 and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they are. Give the generator's losses some
 `low_frequency` (losses.py) as well, or its colours may drift.
 """
-
-from collections.abc import Callable
 
 import torch
 from lightning_fabric import Fabric
@@ -14,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
+from .gan_losses import discriminator_loss, generator_loss
 from .losses import blur
 from .settings import GanSettings
 
@@ -56,71 +55,6 @@ class UNetDiscriminator(nn.Module):
         return self.last(x)
 
 
-def vanilla(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(fake)): what the discriminator minimises (Goodfellow et al. 2014)."""
-    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
-
-
-def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(fake): the generator wants its pictures taken for real (the non-saturating form). `real` plays no part."""
-    return F.softplus(-fake.float()).mean()
-
-
-def relativistic(fake: Tensor, real: Tensor) -> Tensor:
-    """The real should look more real than the fake do on average, and the fake less than the real.
-
-    Relativistic average GAN (Jolicoeur-Martineau 2018, arXiv:1807.00734) as ESRGAN has it (Wang et al. 2018,
-    arXiv:1809.00219). Both terms are halved, as in its code, so that its weight of 0.005 means the same here.
-    """
-    fake, real = fake.float(), real.float()
-    return (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()) / 2
-
-
-def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """`relativistic` with the two exchanged."""
-    return relativistic(real, fake)
-
-
-# kind: the discriminator's loss, the generator's; both of the logits (fake, real)
-GAN_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "vanilla": (vanilla, vanilla_generator),
-    "relativistic": (relativistic, relativistic_generator),
-}
-
-
-def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
-    """What the discriminator is to minimise, from its logits of generated pictures (detached) and of real ones.
-
-    Named arguments alone: exchanged, the two would train it to prefer the fake, and nothing would complain.
-
-    Args:
-        kind: a key of GAN_LOSSES.
-    """
-    return GAN_LOSSES[kind][0](fake, real)
-
-
-def generator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
-    """What the generator is to minimise; see `discriminator_loss`.
-
-    `fake` carries the gradient; let the discriminator's parameters be without one meanwhile. "vanilla" does not look at
-    `real`: any tensor will do.
-    """
-    return GAN_LOSSES[kind][1](fake, real)
-
-
-def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Half the squared length of the gradient of a real picture's score, to be multiplied by gamma.
-
-    Mescheder et al. 2018, arXiv:1801.04406, equation 9; the score of a picture is the mean of its map of logits. It
-    keeps the discriminator from turning steep around real pictures. Dear (a second derivative): every 16th step, with
-    16 times the weight, will do (Karras et al. 2020, arXiv:1912.04958).
-    """
-    real = real.detach().requires_grad_()
-    scores = discriminator(real).float().flatten(1).mean(1)
-    (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
-    return 0.5 * gradient.float().square().flatten(1).sum(1).mean()
-
-
 @torch.no_grad()
 def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, threshold: float = 10.0) -> Tensor:
     """Real-ESRGAN's sharper targets: unsharp masking where it exceeds a threshold, with a soft mask.
@@ -147,7 +81,7 @@ def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, thres
 
 
 class GanStep:
-    """The discriminator of a run with its optimiser: what it says of a generator's pictures, and how it learns.
+    """The discriminator of a run with its optimiser: the generator's adversarial loss, and its own step.
 
     Args:
         fabric: puts it on the device; averages its gradients over processes.
@@ -157,24 +91,24 @@ class GanStep:
 
     def __init__(self, fabric: Fabric, settings: GanSettings, channels: int) -> None:
         self.fabric, self.kind = fabric, settings.kind
-        self.bare = UNetDiscriminator(features=settings.features, channels=channels).to(
+        self.unwrapped = UNetDiscriminator(features=settings.features, channels=channels).to(
             memory_format=torch.channels_last
         )  # type: ignore[call-overload]
-        self.net = fabric.setup_module(self.bare)
-        self.optimiser = torch.optim.AdamW(self.bare.parameters(), settings.learning_rate, weight_decay=0.0)
+        self.net = fabric.setup_module(self.unwrapped)
+        self.optimiser = torch.optim.AdamW(self.unwrapped.parameters(), settings.learning_rate, weight_decay=0.0)
 
-    def opinion(self, fake: Tensor, real: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
         """The generator's loss. Gradients reach `fake` alone."""
-        self.bare.requires_grad_(False)
+        self.unwrapped.requires_grad_(False)
         with self.fabric.autocast():
-            said = self.bare(fake), self.bare(real)
-        self.bare.requires_grad_(True)
-        return generator_loss(self.kind, fake=said[0], real=said[1])
+            logits = self.unwrapped(fake), self.unwrapped(real)
+        self.unwrapped.requires_grad_(True)
+        return generator_loss(self.kind, fake=logits[0], real=logits[1])
 
-    def learn(self, fake: Tensor, real: Tensor) -> None:
+    def update(self, fake: Tensor, real: Tensor) -> None:
         """One step of the discriminator on a detached batch."""
         # One call for both, or the processes would average half of the gradient.
-        said = self.net(torch.cat((fake, real))).chunk(2)
-        self.bare.zero_grad(set_to_none=True)
-        self.fabric.backward(discriminator_loss(self.kind, fake=said[0], real=said[1]))
+        logits = self.net(torch.cat((fake, real))).chunk(2)
+        self.unwrapped.zero_grad(set_to_none=True)
+        self.fabric.backward(discriminator_loss(self.kind, fake=logits[0], real=logits[1]))
         self.optimiser.step()

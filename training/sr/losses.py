@@ -76,7 +76,7 @@ def low_frequency(prediction: Tensor, target: Tensor) -> Tensor:
 
     A guard for training with a discriminator. A network that is rewarded for texture is free to shift the tone below
     it, since L1 and the perceptual loss hardly see a few levels of it: Real-ESRGAN's issues 745, 210, 148, 285 and 793
-    tell of colours that drift as fine-tuning goes on, of skin that turns yellow and pictures that go grey. Here nothing
+    report colours that drift as fine-tuning goes on, skin that turns yellow and pictures that go grey. Here nothing
     but the tone is left, and texture, whose mean over a square is 0, costs nothing.
     """
     sides = [min(LOW_FREQUENCY_SIDE, side) for side in prediction.shape[-2:]]
@@ -93,7 +93,7 @@ def blur_matrix(size: int, taps: int, sigma: float, mirror: bool, device: torch.
     Args:
         taps: length of the kernel, odd.
         mirror: continue the side by its mirror image, the edge pixel not repeated (out = size); otherwise keep only
-            the places where the kernel lies wholly inside (out = size - taps + 1).
+            the places where the kernel is wholly inside (out = size - taps + 1).
     """
     offsets = np.arange(taps) - taps // 2
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
@@ -117,7 +117,7 @@ def blur(x: Tensor, taps: int, sigma: float, mirror: bool) -> Tensor:
 def ms_ssim(prediction: Tensor, target: Tensor) -> Tensor:
     """1 - MS-SSIM (Wang, Simoncelli and Bovik 2003), each colour by itself.
 
-    A Gaussian window of 11 taps and sigma 1.5, only where it lies inside; halved by 2x2 means. The paper's five scales
+    A Gaussian window of 11 taps and sigma 1.5, only where it is inside; halved by 2x2 means. The paper's five scales
     need 176 pixels. A smaller patch gets as many scales as keep the window inside it (four from 88 pixels, three from
     44), with the first weights, scaled to sum to 1. Contrast below 0 (a patch that is the negative of its target)
     counts as 0.001, since the fractional powers have no gradient there.
@@ -169,7 +169,7 @@ def make_loss(
 
     Returns:
         (prediction, target), both (B, 3, H, W) in [0, 1] -> the sum, to be minimised, and each loss by name before its
-        factor, detached. The arithmetic is float32 whatever autocast says; only the feature network follows it.
+        factor, detached. The arithmetic is float32 whatever autocast does; only the feature network follows it.
 
     Raises:
         SengaError: an unknown name (the nearest is named), a negative factor, no factor above 0, a feature network
@@ -181,7 +181,7 @@ def make_loss(
             hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(NAMES)}"
             raise SengaError(f"loss {name!r} is unknown; {hint}")
         if not 0 <= weight < float("inf"):
-            raise SengaError(f"loss {name!r} has the weight {weight}; wanted 0 or more")
+            raise SengaError(f"loss {name!r} has the weight {weight}; expected 0 or more")
     if not any(weights.values()):
         raise SengaError(f"no loss has a weight above 0; give one to any of {', '.join(NAMES)}")
     if FEATURE in weights and not feature_network:

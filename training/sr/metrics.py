@@ -40,11 +40,11 @@ def compared(image: Tensor, reference: Tensor, shave: int) -> tuple[Tensor, Tens
     """
     if image.shape != reference.shape:
         raise SengaError(
-            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; wanted equal shapes"
+            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; expected equal shapes"
         )
     height, width = image.shape[-2:]
     if min(height, width) <= 2 * shave:
-        raise SengaError(f"nothing is left of {height}x{width} pixels without {shave} at each border; wanted less")
+        raise SengaError(f"nothing is left of {height}x{width} pixels without {shave} at each border; expected less")
     a, b = (luma(eight_bit(x) / 255)[..., shave : height - shave, shave : width - shave] for x in (image, reference))
     return a, b
 
@@ -88,7 +88,7 @@ def ssim_y(image: Tensor, reference: Tensor, shave: int) -> Tensor:
     """
     a, b = (x.cpu().double() for x in compared(image, reference, shave))
     if min(a.shape[-2:]) < SSIM_WINDOW:
-        raise SengaError(f"{a.shape[-2]}x{a.shape[-1]} pixels are left for SSIM; its window wants {SSIM_WINDOW} a side")
+        raise SengaError(f"{a.shape[-2]}x{a.shape[-1]} pixels are left for SSIM; its window needs {SSIM_WINDOW} a side")
     offsets = torch.arange(SSIM_WINDOW, dtype=a.dtype) - SSIM_WINDOW // 2
     window = (-offsets.square() / (2 * SSIM_SIGMA**2)).exp()
     window /= window.sum()
@@ -115,13 +115,13 @@ def colour_shift(image: Tensor, reference: Tensor) -> Tensor:
     """
     if image.shape != reference.shape:
         raise SengaError(
-            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; wanted equal shapes"
+            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; expected equal shapes"
         )
     return (eight_bit(image) - eight_bit(reference)).mean(dim=(2, 3))
 
 
 def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
-    """SSIMULACRA2 of each picture of a batch, rounded to 8 bits: 100 equal, 90 hardly told apart, 70 good, 30 poor.
+    """SSIMULACRA2 of each picture of a batch, rounded to 8 bits: 100 equal, 90 nearly identical, 70 good, 30 poor.
 
     Cloudinary's perceptual score, made for compressed pictures, by the package ssimulacra2 (a port of the libjxl
     tool). It looks at colour as well, and has no lower end.
@@ -134,7 +134,7 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
     """
     if image.shape != reference.shape or min(image.shape[-2:]) < SMALLEST_SSIMULACRA2:
         raise SengaError(
-            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; SSIMULACRA2 wants equal"
+            f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; SSIMULACRA2 needs equal"
             f" shapes of {SMALLEST_SSIMULACRA2} pixels a side or more"
         )
     try:

@@ -1,8 +1,8 @@
 """Pack a set of pictures into WebDataset shards: few large files instead of many small ones.
 
-    python -m senga.training.sr.pack_shards --folder data/art --out data/shards/art-%03d.tar [--shard-mib 512]
+    senga data pack --folder data/art --out data/shards/art-%03d.tar [--shard-mib 512]
 
-Each picture's bytes go in unchanged, under a running number, with a JSON beside them that holds its line of the
+Each picture's bytes go in unchanged, under a running number, with a JSON of the same key that holds its line of the
 manifest; broken pictures stay out. A training from the shards cuts the same patches as one from the folder. Equal sets
 give equal shards.
 """
@@ -11,10 +11,10 @@ import argparse
 import csv
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ...arch import SengaError
 from .picture_files import MANIFEST
@@ -30,7 +30,7 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
     except ImportError as error:
         raise SengaError("the package webdataset is needed to write shards; pip install 'senga[train]'") from error
     if "%" not in out or not out.endswith(".tar"):
-        raise SengaError(f"--out is {out}; wanted a pattern for numbered files, for example shards/art-%03d.tar")
+        raise SengaError(f"--out is {out}; expected a pattern for numbered files, for example shards/art-%03d.tar")
     pictures = PictureSet(folder, 0.0)
     notes: dict[str, dict[str, str]] = {}
     if (folder / MANIFEST).is_file():
@@ -42,7 +42,7 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
     with ShardWriter(
         out, maxcount=sys.maxsize, maxsize=shard_mib * 2**20, verbose=0, mtime=0, post=written.append
     ) as writer:
-        for number, row in enumerate(tqdm(rows, unit="picture")):
+        for number, row in enumerate(tqdm(rows, unit="picture", disable=None)):
             suffix = Path(row.file).suffix[1:]
             # The split is written down: by name alone it would depend on the val_share that was then in force.
             note = notes.get(row.file, {"file": row.file, "split": row.split, "source": row.source})
@@ -51,22 +51,13 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
     return [Path(name) for name in written]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m senga.training.sr.pack_shards", description="Pack pictures into shards."
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="set with or without a manifest.csv")
     parser.add_argument("--out", required=True, help="pattern of the shards, for example data/shards/art-%%03d.tar")
     parser.add_argument("--shard-mib", type=float, default=512.0, help="size at which the next shard is begun")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        pack(options.folder, options.out, options.shard_mib)
-    except SengaError as error:
-        logger.error("%s", error)
-        return 1
+
+
+def run(args: argparse.Namespace) -> int:
+    with logging_redirect_tqdm([logger]):
+        pack(args.folder, args.out, args.shard_mib)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

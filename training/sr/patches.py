@@ -26,12 +26,12 @@ from .settings import DataSettings
 
 __all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor", "validation_pairs"]
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 MARGIN = 8  # LR pixels cut away around a patch: one block of a codec, and what a filter over the crop's edge has spoilt
 FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
 TRIES = 6  # crops looked at before a flat one is taken after all; pictures tried before a set counts as lost
-GLANCE = 4  # a crop's content is judged on every 4th pixel of every 4th row
+GLANCE = 4  # a crop's content is measured on every 4th pixel of every 4th row
 AHEAD = 2  # batches cut before they are asked for, per worker
 WHITE = np.full(3, 255, np.uint8)
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -57,7 +57,7 @@ def content(picture: Picture) -> float:
 def difficulty(grey: Image.Image, scale: int) -> float:
     """Mean square error (of 255²) of Lanczos after Pillow's bicubic, on the patch within a crop; by x2 for a net of x1.
 
-    waifu2x mines by the same kind of measure: flat areas and soft shading come out near 0, dense lines high.
+    waifu2x chooses crops by the same kind of measure: flat areas and soft shading come out near 0, dense lines high.
     """
     side = grey.width // max(scale, 2)
     back = grey.resize((side, side), Image.Resampling.BICUBIC).resize(grey.size, Image.Resampling.LANCZOS)
@@ -68,7 +68,7 @@ def difficulty(grey: Image.Image, scale: int) -> float:
 
 @dataclass(frozen=True)
 class Window:
-    """Where a crop lies in its picture, and the colour (3,) that clear pixels take."""
+    """Where a crop is in its picture, and the colour (3,) that clear pixels take."""
 
     top: int
     left: int
@@ -96,7 +96,7 @@ def cut(
 ) -> Picture:
     """A random HR crop of `side` pixels with content within its margin, over a random background.
 
-    It is the hardest `among` so many. No side of the picture is smaller than `side`.
+    It is the hardest of `among` crops. No side of the picture is smaller than `side`.
     """
     found: list[tuple[float, Window]] = []
     flat: list[tuple[float, Window]] = []
@@ -125,7 +125,7 @@ def recoloured(crop: Picture, rng: np.random.Generator) -> Picture:
     """
     order = rng.permutation(3)
     # Half the levels are clipped to the ends: pure colours, which uniform draws would never meet. Of three draws the
-    # one of most contrast is taken, since lines that nearly vanish teach little.
+    # one of most contrast is taken, since lines that nearly vanish are of little use.
     low, high = max(rng.uniform(-0.5, 1.5, (3, 2, 3)).clip(0, 1), key=lambda ends: np.abs(ends[1] - ends[0]).sum())
     table = np.rint(255 * low + np.arange(256)[:, None] * (high - low)).astype(np.uint8)
     return table[crop[..., order], np.arange(3)]
@@ -142,7 +142,7 @@ def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: n
         except UnreadableError as error:
             if not tries_left:
                 raise
-            log.warning("%s", error)
+            logger.warning("%s", error)
     raise AssertionError
 
 
@@ -153,9 +153,9 @@ def sample(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
     side = (settings.patch + 2 * MARGIN) * scale
     picture = draw_picture(pictures, settings, side, rng)
-    mined = rng.random() < settings.mine
+    hard = rng.random() < settings.hard_crops
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-    among = settings.mine_among if mined else 1
+    among = settings.hard_crops_among if hard else 1
     crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
     hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
     # No draw where nothing is recoloured: the patches of older configs stay as they were.
@@ -179,10 +179,10 @@ def batch(
     Of `world` processes the one of `rank` gets its slice: all slices, one after the other, are one process's batch.
 
     Raises:
-        SengaError: data.batch cannot be dealt out evenly, or the pictures of the set cannot be read any more.
+        SengaError: data.batch cannot be divided evenly, or the pictures of the set cannot be read any more.
     """
     if settings.batch % world:
-        raise SengaError(f"data.batch is {settings.batch}; wanted a multiple of the {world} processes")
+        raise SengaError(f"data.batch is {settings.batch}; expected a multiple of the {world} processes")
     own = settings.batch // world
     pairs = [sample(pictures, settings, scale, seed, step, i) for i in range(rank * own, (rank + 1) * own)]
     return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])

@@ -1,4 +1,4 @@
-"""Where pictures lie: a folder with a manifest.csv, a plain folder, or WebDataset shards; and how one is decoded.
+"""Where pictures are: a folder with a manifest.csv, a plain folder, or WebDataset shards; and how one is decoded.
 
 Shards are read by offset, not streamed: a stream shuffles through a buffer whose content depends on where and how often
 it was started, so the batch of a step could not be made again without all the steps before it.
@@ -24,14 +24,14 @@ from PIL import Image
 
 from ...arch import SengaError
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 Picture = NDArray[np.uint8]  # (H, W, 3), or (H, W, 4) where some of it is clear
 
 COLUMNS = ("file", "split", "source", "licence", "width", "height")  # of a manifest; others are only recorded
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".avif", ".bmp", ".gif", ".tif", ".tiff")
 MANIFEST = "manifest.csv"
-SURVEY = ".senga_survey.csv"  # beside the pictures: what was found out about each file
+SURVEY = ".senga_survey.csv"  # in the folder of the pictures: what was found out about each file
 # What Pillow is known to raise over broken files; found by feeding it some.
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
@@ -59,7 +59,7 @@ class Member:
     path: Path
     offset: int = 0
     size: int = -1  # bytes; -1 is the whole file
-    split: str = ""  # what a shard says of it; "" where it says nothing
+    split: str = ""  # as its shard has it; "" where it has none
     source: str = ""
     licence: str = ""
 
@@ -87,14 +87,15 @@ def read_manifest(path: Path) -> list[Row]:
         table = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
         if missing:
-            raise SengaError(f"{path}: has no column {missing[0]!r}; wanted {','.join(COLUMNS)}, with commas between")
+            raise SengaError(f"{path}: has no column {missing[0]!r}; expected {','.join(COLUMNS)}, with commas between")
         rows = []
         for line in table:
             try:
                 side = min(int(line["width"]), int(line["height"]))
             except (TypeError, ValueError) as error:
                 found = f"{line['width']!r} x {line['height']!r}"
-                raise SengaError(f"{path}, line {table.line_num}: the size is {found}; wanted whole pixels") from error
+                where = f"{path}, line {table.line_num}"
+                raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
             sha256 = line.get("sha256") or ""
             rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side, sha256))
     return rows
@@ -112,7 +113,7 @@ def list_folder(folder: Path) -> list[Member]:
 def find_shards(pattern: str) -> list[Path]:
     """`shards-{000..012}.tar`, `shards/*.tar` or one file -> the shards, in order. Raises SengaError."""
     if "://" in pattern or pattern.startswith("pipe:"):
-        raise SengaError(f"{pattern}: shards are read where they lie, at random places; bring them to a disk or mount")
+        raise SengaError(f"{pattern}: shards are read at random places; copy them to a disk or mount")
     paths = [Path(name) for name in (sorted(glob.glob(pattern)) if "*" in pattern else _expand(pattern))]  # noqa: PTH207
     missing = [path for path in paths if not path.is_file()]
     if missing or not paths:
@@ -133,7 +134,7 @@ def _expand(pattern: str) -> list[str]:
 
 
 def list_shard(path: Path) -> list[Member]:
-    """The pictures of a tar, with what a JSON of the same key says of each. Raises SengaError for what is no tar."""
+    """The pictures of a tar, with the JSON of the same key of each. Raises SengaError for what is not a tar file."""
     members: list[Member] = []
     notes: dict[str, dict[str, str]] = {}
     try:
@@ -144,7 +145,7 @@ def list_shard(path: Path) -> list[Member]:
                 elif info.name.endswith(".json"):
                     notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
     except tarfile.TarError as error:
-        raise SengaError(f"{path}: is no tar file ({error}); shards are uncompressed tar files") from error
+        raise SengaError(f"{path}: is not a tar file ({error}); shards are uncompressed tar files") from error
     return [_with_note(member, notes.get(_key(member.file), {})) for member in members]
 
 
@@ -153,7 +154,7 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterable[tarfile.TarInfo]:
     try:
         yield from (info for info in tar if info.isfile())
     except tarfile.ReadError as error:
-        log.warning("%s: is cut short (%s); what lies before is used", path, error)
+        logger.warning("%s: is cut short (%s); what comes before is used", path, error)
 
 
 def _key(name: str) -> str:

@@ -28,10 +28,10 @@ from .picture_files import (
 )
 from .survey import Facts, survey_folder, survey_shard
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
-UNKNOWN = "unknown"  # licence of pictures that nobody says anything about
+UNKNOWN = "unknown"  # licence of pictures without one
 SOURCE = "pictures"  # and their source
 
 
@@ -83,7 +83,7 @@ class PictureSet:
             found = "no manifest and no pictures are in it" if self.folder.is_dir() else "there is no such folder"
             raise SengaError(
                 f"{self.folder}: {found}; name a folder of pictures, or build the set with"
-                f" python -m senga.training.datasets.art.build --out {self.folder}"
+                f" senga data build-art --out {self.folder}"
             )
         return self._without_manifest(survey_folder(members, self.folder / SURVEY), val_share)
 
@@ -98,7 +98,7 @@ class PictureSet:
         rows = []
         for row, facts in zip(listed, found, strict=True):
             other = row.sha256 and facts.sha256 and row.sha256 != facts.sha256
-            fault = facts.fault or ("is not the file that the manifest means (its sha256 differs)" if other else "")
+            fault = facts.fault or ("is not the file that the manifest names (its sha256 differs)" if other else "")
             if self._take(facts, fault):
                 side = min(facts.width, facts.height)
                 rows.append(Row(row.file, row.split, row.source, row.licence, side, facts.sha256))
@@ -158,7 +158,7 @@ class PictureSet:
         try:
             picture = decode(member.read())
         except BROKEN as error:
-            raise UnreadableError(f"{member.path}: {row.file} cannot be read any more ({error}); mend it") from error
+            raise UnreadableError(f"{member.path}: {row.file} cannot be read any more ({error}); replace it") from error
         if min(picture.shape[:2]) < row.side:
             raise UnreadableError(f"{member.path}: {row.file} has become smaller; start again to look at it anew")
         with self._lock:
@@ -168,10 +168,6 @@ class PictureSet:
                 while self._bytes > self._budget:
                     self._bytes -= self._cache.popitem(last=False)[1].nbytes
         return picture
-
-    def cached_bytes(self) -> int:
-        """Bytes of the decoded pictures that are kept; never above the budget."""
-        return self._bytes
 
     def parted(self, parts: int) -> "PictureSet":
         """The same set with an empty cache and a share of the budget, for one of several processes."""
@@ -195,7 +191,7 @@ class PictureSet:
 
 
 def _once(found: "map[list[Facts]]") -> list[Facts]:
-    """All shards' facts. A name that an earlier shard has already is told apart by its shard's name."""
+    """All shards' facts. A name that an earlier shard has already is distinguished by its shard's name."""
     by_name: dict[str, Facts] = {}
     for facts in (one for shard in found for one in shard):
         member = facts.member
@@ -214,15 +210,15 @@ def check_set(pictures: PictureSet, side: int, folder: Path | None = None) -> li
         SengaError: no picture is left to train or to validate on.
     """
     small = [
-        Rejected(row.file, f"is too small ({row.side} pixels; {wanted} are needed)")
-        for rows, wanted in ((pictures.train, side), (pictures.val, VALIDATION_CROP))
+        Rejected(row.file, f"is too small ({row.side} pixels; {needed} are needed)")
+        for rows, needed in ((pictures.train, side), (pictures.val, VALIDATION_CROP))
         for row in rows
-        if row.side < wanted
+        if row.side < needed
     ]
     rejected = sorted([*pictures.rejected, *small], key=lambda one: one.file)
     for reason, count in Counter(one.reason.partition(" (")[0] for one in rejected).most_common():
         first = next(one for one in rejected if one.reason.startswith(reason))
-        log.warning("%s: %d not used: %s %s", pictures.folder, count, first.file, first.reason)
+        logger.warning("%s: %d not used: %s %s", pictures.folder, count, first.file, first.reason)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "rejected.csv").open("w", newline="", encoding="utf-8") as file:

@@ -1,16 +1,14 @@
 """See what a training will learn from, before it does: patches as a picture, the set in numbers, the time they take.
 
-    python -m senga.training.sr.preview training/configs/espcn_7_x2.toml --out patches.png [--step 0]
+    senga data preview training/configs/espcn_7_x2.toml --out patches.png [--step 0]
 
 LR patches, enlarged pixel by pixel, and below each what the network is to make of it.
 """
 
 import argparse
 import logging
-import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +16,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...arch import SengaError, UpscaleModel
+from ...arch import UpscaleModel
+from ..run.entry import add_settings
+from ..run.settings import read_settings
 from ..run.sheet import draw_grid
 from .patches import MARGIN, PictureSet, batch, check_set
 from .picture_files import Picture
-from .settings import Settings, read_settings
+from .settings import Settings
 from .validation import levels
 
 logger = logging.getLogger("senga")
@@ -71,24 +71,20 @@ def preview(settings: Settings, step: int) -> Picture:
     return sheet(*first)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m senga.training.sr.preview", description="See what will be learnt from.")
-    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
     parser.add_argument("--step", type=int, default=0, help="the step whose patches are shown")
     parser.add_argument("--out", type=Path, required=True, help="PNG that is written")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = read_settings(Settings, args.config, args.set)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the seconds are those of one core
     try:
-        drawn = preview(read_settings(Settings, options.config, options.set), options.step)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.ascontiguousarray(drawn)).save(options.out)
-    except (SengaError, OSError) as error:
-        logger.error("%s", error)
-        return 1
+        drawn = preview(settings, args.step)
+    finally:
+        torch.set_num_threads(threads)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(drawn)).save(args.out)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

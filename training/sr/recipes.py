@@ -10,12 +10,12 @@ import numpy as np
 from ...arch import SengaError
 from ..degradation import Recipe, degrade, preset, preset_names
 from ..degradation.params import pick
+from ..run.settings import one_of
 from .picture_files import Picture
-from .settings import one_of
 
 HALVED: dict[str, Any] = {"step": "resize", "of": "final", "filter": "bicubic", "depth": "8bit"}  # exactly Pillow's
 JPEG: dict[str, Any] = {"step": "jpeg", "subsampling": "4:2:0"}
-# What validation may ask for, beside presets; the conditions of benchmarks/quality.py.
+# What validation offers besides presets; the conditions of benchmarks/quality.py.
 FIXED: dict[str, list[dict[str, Any]]] = {
     "clean": [],
     "q95": [JPEG | {"quality": 95}],
@@ -29,7 +29,7 @@ def read_recipe(name: str, setting: str) -> Recipe:
     """A preset by name, one of FIXED, or a recipe's JSON file.
 
     Raises:
-        SengaError: it is none of them; tells in which `setting` it stands.
+        SengaError: it is none of them; the message names the `setting`.
     """
     if name in FIXED:
         return Recipe.from_data({"name": name, "steps": [HALVED, *FIXED[name]]}, name)
@@ -39,7 +39,7 @@ def read_recipe(name: str, setting: str) -> Recipe:
     try:
         return Recipe.from_json(Path(name).read_text(encoding="utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
-        raise SengaError(f"{setting} {name}: cannot be read ({error}); wanted a recipe's JSON") from error
+        raise SengaError(f"{setting} {name}: cannot be read ({error}); expected a recipe's JSON") from error
 
 
 def check_recipes(degradation: str | Mapping[str, float], conditions: Sequence[str], scale: int) -> None:

@@ -1,7 +1,7 @@
-"""Looks once at every picture of a set: what is broken is known before a training begins, not in its third night.
+"""Look once at every picture of a set, so that broken ones are known before a training begins.
 
-The findings lie beside the pictures (a CSV for a folder, one for each shard), or in ~/.cache/senga where that cannot be
-written to. They hold while size and time of change of the file, or of the shard, stay the same.
+The findings are kept with the pictures (a CSV for a folder, one for each shard), or in ~/.cache/senga where that is not
+writable. They hold while size and time of change of the file, or of the shard, stay the same.
 """
 
 import csv
@@ -20,11 +20,11 @@ from ...arch import SengaError
 from ...arch.atomic import replacing
 from .picture_files import BROKEN, Member, Picture, decode, list_shard
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 COLUMNS = ["file", "offset", "size", "split", "source", "licence", "stamp", "sha256", "width", "height", "fault"]
 CHUNK = 10_000  # files looked at before the findings are saved: what an interrupted first look may lose
-FLAT = 8  # levels of 255; a picture whose values lie closer together has one colour
+FLAT = 8  # levels of 255; a picture whose values are closer together has one colour
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def survey_folder(members: Sequence[Member], path: Path) -> list[Facts]:
 
 
 def survey_shard(path: Path) -> list[Facts]:
-    """Facts of each picture in a tar. Raises SengaError for what is no tar."""
+    """Facts of each picture in a tar. Raises SengaError for what is not a tar file."""
     stamp = stamp_of(path)
     findings = path.with_name(f".{path.name}.senga_survey.csv")
     known = read_survey(findings, path)
@@ -113,7 +113,7 @@ def has_one_colour(picture: Picture) -> bool:
 
 
 def places(path: Path) -> tuple[Path, Path]:
-    """Where findings meant for `path` may lie: there, or in the user's cache."""
+    """Where findings meant for `path` may be: there, or in the user's cache."""
     name = hashlib.sha256(path.absolute().as_posix().encode()).hexdigest()[:16]
     return path, Path.home() / ".cache" / "senga" / f"survey-{name}.csv"
 
@@ -154,7 +154,7 @@ def write_survey(found: Sequence[Facts], path: Path) -> None:
             with replacing(place) as temporary:
                 temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
         except (OSError, SengaError) as error:
-            log.info("%s: cannot be written (%s)", place, error)
+            logger.info("%s: cannot be written (%s)", place, error)
         else:
             return
-    log.warning("%s: cannot be written; the next start will look at every picture again", path)
+    logger.warning("%s: cannot be written; the next start will look at every picture again", path)

@@ -8,9 +8,7 @@ A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again
 where it stopped, bit for bit on a CPU), contact sheets, and at the end report.md and NAME.safetensors.
 """
 
-import argparse
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,21 +21,26 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, SengaError, UpscaleModel, load_model
+from ...arch import Provenance, UpscaleModel, load_model
 from ..run.devices import make_fabric
+from ..run.ema import EMA, round_to_bfloat16, rounded_weights
+from ..run.entry import command_line, training_parser
 from ..run.folder import RunFolder, commit, environment, run_identity
-from ..run.optim import Average, learning_rate, make_optimisers, round_to_bfloat16, rounded_weights, set_learning_rate
-from ..run.report import write_report
+from ..run.optim import learning_rate, make_optimisers, set_learning_rate, step_optimisers
+from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
-from ..run.state import RunState, is_sound, step_optimisers
+from ..run.state import RunState, is_sound
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
 from .patches import MARGIN, PictureSet, batches, check_set, validation_pairs
 from .recipes import check_recipes, described
-from .settings import Settings, read_settings, to_dict
+from .report import write_report
+from .settings import Settings
 from .validation import baseline, draw_sheet, score_all, write_weights
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
+
+PROG = "senga train sr"
 
 
 def columns(settings: Settings) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         export: write the weights of that step's checkpoint instead of training.
 
     Raises:
-        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+        SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     optim, run, gan = settings.optim, settings.run, settings.gan
     loss_of = make_loss(settings.loss.weights, settings.loss.feature_network)
@@ -70,44 +73,44 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     scale = model.scale
     check_recipes(settings.data.degradation, run.conditions, scale)  # before every picture is looked at
     fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
-    leads = fabric.is_global_zero  # of several processes one writes and validates
+    is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
     with fabric.rank_zero_first():  # which looks at every picture the first time
         pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
     folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
-    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if leads else None)
+    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if is_main else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
-        log.warning("data.shares names %s, which the set does not have", ", ".join(missing))
+        logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
     pairs = {name: validation_pairs(pictures, scale, run.validation_crops, name) for name in run.conditions}
     lanczos = baseline(pairs[run.conditions[0]], "lanczos", scale)
     found = len(pictures.train), len(lanczos), run.conditions[0], fmean(lanczos)
-    log.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
+    logger.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
 
     # Nets
-    bare = model.model.requires_grad_(True).train()
+    unwrapped = model.model.requires_grad_(True).train()
     if settings.model.start_from:
-        take_over(bare, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
-    net = fabric.setup_module(bare)
-    stops_early = hasattr(bare, "forward_all")  # after fewer recursions: each of its results is taught alike
+        take_over(unwrapped, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
+    net = fabric.setup_module(unwrapped)
+    stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results has the same loss
     if stops_early:
         net.mark_forward_method("forward_all")
-    optimisers = make_optimisers(bare, optim)
-    average = Average(bare, optim.ema)
-    stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
-    judge = GanStep(fabric, gan, model.output_channels) if gan.weight else None
-    if judge:
-        stateful |= {"discriminator": judge.net, "discriminator_optimiser": judge.optimiser}
+    optimisers = make_optimisers(unwrapped, optim)
+    ema = EMA(unwrapped, optim.ema)
+    stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    discriminator = GanStep(fabric, gan, model.output_channels) if gan.weight else None
+    if discriminator:
+        stateful |= {"discriminator": discriminator.net, "discriminator_optimiser": discriminator.optimiser}
 
     # Resume
-    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, average)
+    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
     if now.load(optim.steps, export):
-        log.info("going on from step %d", now.step)
+        logger.info("going on from step %d", now.step)
     elif export is None:
         now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
-    if export is None and leads:
+    if export is None and is_main:
         folder.cut_curve(now.step)
         folder.write_json("settings.json", to_dict(settings))
         about = {"command": command, "data_sha256": pictures.sha256}
@@ -116,7 +119,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     def candidate() -> UpscaleModel:
         """The averaged weights as a model of their own; of a run that rounds them, rounded."""
         copy = UpscaleModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
-        copy.model.load_state_dict(average.values)
+        copy.model.load_state_dict(ema.values)
         if now.step >= rounding_from:
             round_to_bfloat16(copy.model.state_dict().values())
         return copy
@@ -134,11 +137,11 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             draw_sheet(folder.path / f"sheet-{step:07d}.png", pairs[run.conditions[0]], made, scale, run.sheet_crops)
         return scores
 
-    # Loop. It is left early, and begun again further back, when the loss is no number any more.
+    # Loop. It is left early, and begun again further back, when the loss is not finite any more.
     world = fabric.global_rank, fabric.world_size
-    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads and export is None else None
-    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads or export is not None)
-    with bar, logging_redirect_tqdm([log]):
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main and export is None else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main or export is not None)
+    with bar, logging_redirect_tqdm([logger]):
         while now.step < optim.steps and export is None:
             first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
             bar.n = first
@@ -150,28 +153,28 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                 rate = learning_rate(step, optim) * now.slower
                 set_learning_rate(optimisers, rate)
                 if step == rounding_from:
-                    bare.load_state_dict(average.values)
+                    unwrapped.load_state_dict(ema.values)
                 rounded = step >= rounding_from
 
-                with rounded_weights(bare, rounded):
+                with rounded_weights(unwrapped, rounded):
                     lr = lr.contiguous(memory_format=torch.channels_last)
                     predictions = [one.float() for one in (net.forward_all(lr) if stops_early else [net(lr)])]
                     prediction, target = predictions[-1], usm_sharpen(hr) if gan.sharpen else hr
                     loss = torch.stack([loss_of(one, target)[0] for one in predictions]).mean()
-                    if judge:
-                        loss = loss + gan.weight * judge.opinion(prediction, hr)
-                    bare.zero_grad(set_to_none=True)
+                    if discriminator:
+                        loss = loss + gan.weight * discriminator.generator_loss(prediction, hr)
+                    unwrapped.zero_grad(set_to_none=True)
                     fabric.backward(loss)
-                step_optimisers(bare, optimisers, optim.clip)
-                if judge:
-                    judge.learn(prediction.detach(), hr)
-                average.update(bare, step)
+                step_optimisers(unwrapped, optimisers, optim.clip)
+                if discriminator:
+                    discriminator.update(prediction.detach(), hr)
+                ema.update(unwrapped, step)
 
                 value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
-                if not is_sound(value, bare.parameters() if saves else ()):
-                    now.go_back(run.rollbacks)
+                if not is_sound(value, unwrapped.parameters() if saves else ()):
+                    now.roll_back(run.rollbacks)
                     break
                 now.note(value)
                 now.seconds = before + time.monotonic() - began
@@ -181,8 +184,8 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = validate(board, values)
-                    said = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
-                    log.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *said)
+                    figures = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
+                    logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *figures)
                 if saves:
                     now.save()
                 shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
@@ -195,7 +198,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Weights
     path = folder.path / (f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors")
-    if leads:
+    if is_main:
         pairs = {name: validation_pairs(pictures, scale, 0, name) for name in run.conditions}
         about = Provenance(
             source="senga",
@@ -207,30 +210,16 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             steps=now.step,
         )
         metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
-        if export is None:  # a checkpoint of the past has no say in the run's report
+        if export is None:  # the report is of the last step
             folder.write_json("metrics.json", metrics)
-            data = f"{settings.data.folder}: {len(pictures.train)} pictures, {', '.join(pictures.licences)}"
-            write_report(folder.path, facts={"trained on": data}, command=command, export=f"{command} --export STEP")
+            write_report(folder.path, settings.data.folder, len(pictures.train), pictures.licences, command)
     fabric.barrier()
     return path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="senga train sr", description="Train an upscaling network.")
-    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser = training_parser(PROG, "Train an upscaling network.")
     parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
     args = parser.parse_args(argv)
-    command = " ".join(["senga train sr", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
-    train(read_settings(Settings, args.config, args.set), command, args.export)
+    train(read_settings(Settings, args.config, args.set), command_line(PROG, args), args.export)
     return 0
-
-
-if __name__ == "__main__":  # for torchrun
-    log.addHandler(logging.StreamHandler())
-    log.setLevel(logging.INFO)
-    try:
-        sys.exit(main())
-    except SengaError as error:
-        log.error(str(error))
-        sys.exit(1)

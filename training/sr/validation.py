@@ -20,7 +20,7 @@ from .metrics import colour_shift, psnr_y, ssim_y, ssimulacra2
 from .patches import Picture, to_tensor
 from .picture_files import Row
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}  # what a model is compared with
 
@@ -94,7 +94,7 @@ def write_weights(
 
     Args:
         about: all of the provenance but metrics and notes.
-        pairs: condition -> crops; the first condition leads.
+        pairs: condition -> crops; the first is the main one.
         half: write bfloat16, for weights that were rounded to it.
     """
     first, *_ = pairs
@@ -108,7 +108,7 @@ def write_weights(
     done = UpscaleModel(header, model.model).to("cpu", torch.bfloat16 if half else torch.float32)
     save_model(path, done)
     found = (metrics[name] for name in ("psnr_y", "psnr_y_lanczos", "psnr_y_bicubic"))
-    log.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
+    logger.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
     return metrics
 
 

@@ -23,10 +23,10 @@ from ..degradation.params import pick
 from .index import Array, TagIndex
 from .settings import KERNELS, AugmentSettings, DataSettings
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 TRIES = 8  # pictures looked at in the place of one that cannot be read
-MIXING, DROPOUT = 1, 2  # streams of random numbers of a step, beside those of its pictures
+MIXING, DROPOUT = 1, 2  # further random streams of a step, apart from those of its pictures
 SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -126,7 +126,7 @@ class TagPictures:
                 return number, self.stored(number)
             except OSError as error:  # Pillow's own errors are among them
                 if number not in self._broken:
-                    log.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
+                    logger.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
                 self._broken.add(number)
         raise SengaError(
             f"{self.folder}: {TRIES} pictures in a row cannot be read, the first"
@@ -145,7 +145,7 @@ class TagPictures:
 
 
 def mirrored(names: tuple[str, ...]) -> tuple[Array, Array]:
-    """(each tag's number in a mirrored picture, whether it says left or right and has no counterpart), both (T,)."""
+    """(each tag's number in a mirrored picture, whether it has left or right in it and no counterpart), both (T,)."""
     numbers = {name: i for i, name in enumerate(names)}
     swapped = [SIDES.sub(lambda side: "right" if side[0] == "left" else "left", name) for name in names]
     mirror = np.array([numbers.get(other, i) for i, other in enumerate(swapped)])
@@ -232,7 +232,7 @@ def batch(
         SengaError: data.batch cannot be dealt out evenly.
     """
     if pictures.data.batch % world:
-        raise SengaError(f"data.batch is {pictures.data.batch}; wanted a multiple of the {world} processes")
+        raise SengaError(f"data.batch is {pictures.data.batch}; expected a multiple of the {world} processes")
     own = pictures.data.batch // world
     samples = list(pool.map(lambda i: sample(pictures, seed, step, i), range(rank * own, (rank + 1) * own)))
     pixels, labels, known = (torch.from_numpy(np.stack(column)).float() for column in zip(*samples, strict=True))

@@ -2,7 +2,7 @@
 
 The dumps differ by year, and all of their forms are read:
     up to 2020   numbers as strings, `tags: [{name, category}]`, rating s (safe), q, e
-    2021         the site's API: `tag_string_general`, `tag_string_character`, ... beside `tag_string`
+    2021         the site's API: `tag_string_general`, `tag_string_character`, ... as well as `tag_string`
     since 2022   rating g (general), s (sensitive), q, e
 Nothing here is held in memory: DuckDB streams the lines and spills to a file beyond its limit.
 """
@@ -80,13 +80,13 @@ def read_danbooru(database: duckdb.DuckDBPyConnection, settings: DataSettings, c
     `check_files` leaves out posts without a picture in the folder.
 
     Raises:
-        SengaError: no metadata file, a line that is no JSON, or ratings in letters that cannot give what is wanted.
+        SengaError: no metadata file, a line that is not JSON, or ratings in letters that cannot give `data.ratings`.
     """
     folder = Path(settings.folder)
     files = sorted(path.as_posix() for pattern in settings.metadata for path in folder.glob(pattern) if path.is_file())
     if not files:
-        wanted = " or ".join(settings.metadata)
-        raise SengaError(f"{folder}: holds no {wanted}; set data.folder and data.metadata to where the metadata lie")
+        patterns = " or ".join(settings.metadata)
+        raise SengaError(f"{folder}: has no {patterns}; set data.folder and data.metadata to where the metadata are")
     readable = "true" if settings.layout == "512px" else f"lower(coalesce(file_ext, 'jpg')) in {READABLE}"
     sql = READ.format(file=file_of(settings.layout), columns=COLUMNS, readable=readable)
     try:
@@ -97,8 +97,8 @@ def read_danbooru(database: duckdb.DuckDBPyConnection, settings: DataSettings, c
     letters = {row[0] for row in database.execute("select distinct letter from metadata").fetchall()}
     if settings.ratings == 4 and "g" not in letters:
         raise SengaError(
-            f"{folder}: has ratings in the old letters {', '.join(sorted(filter(None, letters)))}, which cannot tell"
-            " general from sensitive; set data.ratings = 3"
+            f"{folder}: has ratings in the old letters {', '.join(sorted(filter(None, letters)))}, which do not"
+            " distinguish general from sensitive; set data.ratings = 3"
         )
     pairs = RATINGS.get(settings.ratings, {}).items()
     rating = "case letter " + " ".join(f"when '{k}' then '{v}'" for k, v in pairs) + " end" if pairs else "null"

@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 
 # What the tagger's data needs to know of a picture. `kin` is equal for near-duplicates, which must not be parted
-# between training and test. `mixed` are tags whose category nobody has said yet, `unknown` tags of which it cannot be
-# said whether the picture shows them.
+# between training and test. `mixed` are tags without a category so far, `unknown` tags whose label is not
+# known.
 POSTS = """
 create table posts (
     post bigint, file varchar, kin varchar, split varchar, source varchar, style varchar, licence varchar,
@@ -16,7 +16,7 @@ WORDS = "create temp macro words(text) as list_distinct([w for w in string_split
 # A number in [0, 1) that depends on the text alone (MD5 is the same in every version of DuckDB).
 SHARE = "create temp macro share(text) as (md5_number_lower(text) % 1000000) / 1000000.0"
 
-# How many ratings are wanted -> what each of Danbooru's letters means. `s` was safe until 2022 and is sensitive since.
+# `data.ratings` -> what each of Danbooru's letters means. `s` was safe until 2022 and is sensitive since.
 RATINGS = {
     3: {"g": "safe", "s": "safe", "q": "questionable", "e": "explicit"},
     4: {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"},
@@ -28,7 +28,7 @@ def rating_names(ratings: int) -> tuple[str, ...]:
 
 
 def open_database(path: Path, memory_gib: float) -> duckdb.DuckDBPyConnection:
-    """A new database in a file, with the empty table `posts`. Beyond its memory it goes on in files beside `path`."""
+    """A new database in a file, with the empty table `posts`. Beyond its memory it goes on in files next to `path`."""
     path.unlink(missing_ok=True)
     database = duckdb.connect(
         path,

@@ -21,7 +21,7 @@ from .database import open_database, rating_names
 from .settings import DataSettings
 from .sources import fill, read_captions, read_table
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 SPLITS = ("train", "val", "test", "unseen")  # unseen: drawing styles that are never trained on
 CHUNK = 100_000  # pictures whose tags are turned into numbers at a time
@@ -33,7 +33,7 @@ select * replace (case when split is not null then split when share('split:' || 
 from posts
 """
 # One line a picture and tag. Tags that came without a category get the one that the list of categories names (those of
-# other categories, artists say, are dropped), and are general where it does not name them.
+# other categories, such as artists, are dropped), and are general where it does not name them.
 LABELS = """
 create view given as
 select post, split, unnest(general) as tag, 'general' as category from pictures
@@ -90,7 +90,7 @@ class TagIndex:
     licences: tuple[str, ...]  # of the training pictures
     tags: Array  # tags of picture i are tags[starts[i]:starts[i + 1]]
     starts: Array
-    unknown: Array  # the same, for tags of which the picture says nothing
+    unknown: Array  # the same, for tags whose label is unknown
     unknown_starts: Array
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class TagIndex:
         return labels, known
 
     def counts(self, split: str = "train") -> tuple[Array, Array]:
-        """(pictures of the split that bear each tag, pictures that tell of each tag), both (T,)."""
+        """(pictures of the split that have each tag, pictures whose label for it is known), both (T,)."""
         inside = self.splits == SPLITS.index(split)
         bearing, silent = (
             np.bincount(values[np.repeat(inside, np.diff(starts))], minlength=len(self.names))
@@ -155,7 +155,7 @@ def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scr
     untold = database.execute("select count(*) from posts where len(mixed) > 0").fetchall()[0][0]
     if untold and settings.source == "danbooru" and not settings.categories:
         raise SengaError(
-            f"{folder}: {untold} posts have a tag_string alone, which does not tell artists from tags; set"
+            f"{folder}: {untold} posts have a tag_string alone, which does not distinguish artists from tags; set"
             " data.categories to the dump's tags.json"
         )
 
@@ -172,11 +172,11 @@ def read_pairs(database: duckdb.DuckDBPyConnection, path: str, columns: tuple[st
         )
         return found.fetchall()
     except duckdb.Error as error:
-        raise SengaError(f"{path}: wanted CSV or JSON lines with {a} and {b} ({error})") from error
+        raise SengaError(f"{path}: expected CSV or JSON lines with {a} and {b} ({error})") from error
 
 
 def closure(aliases: list[tuple[str, str]], implications: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Tag -> each tag that stands in its place, itself among them unless it is an alias. Loops end where they began."""
+    """Tag -> each tag that replaces it, itself among them unless it is an alias. Loops end where they began."""
     renamed = dict(aliases)
     onward: dict[str, set[str]] = {}
     for antecedent, consequent in implications:
@@ -215,13 +215,13 @@ def choose_vocabulary(database: duckdb.DuckDBPyConnection, settings: DataSetting
     database.execute(PICTURES.replace("$test", str(settings.test)).replace("$val", str(settings.val)))
     database.execute(LABELS)
     database.execute(IMPLIED if pairs else "create view labels as select * from given")
-    ratings = list(rating_names(settings.ratings))  # a tag of such a name would stand twice
+    ratings = list(rating_names(settings.ratings))  # a tag of such a name would be there twice
     database.execute(VOCABULARY, {"min_count": settings.min_count, "ratings": ratings})
     database.execute(CHOSEN, {"general": settings.general, "characters": settings.characters})
 
 
 def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIndex:
-    """The arrays. Ratings come last in the vocabulary; a picture without one says nothing of any."""
+    """The arrays. Ratings come last in the vocabulary; a picture without one is unknown for all of them."""
     vocabulary = database.execute("select tag, category from vocabulary order by tag_id").fetchall()
     ratings = rating_names(settings.ratings)
     texts = ("file", "split", "style", "source", "licence", "rating")
@@ -231,7 +231,7 @@ def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIn
     splits = columns["split"].astype(str)
     strange = sorted(set(splits) - set(SPLITS))
     if strange:
-        raise SengaError(f"{settings.folder}: has a split '{strange[0]}'; wanted {', '.join(SPLITS)}")
+        raise SengaError(f"{settings.folder}: has a split '{strange[0]}'; expected {', '.join(SPLITS)}")
     counts = {split: int((splits == split).sum()) for split in SPLITS}
     if not vocabulary or not counts["train"] or not counts["val"]:
         raise SengaError(

@@ -1,4 +1,4 @@
-"""What a tagger is worth. Everything leaves out the entries of which it is not known whether the picture shows the tag.
+"""Metrics of a tagger. All of them leave out the entries whose label is unknown.
 
 Shapes: scores (N, T) float in [0, 1]; truth and known (N, T) bool; N pictures, T tags.
 """
@@ -18,7 +18,7 @@ BUCKETS = ((0, 50), (50, 200), (200, 1000), (1000, 10_000), (10_000, None))  # t
 
 @dataclass(frozen=True)
 class Scored:
-    """A split's pictures with what the net said of them."""
+    """A split's pictures with the net's scores and the labels."""
 
     numbers: Array  # (N,) of the pictures, in the index
     scores: Array
@@ -30,7 +30,7 @@ class Scored:
         return Scored(self.numbers[pictures], self.scores[pictures], self.truth[pictures], self.known[pictures])
 
     def positives(self) -> Array:
-        """(T,) pictures that bear each tag."""
+        """(T,) pictures that have each tag."""
         return (self.truth & self.known).sum(axis=0)
 
 
@@ -49,7 +49,7 @@ def average_precision(scores: Array, truth: Array) -> float:
 
 
 def average_precisions(scored: Scored) -> Array:
-    """(T,) average precision of each tag, over the pictures that tell of it."""
+    """(T,) average precision of each tag, over the pictures with a known label."""
     columns = range(scored.scores.shape[1])
     known = scored.known
     return np.array([average_precision(scored.scores[known[:, t], t], scored.truth[known[:, t], t]) for t in columns])
@@ -81,7 +81,7 @@ def global_threshold(scored: Scored, chosen: Array) -> float:
 def tag_thresholds(scored: Scored, otherwise: float, min_positives: int) -> Array:
     """(T,) the threshold with each tag's best F1; `otherwise` for tags on fewer than `min_positives` pictures.
 
-    It lies half way between the two scores that it parts, so that it does not hang on one picture.
+    It is half way between the two scores that it separates, so that no single picture decides it.
     """
     thresholds = np.full(scored.scores.shape[1], otherwise)
     for t in np.flatnonzero(scored.positives() >= min_positives):
@@ -97,11 +97,11 @@ def tag_thresholds(scored: Scored, otherwise: float, min_positives: int) -> Arra
 
 
 @dataclass(frozen=True)
-class Judged:
+class GroupScores:
     """A group of tags on a split. F1 by the global threshold, and by each tag's own."""
 
     group: str
-    tags: int  # judged: those on enough pictures
+    tags: int  # scored: those on enough pictures
     too_few: int  # left out
     mean_ap: float
     macro_global: float
@@ -110,22 +110,24 @@ class Judged:
     micro_own: float
 
 
-def judge(scored: Scored, group: str, tags: Array, threshold: float, thresholds: Array, min_positives: int) -> Judged:
-    """`tags` (T,) bool says which belong to the group."""
+def score_group(
+    scored: Scored, group: str, tags: Array, threshold: float, thresholds: Array, min_positives: int
+) -> GroupScores:
+    """`tags` (T,) bool: the tags of the group."""
     enough = tags & (scored.positives() >= min_positives)
     chosen = Scored(scored.numbers, scored.scores[:, enough], scored.truth[:, enough], scored.known[:, enough])
     if not enough.any():
-        return Judged(group, 0, int(tags.sum()), *[float("nan")] * 5)
+        return GroupScores(group, 0, int(tags.sum()), *[float("nan")] * 5)
     found = []
     for at in (threshold, thresholds[enough]):
         counts = confusion(chosen, at)
         found += [float(f1(*counts).mean()), float(f1(*(c.sum() for c in counts)))]  # type: ignore[arg-type]
     mean_ap = float(average_precisions(chosen).mean())
-    return Judged(group, int(enough.sum()), int((tags & ~enough).sum()), mean_ap, *found)
+    return GroupScores(group, int(enough.sum()), int((tags & ~enough).sum()), mean_ap, *found)
 
 
 def groups(categories: tuple[str, ...], counts: Array, trained: Array) -> Iterator[tuple[str, Array]]:
-    """(name, tags (T,) bool): all of them, each category, each bucket of frequency. Only tags that were taught."""
+    """(name, tags (T,) bool): all of them, each category, each bucket of frequency. Trained tags only."""
     yield "all", trained
     for category in dict.fromkeys(categories):
         chosen = trained & (np.array(categories) == category)
@@ -138,7 +140,7 @@ def groups(categories: tuple[str, ...], counts: Array, trained: Array) -> Iterat
 
 
 def worst(scored: Scored, trained: Array, amount: int) -> list[tuple[int, int]]:
-    """(row, tag) of the entries that the net was most wrong about, one a picture, the worst first."""
+    """(row, tag) of the largest mistakes, one a picture, the worst first."""
     wrong = np.where(scored.truth, 1 - scored.scores, scored.scores) * (scored.known & trained)
     tag = wrong.argmax(axis=1)
     rows = np.argsort(-wrong.max(axis=1), kind="stable")[:amount]

@@ -19,23 +19,23 @@ EVALUATED = 64  # pictures in a forward pass
 
 
 def vocabulary_of(index: TagIndex, trained: Array) -> TagVocabulary:
-    """The header's vocabulary; a category without any tag that was taught is called untrained."""
+    """The header's vocabulary; a category without any trained tag is called untrained."""
     categories = np.array(index.categories)
     untrained = [name for name in dict.fromkeys(index.categories) if not trained[categories == name].any()]
     return TagVocabulary(index.names, index.categories, tuple(index.counts()[0].tolist()), (), tuple(untrained))
 
 
 def start_from_counts(net: nn.Module, bearing: Array, known: Array) -> None:
-    """The last layer begins by giving each tag as often as it is seen: b = log(p / (1 - p)), after Lin et al. 2017.
+    """The last layer begins with each tag's frequency: b = log(p / (1 - p)), after Lin et al. 2017.
 
-    Outputs that are never taught (known is 0) say 0.5, and stay there: no gradient reaches them.
+    Outputs that are never trained (known is 0) start at 0.5 and remain there: no gradient reaches them.
     """
     p = torch.from_numpy((bearing + 0.5) / (known + 1.0)).float()
-    taught = torch.from_numpy(known > 0).float()
+    trained = torch.from_numpy(known > 0).float()
     last = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
     with torch.no_grad():
-        last.bias.copy_((p / (1 - p)).log() * taught)
-        last.weight.mul_(taught[:, None])
+        last.bias.copy_((p / (1 - p)).log() * trained)
+        last.weight.mul_(trained[:, None])
 
 
 def warm_statistics(net: nn.Module, step: int) -> None:
@@ -67,7 +67,7 @@ def depthwise_in_float32(net: nn.Module) -> None:
 def halve_kernels(net: nn.Module) -> None:
     """Weights of convolutions and linear layers to float16, for a file of half the size.
 
-    Biases and batch normalisation stay: variances may be smaller than float16 can tell from 0.
+    Biases and batch normalisation stay: variances may be smaller than the smallest float16.
     """
     for parameter in net.parameters():
         if parameter.ndim > 1:

@@ -14,7 +14,7 @@ from ..run.report import Plot
 from ..run.sheet import draw_grid
 from .batches import TagPictures
 from .index import TagIndex
-from .metrics import Array, Judged, Scored, average_precisions, confusion, f1, groups, judge, worst
+from .metrics import Array, GroupScores, Scored, average_precisions, confusion, f1, groups, score_group, worst
 
 SHEET, COLUMNS, SIDE = 20, 5, 256  # mistakes shown, in how many columns, pixels of the longer side
 PLOTS = (
@@ -33,29 +33,31 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the report tells: the splits with the net's scores, and the thresholds fitted on `val`."""
+    """What the report shows: the splits with the net's scores, and the thresholds fitted on `val`."""
 
     splits: dict[str, Scored]
     threshold: float
     thresholds: Array  # (T,)
-    trained: Array  # (T,) bool: tags that were taught at all
+    trained: Array  # (T,) bool: tags that were trained
     min_positives: int
 
-    def judged(self, index: TagIndex, split: str) -> list[Judged]:
+    def group_scores(self, index: TagIndex, split: str) -> list[GroupScores]:
         """Every group of tags and, where there are several, every drawing style of a split."""
         scored, counts = self.splits[split], index.counts()[0]
         fixed = self.threshold, self.thresholds, self.min_positives
-        rows = [judge(scored, name, tags, *fixed) for name, tags in groups(index.categories, counts, self.trained)]
+        rows = [
+            score_group(scored, name, tags, *fixed) for name, tags in groups(index.categories, counts, self.trained)
+        ]
         styles = index.styles[scored.numbers]
         for style in sorted(set(styles) - {""}):
-            rows.append(judge(scored.only(styles == style), f"style {style}", self.trained, *fixed))
+            rows.append(score_group(scored.only(styles == style), f"style {style}", self.trained, *fixed))
         return rows
 
     def metrics(self, index: TagIndex) -> dict[str, float]:
-        """What the weights' header says of them: means over all tags of each split."""
+        """The metrics of the weights' header: means over all tags of each split."""
         found: dict[str, float] = {}
         for split in self.splits:
-            row = self.judged(index, split)[0]
+            row = self.group_scores(index, split)[0]
             values = {
                 "map": row.mean_ap,
                 "macro_f1": row.macro_own,
@@ -68,7 +70,7 @@ class Findings:
 
 
 def facts(header: Header) -> dict[str, str]:
-    """What the header says of the run."""
+    """What the header records of the run."""
     provenance = header.provenance
     assert header.vocabulary is not None
     assert header.preprocessing is not None
@@ -78,12 +80,12 @@ def facts(header: Header) -> dict[str, str]:
         "commit": provenance.commit or "unknown",
         "pictures": f"sha256 {provenance.data_sha256}; {provenance.notes}",
         "licences": ", ".join(provenance.licences) or "not recorded",
-        "never taught": ", ".join(header.vocabulary.untrained) or "nothing",
+        "not trained": ", ".join(header.vocabulary.untrained) or "nothing",
     }
 
 
 def write_report(folder: Path, header: Header, findings: Findings, pictures: TagPictures) -> Path:
-    """report.md with curves.png, tags.csv and worst.png beside it; gives the page's path.
+    """Write report.md, curves.png, tags.csv and worst.png; returns the page's path.
 
     `folder` is a run's, with its settings, curve and weights.
     """
@@ -103,29 +105,29 @@ def write_report(folder: Path, header: Header, findings: Findings, pictures: Tag
     names = np.array(index.names)
     parts = [page.read_text(encoding="utf-8")]
     for split, scored in findings.splits.items():
-        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", table(findings.judged(index, split))]
+        parts += [f"## {NAMES[split]}: {len(scored.numbers):,} pictures", table(findings.group_scores(index, split))]
     scarce = {s: findings.trained & (v.positives() < findings.min_positives) for s, v in findings.splits.items()}
     lines = [f"- {split} ({mask.sum()}): {', '.join(names[mask]) or 'none'}" for split, mask in scarce.items()]
     parts += [
         "mAP is the mean of the tags' average precision. F1 is given twice: with one threshold for all tags"
         f" ({findings.threshold:.2f}, the best micro F1 on validation) and with each tag's own, fitted on validation."
         f" Tags on fewer than {findings.min_positives} pictures of a split are left out of its means. Every tag's"
-        f" figures are in [tags.csv](tags.csv). worst.png shows where the net is most wrong ({shown}).",
-        "## Tags on too few pictures to be judged",
-        "\n".join([*lines, *never_taught(index, findings.trained)]),
+        f" figures are in [tags.csv](tags.csv). worst.png shows the largest mistakes ({shown}).",
+        "## Tags on too few pictures to be scored",
+        "\n".join([*lines, *not_trained(index, findings.trained)]),
     ]
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return page
 
 
-def never_taught(index: TagIndex, trained: Array) -> list[str]:
-    names = [name for name, taught in zip(index.names, trained, strict=True) if not taught]
-    return [f"- never taught, since no training picture tells of them: {', '.join(names)}"] if names else []
+def not_trained(index: TagIndex, trained: Array) -> list[str]:
+    names = [name for name, used in zip(index.names, trained, strict=True) if not used]
+    return [f"- not trained, since no training picture has a label for them: {', '.join(names)}"] if names else []
 
 
-def table(rows: list[Judged]) -> str:
+def table(rows: list[GroupScores]) -> str:
     scores = "mAP", "macro F1", "micro F1", "macro F1, one threshold", "micro F1, one threshold"
-    head = ["tags", "judged", "too few", *scores]
+    head = ["tags", "scored", "too few", *scores]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in rows:
         values = row.mean_ap, row.macro_own, row.micro_own, row.macro_global, row.micro_global
@@ -155,7 +157,7 @@ def write_tags(path: Path, findings: Findings, index: TagIndex) -> None:
 
 
 def draw_worst(path: Path, scored: Scored, trained: Array, pictures: TagPictures) -> None:
-    """A sheet of the pictures with the entries that the net was most wrong about."""
+    """A sheet of the pictures with the entries that the net got most wrong."""
     tiles = []
     for row, tag in worst(scored, trained, SHEET):
         image = pictures.stored(int(scored.numbers[row]))

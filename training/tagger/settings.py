@@ -1,41 +1,37 @@
 """Settings of the tagger's training, one dataclass a section of the TOML file."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from ..sr.settings import OptimSettings, check, one_of
+from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
+from .losses import LOSSES
 
 KERNELS = {name: Image.Resampling[name.upper()] for name in ("box", "bilinear", "hamming", "bicubic", "lanczos")}
 SOURCES = ("danbooru", "captions", "table")
 LAYOUTS = ("original", "512px")
-LOSS_NAMES = ("bce", "asl")
 RATING_COUNTS = (0, 3, 4)
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class TaggerModelSettings(ModelSettings):
     architecture: str = "mobilenetv3_large"  # or mobilenetv3_small
-    hyperparameters: dict[str, Any] = field(default_factory=dict)  # of the architecture's config; `tags` is counted
-    start_from: str = ""  # weights file to start from; what fits is taken over; see start_from.py
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    source: str  # danbooru: metadata as JSON lines; captions: a .txt beside each picture; table: a CSV file
+    source: str  # danbooru: metadata as JSON lines; captions: a .txt for each picture; table: a CSV file
     folder: str  # pictures; paths in a table are relative to it
     metadata: list[str] = field(default_factory=lambda: ["metadata/posts*.json*"])  # danbooru: patterns below folder
     layout: str = "512px"  # danbooru: 512px/0BBB/ID.jpg or original/0BBB/ID.EXT, BBB = ID mod 1000
     table: str = "manifest.csv"  # table: file below folder
     categories: str = ""  # CSV or JSON lines of name, category (0 general, 4 character); for tags that come without
     aliases: str = ""  # CSV or JSON lines of antecedent_name, consequent_name
-    implications: str = ""  # the same columns: the first tag brings the second with it
+    implications: str = ""  # the same columns: the first tag implies the second
     fraction: float = 1.0  # share of the pictures, by a hash of the id: the same ones every time
     val: float = 0.01  # shares of the picture groups, by hash, where no split is given
     test: float = 0.01
-    general: int = 2000  # the most frequent tags that are learnt, of each category
+    general: int = 2000  # tags that are learnt, the most frequent ones of each category
     characters: int = 2000
     ratings: int = 3  # 3: safe, questionable, explicit; 4: general, sensitive, questionable, explicit; or 0
     min_count: int = 1  # tags on fewer training pictures are left out
@@ -81,7 +77,7 @@ class AugmentSettings:
     crop: list[float] = field(default_factory=lambda: [0.6, 1.0])  # side of the window, as a share of the picture's
     stretch: float = 0.1  # largest share by which one side of the window is shortened
     filters: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KERNELS, 1.0))  # resize kernels
-    flip: float = 0.5  # probability; tags that say left or right change places, or keep the picture as it is
+    flip: float = 0.5  # probability; tags with left or right in them change places, or keep the picture as it is
     rotate: float = 0.0  # largest angle, degrees
     colour: float = 0.1  # largest relative change of brightness, contrast and saturation each
     jpeg: float = 0.0  # probability of a JPEG of quality 40 to 95
@@ -101,7 +97,7 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class TaggerOptimSettings(OptimSettings):
-    """Those of the other trainer, with the loss and with defaults that fit a classifier."""
+    """With the loss, and defaults that fit a classifier."""
 
     loss: str = "bce"  # bce: summed over the tags, averaged over the batch; asl: asymmetric loss, the same sum
     warmup: int = 200
@@ -111,40 +107,26 @@ class TaggerOptimSettings(OptimSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("optim.loss", self.loss, LOSS_NAMES)
-        check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers are run in float32")
+        one_of("optim.loss", self.loss, LOSSES)
+        check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers run in float32")
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    folder: str = "runs"  # checkpoints, curve, report and weights go to FOLDER/NAME
-    precision: str = "auto"  # auto, fp32 or bf16
-    validate_every: int = 500
+class TaggerRunSettings(RunSettings):
     validation_pictures: int = 512  # of each split, spread evenly; the report takes all
-    save_every: int = 250
-    keep: int = 2  # checkpoints kept on the disk, the newest ones
-    rollbacks: int = 3  # times that a loss that is no number may send the run back to its last checkpoint
     min_positives: int = 5  # tags on fewer pictures of a split are left out of its means and get the global threshold
 
     def __post_init__(self) -> None:
-        for name in ("validate_every", "validation_pictures", "save_every", "keep", "min_positives"):
+        super().__post_init__()
+        for name in ("validation_pictures", "min_positives"):
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
-        check(self.rollbacks >= 0, "run.rollbacks", self.rollbacks, "0 or more")
-        one_of("run.precision", self.precision, ("auto", "fp32", "bf16"))
 
 
-@dataclass(frozen=True)
-class TaggerSettings:
-    name: str
-    data: DataSettings
+@dataclass(frozen=True, kw_only=True)
+class TaggerSettings(TrainingSettings):
     optim: TaggerOptimSettings
-    model: ModelSettings = ModelSettings()
+    data: DataSettings
+    model: TaggerModelSettings = TaggerModelSettings()
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     augment: AugmentSettings = AugmentSettings()
-    run: RunSettings = RunSettings()
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        plain = bool(self.name) and Path(self.name).name == self.name and not self.name.startswith(".")
-        check(plain, "name", self.name, "one plain file name, since it names the run's folder and file")
-        check(self.seed >= 0, "seed", self.seed, "0 or more")
+    run: TaggerRunSettings = TaggerRunSettings()

@@ -14,7 +14,7 @@ from PIL import Image
 from ...arch import SengaError
 from .database import RATINGS
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 COLUMNS = "file split kin source style licence rating tags characters mixed unknown"
@@ -36,7 +36,7 @@ class Caption:
 def parse_caption(text: str) -> Caption:
     r"""Tags between commas, with spaces or underscores, `\(` for `(`; `character:` and `rating:` name a category.
 
-    kohya's separator for kept tags (`|||`) counts as a comma. Case is lowered, and a tag that stands twice counts once.
+    kohya's separator for kept tags (`|||`) counts as a comma. Case is lowered, and a repeated tag counts once.
     """
     tags = [part.strip().lower() for part in text.replace("|||", ",").replace("\n", ",").split(",")]
     names = [tag.replace("\\(", "(").replace("\\)", ")").replace(" ", "_") for tag in tags if tag]
@@ -52,19 +52,19 @@ def parse_caption(text: str) -> Caption:
 
 
 def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
-    """A row of FIELDS for every picture below `folder` with a `.txt` beside it. Pictures that look alike are kin."""
+    """A row of FIELDS for every picture below `folder` that has a `.txt` of its name. Similar pictures form a group."""
     found = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.with_suffix(".txt").is_file()
     )
     if not found:
-        raise SengaError(f"{folder}: holds no picture with a .txt of the same name beside it; wanted captions")
+        raise SengaError(f"{folder}: has no picture with a .txt of the same name; expected captions")
     readable, prints = [], []
     for path in found:
         try:
             prints.append(fingerprint(path))
             readable.append(path)
         except OSError as error:  # Pillow's own errors are among them
-            log.warning("%s: left out, cannot be read (%s)", path, error)
+            logger.warning("%s: left out, cannot be read (%s)", path, error)
     for path, kin in zip(readable, kinships(np.stack(prints)), strict=True):
         caption = parse_caption(path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace"))
         yield {
@@ -78,9 +78,9 @@ def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
 
 
 def rating_word(text: str, ratings: int) -> str:
-    """A rating by name or letter, of the old three or the new four, as one of those wanted; "" for none of them."""
-    wanted = RATINGS.get(ratings, {})
-    return text if text in wanted.values() else wanted.get(text[:1], "")
+    """A rating by name or letter, of the old three or the new four, as one of `ratings`; "" for none of them."""
+    known = RATINGS.get(ratings, {})
+    return text if text in known.values() else known.get(text[:1], "")
 
 
 def fingerprint(path: Path) -> NDArray[np.uint8]:
@@ -93,7 +93,7 @@ def fingerprint(path: Path) -> NDArray[np.uint8]:
 
 
 def kinships(prints: NDArray[np.uint8]) -> list[int]:
-    """For each of the (N, 32) fingerprints the least index among those alike, in chains.
+    """For each of the (N, 32) fingerprints the least index among the similar ones, in chains.
 
     Two prints that differ in at most 7 bits agree in one of 8 bands, so only prints that share a band are compared;
     bands without content are passed over, since every picture with a plain margin shares those.
@@ -128,7 +128,7 @@ def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
         for name in ("file", "tags"):
             if name not in (table.fieldnames or []):
                 found = ", ".join(table.fieldnames or []) or "nothing"
-                raise SengaError(f"{path}: has no column {name!r} (it has {found}); wanted file and tags, in CSV")
+                raise SengaError(f"{path}: has no column {name!r} (it has {found}); expected file and tags, in CSV")
         for line in table:
             rating = rating_word(line.get("rating") or "", ratings)
             kin = line.get("group") or ""
@@ -147,7 +147,7 @@ def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], fo
             else:
                 missing += 1
     if missing:
-        log.warning("%s: %d pictures of its list are not there and are left out", folder, missing)
+        logger.warning("%s: %d pictures of its list are not there and are left out", folder, missing)
     try:
         database.execute(
             """

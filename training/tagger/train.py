@@ -8,11 +8,9 @@ A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again
 where it stopped, bit for bit on a CPU), and at the end report.md and NAME.safetensors with the averaged weights.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -24,14 +22,16 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, SengaError, TaggerModel, load_tagger, save_model
+from ...arch import Provenance, TaggerModel, load_tagger, save_model
 from ...arch.preprocessing import Preprocessing
 from ..run.devices import make_fabric
+from ..run.ema import EMA
+from ..run.entry import command_line, training_parser
 from ..run.folder import RunFolder, commit, environment, run_identity
-from ..run.optim import Average, learning_rate, make_optimisers, set_learning_rate
+from ..run.optim import learning_rate, make_optimisers, set_learning_rate, step_optimisers
+from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
-from ..run.state import RunState, is_sound, step_optimisers
-from ..sr.settings import read_settings, to_dict
+from ..run.state import RunState, is_sound
 from .batches import TagPictures, batches
 from .index import SPLITS, build_index
 from .losses import LOSSES
@@ -40,7 +40,9 @@ from .model import depthwise_in_float32, halve_kernels, predict, start_from_coun
 from .report import Findings, write_report
 from .settings import TaggerSettings
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
+
+PROG = "senga train tagger"
 
 HELD_OUT = SPLITS[1:]
 COLUMNS = ("step", "loss", *(f"map_{s}" for s in HELD_OUT), "learning_rate", "images_per_second", "waiting", "seconds")
@@ -58,49 +60,49 @@ def train(settings: TaggerSettings, command: str) -> Path:
         command: how it was started, for the header of the weights.
 
     Raises:
-        SengaError: settings, data or checkpoint do not fit together, or the loss stays no number.
+        SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
     fabric, precision = make_fabric(run.precision, bf16=True)
-    leads = fabric.is_global_zero  # of several processes one writes and validates
+    is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
     folder = RunFolder(Path(run.folder) / settings.name, COLUMNS, run.keep)
     index = build_index(data, folder.path / f"index-{fabric.global_rank}")
     bearing, known = index.counts()
-    trained = known > 0  # tags of which some training picture tells
+    trained = known > 0  # tags with a label on some training picture
     preprocessing = Preprocessing(**to_dict(settings.preprocessing))
     pictures = TagPictures(index, data, settings.augment, preprocessing)
     sizes = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
-    log.info("%s tags (%d taught) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
+    logger.info("%s tags (%d trained) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
 
     # Net
     torch.manual_seed(settings.seed)
     vocabulary = vocabulary_of(index, trained)
     hyperparameters = settings.model.hyperparameters
     model = TaggerModel.create(settings.model.architecture, vocabulary, preprocessing, **hyperparameters)
-    bare = model.model.requires_grad_(True).train()
-    start_from_counts(bare, bearing, known)
+    unwrapped = model.model.requires_grad_(True).train()
+    start_from_counts(unwrapped, bearing, known)
     if settings.model.start_from:
-        take_over(bare, load_tagger(settings.model.start_from).model.state_dict(), settings.model.start_from)
+        take_over(unwrapped, load_tagger(settings.model.start_from).model.state_dict(), settings.model.start_from)
     if precision == "bf16" and fabric.device.type == "cpu":
-        depthwise_in_float32(bare)
-    net = fabric.setup_module(bare)
-    taught = torch.from_numpy(trained).float().to(fabric.device)
-    optimisers = make_optimisers(bare, optim)
-    average = Average(bare, optim.ema)
-    stateful: dict[str, Any] = {"net": bare, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+        depthwise_in_float32(unwrapped)
+    net = fabric.setup_module(unwrapped)
+    trained_tags = torch.from_numpy(trained).float().to(fabric.device)
+    optimisers = make_optimisers(unwrapped, optim)
+    ema = EMA(unwrapped, optim.ema)
+    stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
 
     # Resume
     sha256 = index.sha256()
-    now = RunState(fabric, folder, identity_of(settings, sha256), stateful, average)
+    now = RunState(fabric, folder, identity_of(settings, sha256), stateful, ema)
     if now.load(optim.steps):
-        log.info("going on from step %d", now.step)
+        logger.info("going on from step %d", now.step)
     else:
         now.save()  # there is something to go back to from the first step on
     about = {"command": command, "data_sha256": manifest_sha256(settings) or sha256}
-    if leads:
+    if is_main:
         folder.cut_curve(now.step)
         folder.write_json("settings.json", to_dict(settings))
         folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
@@ -108,7 +110,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     def candidate() -> TaggerModel:
         """The averaged weights as a model of their own."""
         copy = TaggerModel(model.header, model.header.row().build(model.header.config())).to(fabric.device)
-        copy.model.load_state_dict(average.values)
+        copy.model.load_state_dict(ema.values)
         return copy
 
     def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
@@ -122,10 +124,10 @@ def train(settings: TaggerSettings, command: str) -> Path:
             board.add_scalar(name, value, now.step)
         return scores
 
-    # Loop. It is left early, and begun again further back, when the loss is no number any more.
-    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if leads else None
-    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not leads)
-    with bar, logging_redirect_tqdm([log]):
+    # Loop. It is left early, and begun again further back, when the loss is not finite any more.
+    board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main else None
+    bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main)
+    with bar, logging_redirect_tqdm([logger]):
         while now.step < optim.steps:
             first, before, began, waited = now.step, now.seconds, time.monotonic(), 0.0
             bar.n = first
@@ -133,24 +135,24 @@ def train(settings: TaggerSettings, command: str) -> Path:
             stream = batches(pictures, settings.seed, steps, fabric.global_rank, fabric.world_size)
             for step in steps:
                 waiting = time.monotonic()
-                x, labels, told = (part.to(fabric.device) for part in next(stream))
+                x, labels, labelled = (part.to(fabric.device) for part in next(stream))
                 waited += time.monotonic() - waiting
                 rate = learning_rate(step, optim) * now.slower
                 set_learning_rate(optimisers, rate)
 
-                warm_statistics(bare, step)
+                warm_statistics(unwrapped, step)
                 torch.manual_seed(pictures.dropout_seed(settings.seed, step, fabric.global_rank))
-                loss = loss_of(net(x).float(), labels, told * taught)
-                bare.zero_grad(set_to_none=True)
+                loss = loss_of(net(x).float(), labels, labelled * trained_tags)
+                unwrapped.zero_grad(set_to_none=True)
                 fabric.backward(loss)
-                step_optimisers(bare, optimisers, optim.clip)
-                average.update(bare, step)
+                step_optimisers(unwrapped, optimisers, optim.clip)
+                ema.update(unwrapped, step)
 
                 value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
                 last = step + 1 == optim.steps
                 saves = last or (step + 1) % run.save_every == 0
-                if not is_sound(value, bare.parameters() if saves else ()):
-                    now.go_back(run.rollbacks)
+                if not is_sound(value, unwrapped.parameters() if saves else ()):
+                    now.roll_back(run.rollbacks)
                     break
                 now.note(value)
                 now.seconds = before + time.monotonic() - began
@@ -160,7 +162,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
                     scores = " ".join(f"{name} {score:.3f}" for name, score in validate(board, values).items())
-                    log.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
+                    logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if saves:
                     now.save()
                 bar.set_postfix(loss=f"{now.running:.3f}", refresh=False)
@@ -171,7 +173,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
 
     # Thresholds, report and weights
     path = folder.path / f"{settings.name}.safetensors"
-    if leads:
+    if is_main:
         half = candidate()
         halve_kernels(half.model)
         final = TaggerModel(half.header, deepcopy(half.model).float())  # what a user gets is what is scored
@@ -196,10 +198,10 @@ def train(settings: TaggerSettings, command: str) -> Path:
         write_report(folder.path, header, findings, pictures)
         folder.write_json("metrics.json", provenance.metrics)
         scores = ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items())
-        log.info("%s: %s", path, scores or "no scores")
+        logger.info("%s: %s", path, scores or "no scores")
         if not scores:
-            wanted = "raise data.val and data.test, or lower run.min_positives"
-            log.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, wanted)
+            way_out = "raise data.val and data.test, or lower run.min_positives"
+            logger.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, way_out)
     fabric.barrier()
     return path
 
@@ -211,20 +213,7 @@ def manifest_sha256(settings: TaggerSettings) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="senga train tagger", description="Train a tagger.")
-    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    parser = training_parser(PROG, "Train a tagger.")
     args = parser.parse_args(argv)
-    command = " ".join(["senga train tagger", args.config.as_posix(), *(f"--set {item}" for item in args.set)])
-    train(read_settings(TaggerSettings, args.config, args.set), command)
+    train(read_settings(TaggerSettings, args.config, args.set), command_line(PROG, args))
     return 0
-
-
-if __name__ == "__main__":  # for torchrun
-    log.addHandler(logging.StreamHandler())
-    log.setLevel(logging.INFO)
-    try:
-        sys.exit(main())
-    except SengaError as error:
-        log.error(str(error))
-        sys.exit(1)

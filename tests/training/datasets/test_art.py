@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+from senga.headless.cli import main
 from senga.training.datasets.art import build as build_dataset
 from senga.training.datasets.art import sources as dataset_sources
-from senga.training.datasets.art.build import PictureError, build, check_content, main, target_scale
-from senga.training.datasets.art.sources import Picture, Request, SourceError, list_avatars, list_openclipart
+from senga.training.datasets.art.build import build, check_content, target_scale
+from senga.training.datasets.art.sources import list_avatars
+from senga.training.datasets.dicebear import DICEBEAR_STYLES
+from senga.training.datasets.drawing import PictureError
+from senga.training.datasets.fetch import Picture, Request, SourceError
+from senga.training.datasets.openclipart import list_openclipart
 
 PUBLIC_DOMAIN = "http://web.resource.org/cc/PublicDomain"
 
@@ -131,15 +136,15 @@ def test_avatar_styles_keep_to_their_licence_and_split(tmp_path: Path) -> None:
 
 
 def test_styles_without_an_open_licence_are_not_asked_for() -> None:
-    assert not {"avataaars", "avataaarsNeutral", "bottts", "botttsNeutral"} & set(dataset_sources.DICEBEAR_STYLES)
+    assert not {"avataaars", "avataaarsNeutral", "bottts", "botttsNeutral"} & set(DICEBEAR_STYLES)
 
 
 def test_eileen_counts_once_when_the_art_pack_brings_her_larger(tmp_path: Path) -> None:
     (tmp_path / "debian/renpy-demo").mkdir(parents=True)
     alone = {picture.name: picture.split for picture in dataset_sources.renpy_demo(Request(tmp_path))}
-    beside = {picture.name for picture in dataset_sources.renpy_demo(Request(tmp_path, selected=("art_pack",)))}
+    together = {picture.name for picture in dataset_sources.renpy_demo(Request(tmp_path, selected=("art_pack",)))}
     assert len(alone) == 8
-    assert set(alone) - beside == {"eileen_happy"}
+    assert set(alone) - together == {"eileen_happy"}
     assert [name for name, split in alone.items() if split == "val"] == [
         "concert1",
         "concert2",
@@ -256,7 +261,7 @@ def test_a_build_of_one_source_keeps_the_others(tmp_path: Path, art_pack: Path) 
         assert image.convert("RGBA").getpixel((0, 0)) == sketch(seed=6).getpixel((0, 0))
 
 
-def test_pictures_that_are_no_longer_wanted_are_removed(tmp_path: Path, art_pack: Path) -> None:
+def test_pictures_that_a_build_no_longer_has_are_removed(tmp_path: Path, art_pack: Path) -> None:
     out = tmp_path / "out"
     build(Request(tmp_path, art_pack, copyleft=True, selected=("art_pack",)), out)
     assert (out / "train/art_pack/naev_pilot.webp").is_file()
@@ -274,9 +279,9 @@ def test_a_picture_that_is_not_what_its_manifest_says_is_left_out(tmp_path: Path
 def test_a_missing_program_is_one_sentence_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, source: str, program: str
 ) -> None:
-    monkeypatch.setattr(dataset_sources.shutil, "which", lambda name: None)
-    code = main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--only", source])
-    assert code == 1
+    monkeypatch.setattr("senga.training.datasets.fetch.shutil.which", lambda name: None)
+    folders = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert main(["data", "build-art", *folders, "--only", source]) == 1
     (record,) = caplog.records
     others = " ".join(name for name in dataset_sources.SOURCES if name != source)
     assert f"'{program}' is needed and was not found" in record.getMessage()
@@ -284,5 +289,5 @@ def test_a_missing_program_is_one_sentence_with_the_way_out(
 
 
 def test_the_art_pack_cannot_be_built_without_its_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert main(["--out", str(tmp_path / "out"), "--only", "art_pack"]) == 1
+    assert main(["data", "build-art", "--out", str(tmp_path / "out"), "--only", "art_pack"]) == 1
     assert "add --art-pack DIR" in caplog.text

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from senga.training.datasets.art import sources as dataset_sources
-from senga.training.datasets.art.sources import DICEBEAR_STYLES, SourceError, dicebear_licence
+from senga.headless.cli import main
 from senga.training.datasets.avatars import palette as tag_palette
-from senga.training.datasets.avatars.build import Plan, TagRow, build, main, plan, summarise
+from senga.training.datasets.avatars.build import Plan, TagRow, build, plan, summarise
 from senga.training.datasets.avatars.composites import LONG_SIDE, Composed, compose
 from senga.training.datasets.avatars.figures import CHARACTERS, Avatar, Choice, appearances, characters, crowd, says
 from senga.training.datasets.avatars.grounds import Clip
 from senga.training.datasets.avatars.styles import FAMILIES, FAMILY_OF, IMPLIED, attribute, close, read
 from senga.training.datasets.avatars.tables import STYLES, UNSEEN
+from senga.training.datasets.dicebear import DICEBEAR_STYLES, dicebear_licence
+from senga.training.datasets.fetch import SourceError
 
 NAMES = [name for names in CHARACTERS.values() for name in names]
 
@@ -314,9 +315,10 @@ def test_a_missing_program_is_one_sentence(
     pytest.importorskip("resvg_py")
     if program == "apt-get":
         monkeypatch.setattr("senga.training.datasets.avatars.build.dicebear_packages", lambda cache: cache)
-    monkeypatch.setattr(dataset_sources.shutil, "which", lambda name: None)
-    assert main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--limit", "1"]) == 1
+    monkeypatch.setattr("senga.training.datasets.fetch.shutil.which", lambda name: None)
+    folders = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert main(["data", "build-avatars", *folders, "--limit", "1"]) == 1
     (record,) = caplog.records
     assert f"'{program}' is needed and was not found" in record.getMessage()
     assert record.getMessage().endswith(way_out)
-    assert "--only" not in record.getMessage()  # build_dataset has it, this one has not
+    assert "--only" not in record.getMessage()  # build-art has it, build-avatars has not

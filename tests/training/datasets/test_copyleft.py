@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from senga.training.datasets.art.build import main
+from senga.headless.cli import main
 from senga.training.datasets.art.copyleft import OPENMOJI_VERSION, WESNOTH_PARTS, openmoji, wesnoth
-from senga.training.datasets.art.sources import Request
+from senga.training.datasets.fetch import Request
 
 CAMPAIGN = "usr/share/games/wesnoth/1.16/data/campaigns/X/images"
 
@@ -54,7 +54,7 @@ def test_large_portraits_and_paintings_are_taken_once(cache: Path) -> None:
     assert {(p.licence, p.split) for p in found} == {("GPL-2.0-or-later", "train")}
 
 
-def test_what_judges_finished_work_is_not_among_the_campaigns() -> None:
+def test_the_campaigns_of_the_final_benchmark_are_not_trained_on() -> None:
     assert not {"trow", "utbs"} & set(WESNOTH_PARTS)
 
 
@@ -66,6 +66,6 @@ def test_openmoji_gives_drawings_in_one_skin_tone(cache: Path) -> None:
 
 def test_copyleft_sources_are_refused_without_the_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "senga"):
-        assert main(["--out", str(tmp_path / "set"), "--only", "wesnoth"]) == 1
+        assert main(["data", "build-art", "--out", str(tmp_path / "set"), "--only", "wesnoth"]) == 1
     assert "--copyleft" in caplog.text
     assert not (tmp_path / "set").exists()

@@ -198,14 +198,14 @@ def test_strength_keeps_the_draws():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"image": np.zeros((4, 4), np.uint8)}, r"ndarray \(4, 4\); wanted a numpy array"),
+        ({"image": np.zeros((4, 4), np.uint8)}, r"ndarray \(4, 4\); expected a numpy array"),
         ({"image": [[0]]}, "the image is a list"),
-        ({"image": np.zeros((0, 4, 3), np.uint8)}, "wanted a numpy array"),
-        ({"image": np.zeros((4, 4, 3))}, "holds float64; wanted uint8"),
-        ({"image": np.full((4, 4, 3), 255, np.float32)}, "run from 255.0 to 255.0; wanted 0 to 1"),
+        ({"image": np.zeros((0, 4, 3), np.uint8)}, "expected a numpy array"),
+        ({"image": np.zeros((4, 4, 3))}, "holds float64; expected uint8"),
+        ({"image": np.full((4, 4, 3), 255, np.float32)}, "run from 255.0 to 255.0; expected 0 to 1"),
         ({"image": np.full((4, 4, 3), np.nan, np.float32)}, "run from nan to nan"),
-        ({"seed": -1}, "seed is -1; wanted a whole number"),
-        ({"seed": 2**64}, "wanted a whole number from 0"),
+        ({"seed": -1}, "seed is -1; expected a whole number"),
+        ({"seed": 2**64}, "expected a whole number from 0"),
         ({"index": 1.5}, "index is 1.5"),
     ],
 )

@@ -58,33 +58,33 @@ def test_a_document_with_frames_is_a_report():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([], r"recipe is \[\]; wanted an object"),
+        ([], r"recipe is \[\]; expected an object"),
         ({}, "recipe: the key 'steps' is missing"),
         ({"stepps": []}, "recipe: the key 'stepps' is unknown; did you mean 'steps'"),
-        ({"steps": {}}, r"steps is \{\}; wanted a list"),
+        ({"steps": {}}, r"steps is \{\}; expected a list"),
         ({"steps": [], "format": "senga-recipe-9"}, "format is 'senga-recipe-9'; this version reads"),
-        ({"steps": [], "name": 3}, "name is 3; wanted a text"),
-        ({"steps": [], "scale": 0.5}, r"scale is 0.5; wanted 1 \(the same size\) to 16"),
-        (steps("jpeg"), "recipe: step 1 is 'jpeg'; wanted an object like"),
+        ({"steps": [], "name": 3}, "name is 3; expected a text"),
+        ({"steps": [], "scale": 0.5}, r"scale is 0.5; expected 1 \(the same size\) to 16"),
+        (steps("jpeg"), "recipe: step 1 is 'jpeg'; expected an object like"),
         (steps(JPEG, {"step": "jpg"}), "recipe: step 2: the step 'jpg' is unknown; did you mean 'jpeg'"),
         (steps({"step": "jpeg", "qualty": 5}), r"step 1 \(jpeg\): the key 'qualty' is unknown; did you mean 'quality'"),
         (steps({"step": "jpeg", "quality": [90, 60]}), r"quality is \[90, 60\], upside down"),
         (steps({"step": "jpeg", "quality": [60]}), r"quality has 1 ends; a range is \[low, high\]"),
-        (steps({"step": "jpeg", "quality": 101}), "quality is 101; wanted 1 to 100"),
-        (steps({"step": "jpeg", "quality": 60.5}), "quality is 60.5; wanted a whole number"),
-        (steps({"step": "jpeg", "quality": True}), "quality is True; wanted a whole number"),
-        (steps({"step": "jpeg", "quality": "60"}), "quality is '60'; wanted a whole number"),
+        (steps({"step": "jpeg", "quality": 101}), "quality is 101; expected 1 to 100"),
+        (steps({"step": "jpeg", "quality": 60.5}), "quality is 60.5; expected a whole number"),
+        (steps({"step": "jpeg", "quality": True}), "quality is True; expected a whole number"),
+        (steps({"step": "jpeg", "quality": "60"}), "quality is '60'; expected a whole number"),
         (steps({"step": "jpeg", "subsampling": "4:1:1"}), "the value '4:1:1' is unknown; did you mean"),
-        (steps({"step": "jpeg", "subsampling": 420}), "subsampling is 420; wanted one of 4:4:4"),
+        (steps({"step": "jpeg", "subsampling": 420}), "subsampling is 420; expected one of 4:4:4"),
         (steps({"step": "jpeg", "subsampling": {}}), "has no weight above 0"),
-        (steps({"step": "jpeg", "subsampling": {"4:2:0": -1}}), "the weight of '4:2:0' is -1; wanted a number of 0"),
-        (steps({"step": "jpeg", "then": 5}), "then is 5; wanted a list"),
+        (steps({"step": "jpeg", "subsampling": {"4:2:0": -1}}), "the weight of '4:2:0' is -1; expected a number of 0"),
+        (steps({"step": "jpeg", "then": 5}), "then is 5; expected a list"),
         (steps({"step": "jpeg", "then": [[9, 5]]}), r"then\[0\] is \[9, 5\], upside down"),
-        (steps({"step": "jpeg", "probability": 1.5}), "probability is 1.5; wanted a number from 0 to 1"),
-        (steps({"step": "gaussian_blur", "size": 8}), "size is 8; wanted an odd whole number, such as 7"),
-        (steps({"step": "gaussian_blur", "sigma": float("nan")}), "sigma is nan; wanted a number"),
+        (steps({"step": "jpeg", "probability": 1.5}), "probability is 1.5; expected a number from 0 to 1"),
+        (steps({"step": "gaussian_blur", "size": 8}), "size is 8; expected an odd whole number, such as 7"),
+        (steps({"step": "gaussian_blur", "sigma": float("nan")}), "sigma is nan; expected a number"),
         (steps({"step": "choose", "steps": []}), r"\(choose\): the key 'steps' is unknown"),
-        (steps({"step": "choose", "among": []}), r"among is \[\]; wanted a list like"),
+        (steps({"step": "choose", "among": []}), r"among is \[\]; expected a list like"),
         (steps({"step": "choose", "among": [{"weight": 0, "steps": []}]}), "no branch has a weight above 0"),
         (
             steps({"step": "choose", "among": [{"steps": [{"step": "webp", "qality": 1}]}]}),
@@ -101,9 +101,9 @@ def test_a_faulty_recipe_is_one_sentence_that_names_the_place(data, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "this is no JSON .line 1, column 2"),
-        ('{"steps": [], "steps": []}', "the key 'steps' stands twice"),
-        ("[" * 100_000, "this is no JSON|nested too deeply"),
+        ("{", "this is not JSON .line 1, column 2"),
+        ('{"steps": [], "steps": []}', "the key 'steps' is there twice"),
+        ("[" * 100_000, "this is not JSON|nested too deeply"),
     ],
 )
 def test_text_that_is_no_json_is_refused(text, message):
@@ -126,7 +126,7 @@ def test_groups_may_not_be_endless():
         ({"subsampling": {"4:2:0": 1}}, "not drawn yet; a report holds one value"),
         ({"probability": 0.5}, "is not drawn yet; a report holds only what was done"),
         ({"then": [5]}, "then is not drawn yet"),
-        ({"quality": 200}, "quality is 200; wanted 1 to 100"),
+        ({"quality": 200}, "quality is 200; expected 1 to 100"),
     ],
 )
 def test_a_report_holds_drawn_values_alone(changes, message):
@@ -141,7 +141,7 @@ def test_a_report_with_a_missing_value_or_a_double_index_is_refused():
         Report.from_data(data)
     data = report_of()
     data["frames"] = [{**data["frames"][0], "index": 4}] * 2
-    with pytest.raises(SengaError, match="index 4 stands twice"):
+    with pytest.raises(SengaError, match="index 4 is there twice"):
         Report.from_data(data)
 
 
@@ -189,7 +189,7 @@ def test_every_parameter_takes_its_own_default_and_neutral():
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, True, "1"])
 def test_a_strength_outside_0_to_1_is_refused(strength):
-    with pytest.raises(SengaError, match="wanted a number from 0"):
+    with pytest.raises(SengaError, match="expected a number from 0"):
         preset("bicubic").weakened(strength)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from senga.arch import SengaError
-from senga.training.run.report import SR_PLOTS, Plot, arrange, draw_curves, read_curve, write_report
+from senga.training.run.report import Plot, arrange, draw_curves, read_curve, write_report
 from senga.training.run.sheet import CAPTION, GAP, SheetRow, contact_sheet, draw_grid
+from senga.training.sr.report import SR_PLOTS, USE
 
 COLUMNS = (
     "step,loss,psnr_y,ssim_y,ssimulacra2,colour_shift,psnr_y_lanczos,learning_rate,images_per_second,waiting,seconds"
@@ -135,7 +136,7 @@ class TestCurve:
         [
             ("loss\n1\n", "has no column 'step'; its first line is 'loss'"),
             ("", "has no column 'step'"),
-            ("step,loss\n1,0.5\n2,much\n", "line 3, column loss: 'much' is no number"),
+            ("step,loss\n1,0.5\n2,much\n", "line 3, column loss: 'much' is not a number"),
         ],
     )
     def test_faults_are_named(self, text, message, tmp_path):
@@ -174,8 +175,8 @@ class TestCurve:
 
 class TestDrawing:
     def test_each_pair_of_plots_takes_a_row(self, tmp_path):
-        draw_curves(curve(tmp_path), tmp_path / "eight.png")
-        draw_curves(curve(tmp_path, "step,loss,psnr_y\n500,0.05,27\n"), tmp_path / "two.png")
+        draw_curves(curve(tmp_path), tmp_path / "eight.png", SR_PLOTS)
+        draw_curves(curve(tmp_path, "step,loss,psnr_y\n500,0.05,27\n"), tmp_path / "two.png", SR_PLOTS)
         eight, two = read(tmp_path / "eight.png"), read(tmp_path / "two.png")
         assert eight.shape[0] == 4 * two.shape[0]
         assert eight.shape[1] == two.shape[1]
@@ -185,7 +186,7 @@ class TestDrawing:
         texts = ["500,27,28\n1000,30,28\n", "500,27,28\n1000,29,28\n", "500,27,\n1000,30,\n", "500,27,28\n"]
         pictures = []
         for text in texts:
-            draw_curves(curve(tmp_path, head + text), tmp_path / "curves.png")
+            draw_curves(curve(tmp_path, head + text), tmp_path / "curves.png", SR_PLOTS)
             pictures.append(read(tmp_path / "curves.png"))
         assert len({picture.tobytes() for picture in pictures}) == len(texts)
         blue = [((picture[..., 2] > 150) & (picture[..., 0] < 60)).sum() for picture in pictures]  # the line's colour
@@ -232,7 +233,7 @@ def run(tmp_path: Path) -> Path:
 
 class TestReport:
     def test_tells_of_the_run_what_its_folder_knows(self, run):
-        path = write_report(run, facts={"trained on": "1,600 pictures"}, command="senga train sr my.toml")
+        path = write_report(run, facts={"trained on": "1,600 pictures"}, command="senga train sr my.toml", use=USE)
         page = path.read_text(encoding="utf-8")
         assert path == run / "report.md"
         assert page.startswith("# my_run\n\n- trained on: 1,600 pictures\n- steps: 1,500\n- time: 1.2 hours\n")
@@ -291,8 +292,8 @@ class TestReport:
 
     def test_a_damaged_file_is_named(self, run):
         (run / "metrics.json").write_text("{", encoding="utf-8")
-        with pytest.raises(SengaError, match=r"metrics\.json: is no JSON"):
+        with pytest.raises(SengaError, match=r"metrics\.json: is not JSON"):
             write_report(run)
         (run / "metrics.json").write_text("[1]", encoding="utf-8")
-        with pytest.raises(SengaError, match=r"metrics\.json: holds a list; wanted an object"):
+        with pytest.raises(SengaError, match=r"metrics\.json: holds a list; expected an object"):
             write_report(run)

@@ -15,10 +15,11 @@ import torch
 from sample_picture_sets import make_set
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.training.run.folder import RunFolder
+from senga.training.run.settings import read_settings
 from senga.training.run.start_from import take_over
 from senga.training.sr import train as sr
 from senga.training.sr.losses import make_loss
-from senga.training.sr.settings import Settings, read_settings
+from senga.training.sr.settings import Settings
 from torch.nn import functional as F
 
 TINY = """
@@ -91,7 +92,7 @@ def start(config: Path, *changes: str, launcher: tuple[str, ...] = ()) -> subpro
         "-m",
         *launcher,
         *(("-m",) if launcher else ()),
-        "senga.training.sr.train",
+        "senga.training.sr",
         str(config),
         *words,
     ]
@@ -151,11 +152,11 @@ def test_a_batch_that_cannot_be_dealt_out_is_an_error(config, tmp_path):
     run = start(config, "data.batch=3", launcher=("torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
     _, error = run.communicate(timeout=120)
     assert run.returncode != 0
-    assert "data.batch is 3; wanted a multiple of the 2 processes" in error
+    assert "data.batch is 3; expected a multiple of the 2 processes" in error
 
 
 def broken_loss(at: set[int]):
-    """A loss that is no number on the calls counted in `at`."""
+    """A loss that is not a number on the calls counted in `at`."""
     sound, calls = make_loss({"l1": 1.0}), [0]
 
     def loss_of(prediction, target):
@@ -186,7 +187,7 @@ def test_a_loss_that_is_no_number_at_the_last_step_does_not_end_the_run(config, 
 
 def test_a_loss_that_stays_no_number_ends_the_run_and_keeps_what_was_good(config, tmp_path, monkeypatch):
     monkeypatch.setattr(sr, "make_loss", broken_loss(set(range(6, 100))))
-    with pytest.raises(SengaError, match=r"after 2 times going back; lower optim\.learning_rate"):
+    with pytest.raises(SengaError, match=r"after 2 rollbacks; lower optim\.learning_rate"):
         sr.train(settings(config, "run.rollbacks=2"), "test")
     assert state(tmp_path / "runs" / "tiny", 4)["rollbacks"] == 0
 
@@ -253,6 +254,7 @@ def test_a_run_leaves_what_is_needed_to_understand_it(config, tmp_path):
     page = (folder / "report.md").read_text()
     assert "curves.png" in page
     assert "sheet-0000008.png" in page
+    assert f"senga upscale PICTURE -o LARGE.png --model {path.as_posix()}" in page
 
 
 def test_a_discriminator_is_trained_resumed_and_left_out_of_the_weights(config, tmp_path):

@@ -47,9 +47,9 @@ def test_mined_crops_are_those_on_which_lanczos_fails():
 
 def test_mining_is_as_repeatable_as_all_else_and_takes_its_share(art):
     pictures = PictureSet(art, 1.0)
-    plain, mined, half = (DataSettings(patch=12, batch=16, mine=p, mine_among=5) for p in (0.0, 1.0, 0.5))
-    assert same(batch(pictures, mined, 2, 1, 0), batch(pictures, mined, 2, 1, 0))
-    a, b, c = (batch(pictures, settings, 2, 1, 0)[1] for settings in (plain, mined, half))
+    none, all_, half = (DataSettings(patch=12, batch=16, hard_crops=p, hard_crops_among=5) for p in (0.0, 1.0, 0.5))
+    assert same(batch(pictures, all_, 2, 1, 0), batch(pictures, all_, 2, 1, 0))
+    a, b, c = (batch(pictures, settings, 2, 1, 0)[1] for settings in (none, all_, half))
     like = [(torch.equal(z, x), torch.equal(z, y)) for x, y, z in zip(a, b, c, strict=True)]
     assert all(plainly or hard for plainly, hard in like)
     assert (True, False) in like

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 import torch
 from senga.training.degradation.blur import sharpen
-from senga.training.sr.gan import (
-    GAN_LOSSES,
-    UNetDiscriminator,
-    discriminator_loss,
-    generator_loss,
-    r1_penalty,
-    usm_sharpen,
-)
+from senga.training.sr.gan import UNetDiscriminator, usm_sharpen
+from senga.training.sr.gan_losses import GAN_LOSSES, discriminator_loss, generator_loss
 from torch import Tensor, nn
 
 
@@ -131,20 +125,6 @@ class TestLosses:
         large = torch.full((1, 1, 2, 2), 1e4)
         losses = (generator_loss(kind, fake=-large, real=large), discriminator_loss(kind, fake=large, real=-large))
         assert all(1e3 < loss.item() < math.inf for loss in losses)
-
-    def test_r1_of_a_linear_score_is_half_its_squared_weights(self):
-        weights = torch.rand(1, 3, 4, 4, requires_grad=True)
-        penalty = r1_penalty(lambda x: (x * weights).sum(dim=(1, 2, 3), keepdim=True), torch.rand(5, 3, 4, 4))
-        assert penalty.item() == pytest.approx(0.5 * weights.square().sum().item(), rel=1e-5)
-        penalty.backward()
-        torch.testing.assert_close(weights.grad, weights.detach())
-
-    def test_r1_reaches_the_discriminators_weights(self):
-        net = small()
-        r1_penalty(net, torch.rand(2, 3, 16, 16)).backward()
-        gradient = net.get_parameter("down.0.parametrizations.weight.original").grad
-        assert gradient is not None
-        assert gradient.abs().max() > 0
 
 
 class TestSharpening:

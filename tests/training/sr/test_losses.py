@@ -232,7 +232,7 @@ class TestMakeLoss:
         [
             ({"charbonier": 1.0}, "", "loss 'charbonier' is unknown; did you mean 'charbonnier'"),
             ({"zzz": 1.0}, "", "loss 'zzz' is unknown; it is one of l1, luma_mse, .*, feature"),
-            ({"l1": -1.0}, "", "loss 'l1' has the weight -1.0; wanted 0 or more"),
+            ({"l1": -1.0}, "", "loss 'l1' has the weight -1.0; expected 0 or more"),
             ({"l1": math.nan}, "", "loss 'l1' has the weight nan"),
             ({"l1": 0.0}, "", "no loss has a weight above 0"),
             ({}, "", "no loss has a weight above 0"),

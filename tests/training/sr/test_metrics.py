@@ -161,7 +161,7 @@ def test_sizes_that_cannot_be_compared_are_one_sentence():
             metric(x, x, 8)
     with pytest.raises(SengaError, match="10x10 pixels are left"):
         ssim_y(x, x, 3)
-    with pytest.raises(SengaError, match="wanted equal shapes"):
+    with pytest.raises(SengaError, match="expected equal shapes"):
         colour_shift(x[..., 1:], x)
     with pytest.raises(SengaError, match="8 pixels a side"):
         ssimulacra2(x[..., :7], x[..., :7])

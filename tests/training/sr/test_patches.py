@@ -12,14 +12,19 @@ import torch
 from PIL import Image
 from sample_picture_sets import SMALL, drawing, make_set, same
 from senga.arch import SengaError
+from senga.headless.cli import main
 from senga.training.degradation import preset
 from senga.training.run.sheet import CAPTION, GAP
 from senga.training.sr import patches as data
-from senga.training.sr import preview
 from senga.training.sr.patches import PictureSet, batch, batches, content, validation_pairs
 from senga.training.sr.recipes import damaged, described, mixture
 from senga.training.sr.settings import DataSettings
 from senga.training.sr.validation import levels
+
+
+def kept_bytes(pictures: PictureSet) -> int:
+    """Of the decoded pictures that a set keeps."""
+    return sum(picture.nbytes for picture in pictures._cache.values())
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def test_the_parts_of_several_processes_are_the_batch_of_one(world, art):
 
 
 def test_a_batch_that_cannot_be_dealt_out_is_named(art):
-    with pytest.raises(SengaError, match=r"data\.batch is 4; wanted a multiple of the 3 processes"):
+    with pytest.raises(SengaError, match=r"data\.batch is 4; expected a multiple of the 3 processes"):
         batch(PictureSet(art, 1.0), SMALL, 2, 1, 0, 0, 3)
 
 
@@ -150,11 +155,11 @@ def test_the_cache_keeps_its_budget_and_forgets_the_oldest(art):
     a, b, c, _ = pictures.train
     for row in (a, b, a, c):  # b was not asked for the longest
         pictures.pixels(row)
-        assert pictures.cached_bytes() <= 2.5 * one
+        assert kept_bytes(pictures) <= 2.5 * one
     assert pictures.pixels(a) is pictures.pixels(a)
     kept = pictures.pixels(c)
     pictures.pixels(b)
-    assert pictures.cached_bytes() == 2 * one
+    assert kept_bytes(pictures) == 2 * one
     assert pictures.pixels(c) is kept
 
 
@@ -171,7 +176,7 @@ def test_threads_share_the_cache_without_losing_count(art):
         thread.start()
     for thread in threads:
         thread.join()
-    assert pictures.cached_bytes() == sum(picture.nbytes for picture in pictures._cache.values()) <= 2.5 * one
+    assert pictures._bytes == kept_bytes(pictures) <= 2.5 * one
 
 
 def test_a_part_of_a_set_has_a_part_of_the_budget_and_travels_to_a_process(art):
@@ -179,7 +184,7 @@ def test_a_part_of_a_set_has_a_part_of_the_budget_and_travels_to_a_process(art):
     whole.pixels(whole.train[0])
     part = copy.deepcopy(whole.parted(4))  # by the same state that pickling takes
     assert part._budget == 2**28
-    assert part.cached_bytes() == 0
+    assert kept_bytes(part) == 0
     assert same(batch(part, SMALL, 2, 1, 0), batch(whole, SMALL, 2, 1, 0))
 
 
@@ -229,7 +234,7 @@ def test_a_preview_shows_the_patches_of_a_step(art, tmp_path, caplog):
         f'name = "a"\n[model]\narchitecture = "espcn_7"\n[data]\nfolder = "{art.as_posix()}"\npatch = 12\nbatch = 9\n'
         "shares = { a = 3.0 }\n[optim]\nsteps = 1\n"
     )
-    assert preview.main([str(config), "--out", str(tmp_path / "a.png"), "--step", "2"]) == 0
+    assert main(["data", "preview", str(config), "--out", str(tmp_path / "a.png"), "--step", "2"]) == 0
     assert "a: 2 pictures to train on, 75 % of the patches" in caplog.text
     assert "a batch of 9, decoded: " in caplog.text
     with Image.open(tmp_path / "a.png") as image:
@@ -241,4 +246,4 @@ def test_a_preview_shows_the_patches_of_a_step(art, tmp_path, caplog):
     assert np.array_equal(found[top : top + 144 : 12, left][:, ::12], levels(lr[:1]))
     top += 144 + GAP + CAPTION
     assert np.array_equal(found[top : top + 144 : 6, left][:, ::6], levels(hr[:1]))
-    assert preview.main([str(config), "--set", "data.patch=900", "--out", str(tmp_path / "b.png")]) == 1
+    assert main(["data", "preview", str(config), "--set", "data.patch=900", "--out", str(tmp_path / "b.png")]) == 1

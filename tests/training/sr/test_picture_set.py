@@ -106,7 +106,7 @@ def test_a_set_that_is_not_there_is_named(tmp_path):
 def test_bad_files_are_listed_and_skipped(own, tmp_path, caplog):
     whole = (own / "train0.png").read_bytes()
     (own / "empty.png").write_bytes(b"")
-    (own / "text.png").write_bytes(b"this is no picture")
+    (own / "text.png").write_bytes(b"this is not a picture")
     (own / "short.png").write_bytes(whole[: len(whole) // 2])
     Image.new("RGB", (300, 300), (9, 9, 9)).save(own / "black.png")
     Image.new("RGBA", (300, 300), (9, 9, 9, 0)).save(own / "clear.png")

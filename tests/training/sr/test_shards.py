@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from sample_picture_sets import SMALL, drawing, make_set, same
 from senga.arch import SengaError
-from senga.training.sr import pack_shards, survey
+from senga.headless.cli import main
+from senga.training.sr import survey
 from senga.training.sr.patches import PictureSet, batch
 
 
@@ -95,7 +96,7 @@ def test_bad_shards_are_named_and_bad_pictures_in_them_skipped(art, tmp_path, ca
     assert len(pictures.rejected) <= 1  # the one that was cut through
     assert 3 <= len(pictures.train) + len(pictures.val) < 7
     (tmp_path / "none.tar").write_bytes(b"no tar at all" * 100)
-    with pytest.raises(SengaError, match=r"none\.tar: is no tar file"):
+    with pytest.raises(SengaError, match=r"none\.tar: is not a tar file"):
         PictureSet(tmp_path / "none.tar", 1.0)
 
 
@@ -113,7 +114,7 @@ def test_packed_shards_are_the_set_they_were_made_from(art, tmp_path):
     pytest.importorskip("webdataset")
     out = [tmp_path / name / "art-%02d.tar" for name in ("a", "b")]
     for pattern in out:
-        assert pack_shards.main(["--folder", str(art), "--out", str(pattern), "--shard-mib", "0.01"]) == 0
+        assert main(["data", "pack", "--folder", str(art), "--out", str(pattern), "--shard-mib", "0.01"]) == 0
     shards = sorted(out[0].parent.glob("*.tar"))
     assert len(shards) > 1
     assert [path.read_bytes() for path in shards] == [path.read_bytes() for path in sorted(out[1].parent.glob("*.tar"))]
@@ -128,7 +129,7 @@ def test_packed_shards_are_the_set_they_were_made_from(art, tmp_path):
 
 def test_the_library_itself_reads_what_was_packed(art, tmp_path):
     wds = pytest.importorskip("webdataset")
-    pack_shards.main(["--folder", str(art), "--out", str(tmp_path / "art-%d.tar")])
+    main(["data", "pack", "--folder", str(art), "--out", str(tmp_path / "art-%d.tar")])
     found = list(wds.WebDataset(str(tmp_path / "art-0.tar"), shardshuffle=False, empty_check=False))
     assert [json.loads(one["json"])["file"] for one in found] == sorted(path.name for path in art.glob("*.png"))
     assert found[0]["png"] == (art / "train0.png").read_bytes()
@@ -136,11 +137,11 @@ def test_the_library_itself_reads_what_was_packed(art, tmp_path):
 
 def test_a_plain_folder_is_packed_with_its_split(plain, tmp_path):
     pytest.importorskip("webdataset")
-    pack_shards.main(["--folder", str(plain), "--out", str(tmp_path / "p-%d.tar")])
+    main(["data", "pack", "--folder", str(plain), "--out", str(tmp_path / "p-%d.tar")])
     folder, packed = PictureSet(plain, 1.0), PictureSet(tmp_path / "p-0.tar", 1.0, val_share=0.9)
     assert (packed.train, packed.val, packed.sha256) == (folder.train, folder.val, folder.sha256)
 
 
 def test_a_pattern_without_a_number_is_refused(art, caplog):
-    assert pack_shards.main(["--folder", str(art), "--out", "a.tar"]) == 1
-    assert "wanted a pattern for numbered files" in caplog.text
+    assert main(["data", "pack", "--folder", str(art), "--out", "a.tar"]) == 1
+    assert "expected a pattern for numbered files" in caplog.text

@@ -18,10 +18,11 @@ from senga.arch import SengaError, load_model, load_upscaler, read_header
 from senga.headless.cli import main
 from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.optim import learning_rate
+from senga.training.run.settings import OptimSettings, read_settings
 from senga.training.sr.losses import LOSSES
 from senga.training.sr.metrics import psnr_y
 from senga.training.sr.patches import PictureSet, batches, flatten, to_tensor
-from senga.training.sr.settings import OptimSettings, Settings, read_settings
+from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
 from senga.training.tagger.settings import TaggerSettings
 
@@ -108,7 +109,7 @@ def test_every_net_trains_to_a_file_that_says_who_it_is(architecture, hyperparam
     assert [row["step"] for row in curve] == ["3", "6"]
 
 
-def test_a_net_that_can_stop_early_is_taught_each_of_its_results(tmp_path, art):
+def test_a_net_that_can_stop_early_has_a_loss_on_each_of_its_results(tmp_path, art):
     path = config(tmp_path, art, "drrn", "features = 8, units = 3, supervised_units = [1, 3]")
     settings = read_settings(Settings, path, ["optim.steps=1", "optim.learning_rate=0.0"])
     weights = train(settings, "test")
@@ -142,6 +143,36 @@ def test_a_run_with_other_data_or_model_is_not_continued(tmp_path, art):
     with pytest.raises(SengaError, match=r"is at step 6, beyond optim\.steps 3"):
         train(read_settings(Settings, path, ["optim.steps=3"]), "test")
     train(read_settings(Settings, path, ["optim.steps=8"]), "test")  # a longer run goes on
+
+
+def test_a_run_begun_with_the_old_name_of_a_setting_goes_on_with_either(tmp_path, art, caplog):
+    path = config(tmp_path, art)
+    begun = read_settings(Settings, path, ["data.mine=0.5", "data.mine_among=3"])
+    assert (begun.data.hard_crops, begun.data.hard_crops_among) == (0.5, 3)
+    assert "data.mine is now called data.hard_crops" in caplog.text
+    train(begun, "test")
+    state = torch.load(tmp_path / "runs" / "tiny" / "checkpoint-0000006.pt", weights_only=True)
+    identity = json.loads(state["identity"])
+    assert (identity["data.mine"], identity["data.mine_among"]) == (0.5, 3)
+    assert not {"data.hard_crops", "data.hard_crops_among"} & identity.keys()
+    file = path.read_text(encoding="utf-8")
+    path.write_text(file.replace("[data]", "[data]\nmine = 0.5\nmine_among = 3"), encoding="utf-8")
+    for number, names in ((7, ("data.hard_crops", "data.hard_crops_among")), (8, ("data.mine", "data.mine_among"))):
+        caplog.clear()
+        changes = [f"optim.steps={number}", f"{names[0]}=0.5", f"{names[1]}=3"]
+        caplog.set_level("INFO", logger="senga")
+        train(read_settings(Settings, path, changes), "test")
+        assert f"going on from step {number - 1}" in caplog.text
+    with pytest.raises(SengaError, match=r"\(data\.hard_crops was 0\.5, is 0\.25\)"):
+        train(read_settings(Settings, path, ["data.hard_crops=0.25"]), "test")
+
+
+def test_a_setting_under_its_old_and_its_new_name_is_an_error(tmp_path, art):
+    path = config(tmp_path, art)
+    file = path.read_text(encoding="utf-8")
+    path.write_text(file.replace("[data]", "[data]\nmine = 0.5\nhard_crops = 0.5"), encoding="utf-8")
+    with pytest.raises(SengaError, match=r"tiny\.toml: has both data\.mine and data\.hard_crops"):
+        read_settings(Settings, path)
 
 
 def test_a_run_can_start_from_other_weights(tmp_path, art):
@@ -199,24 +230,24 @@ def test_the_shipped_configs_are_valid(path):
         ("colour=red", "'colour' is unknown; it has name"),
         ("steps=3", "'steps' is unknown; did you mean 'optim.steps'?"),
         ("folder=art", "'folder' is unknown; did you mean 'data.folder' or 'run.folder'?"),
-        ("optim.steps=many", "steps is 'many'; wanted int"),
-        ("data.shrink=[1, 'a']", "shrink is 'a'; wanted float"),
-        ("data.degradation=3", "data.degradation is 3; wanted a preset, a recipe's .json, or a table"),
-        ("optim=3", "optim is 3; wanted a table"),
-        ("optim.steps", "wanted SECTION.KEY=VALUE"),
-        ("optim.steps=0", "optim.steps is 0; wanted 1 or more"),
-        ("data.degradation={bicubic=0}", "data.degradation is {'bicubic': 0}; wanted a preset"),
-        ("data.degradation={bicubic=-1.0}", "data.degradation is {'bicubic': -1.0}; wanted a preset"),
-        ("data.mine=2.0", "data.mine is 2.0; wanted 0 to 1"),
-        ("data.recolour=-0.1", "data.recolour is -0.1; wanted 0 to 1"),
-        ("data.mine_among=1", "data.mine_among is 1; wanted 2 or more"),
-        ("data.val_share=1.0", "data.val_share is 1.0; wanted 0 or more, below 1"),
-        ("data.workers=-1", "data.workers is -1; wanted 0 or more"),
-        ("data.shrink=[1.0]", "data.shrink is [1.0]; wanted two factors"),
+        ("optim.steps=many", "steps is 'many'; expected int"),
+        ("data.shrink=[1, 'a']", "shrink is 'a'; expected float"),
+        ("data.degradation=3", "data.degradation is 3; expected a preset, a recipe's .json, or a table"),
+        ("optim=3", "optim is 3; expected a table"),
+        ("optim.steps", "expected SECTION.KEY=VALUE"),
+        ("optim.steps=0", "optim.steps is 0; expected 1 or more"),
+        ("data.degradation={bicubic=0}", "data.degradation is {'bicubic': 0}; expected a preset"),
+        ("data.degradation={bicubic=-1.0}", "data.degradation is {'bicubic': -1.0}; expected a preset"),
+        ("data.hard_crops=2.0", "data.hard_crops is 2.0; expected 0 to 1"),
+        ("data.recolour=-0.1", "data.recolour is -0.1; expected 0 to 1"),
+        ("data.hard_crops_among=1", "data.hard_crops_among is 1; expected 2 or more"),
+        ("data.val_share=1.0", "data.val_share is 1.0; expected 0 or more, below 1"),
+        ("data.workers=-1", "data.workers is -1; expected 0 or more"),
+        ("data.shrink=[1.0]", "data.shrink is [1.0]; expected two factors"),
         ("run.validate_every=0", "run.validate_every is 0"),
-        ("name='../x'", "name is '../x'; wanted one plain file name"),
-        ("name=''", "name is ''; wanted one plain file name"),
-        ("seed=-1", "seed is -1; wanted 0 or more"),
+        ("name='../x'", "name is '../x'; expected one plain file name"),
+        ("name=''", "name is ''; expected one plain file name"),
+        ("seed=-1", "seed is -1; expected 0 or more"),
     ],
 )
 def test_unknown_and_mistyped_settings_are_named(override, words, tmp_path, art):

@@ -62,7 +62,7 @@ def test_processes_share_a_step_without_overlap(made, tmp_path):
     with ThreadPoolExecutor(2) as pool:
         halves = [batch(few, pool, 1, 2, rank, 2) for rank in (0, 1)]
         whole = batch(few, pool, 1, 2)
-        with pytest.raises(SengaError, match=r"data\.batch is 6; wanted a multiple of the 4 processes"):
+        with pytest.raises(SengaError, match=r"data\.batch is 6; expected a multiple of the 4 processes"):
             batch(few, pool, 1, 2, 0, 4)
     for part in range(3):
         assert torch.equal(torch.cat([half[part] for half in halves]), whole[part])

@@ -11,8 +11,8 @@ from senga.training.tagger.metrics import (
     f1,
     global_threshold,
     groups,
-    judge,
     mean_ap,
+    score_group,
     tag_thresholds,
     worst,
 )
@@ -42,7 +42,7 @@ def test_f1_is_torchmetrics(average):
     theirs = multilabel_f1_score(
         torch.from_numpy(made.scores), torch.from_numpy(made.truth).long(), 6, threshold=at, average=average
     )
-    row = judge(made, "all", np.ones(6, bool), at, np.full(6, at), 1)
+    row = score_group(made, "all", np.ones(6, bool), at, np.full(6, at), 1)
     ours = (row.macro_global, row.macro_own) if average == "macro" else (row.micro_global, row.micro_own)
     assert ours == pytest.approx((float(theirs),) * 2)
 
@@ -59,7 +59,7 @@ def test_what_is_not_known_counts_for_nothing():
     assert average_precisions(made) == pytest.approx(average_precisions(turned))
     assert global_threshold(made, everything) == global_threshold(turned, everything)
     assert tag_thresholds(made, 0.5, 1) == pytest.approx(tag_thresholds(turned, 0.5, 1))
-    assert judge(made, "a", everything, 0.4, np.full(6, 0.5), 5) == judge(
+    assert score_group(made, "a", everything, 0.4, np.full(6, 0.5), 5) == score_group(
         turned, "a", everything, 0.4, np.full(6, 0.5), 5
     )
     assert worst(made, everything, 9) == worst(turned, everything, 9)
@@ -91,10 +91,10 @@ def test_the_one_threshold_is_the_best_of_its_grid():
 def test_tags_on_too_few_pictures_are_counted_and_left_out():
     made = scored()
     scarce = made.positives() < 50
-    row = judge(made, "all", np.ones(6, bool), 0.5, np.full(6, 0.5), 50)
+    row = score_group(made, "all", np.ones(6, bool), 0.5, np.full(6, 0.5), 50)
     assert (row.tags, row.too_few) == ((~scarce).sum(), scarce.sum())
     assert row.mean_ap == pytest.approx(average_precisions(made)[~scarce].mean())
-    nothing = judge(made, "all", np.ones(6, bool), 0.5, np.full(6, 0.5), 1000)
+    nothing = score_group(made, "all", np.ones(6, bool), 0.5, np.full(6, 0.5), 1000)
     assert (nothing.tags, nothing.too_few) == (0, 6)
     assert np.isnan(nothing.mean_ap)
 

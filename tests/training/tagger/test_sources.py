@@ -262,7 +262,7 @@ def test_a_table_without_splits_is_split_by_group(tmp_path):
     ("text", "words"),
     [
         ("picture,tags\n", r"small\.csv: has no column 'file' \(it has picture, tags\)"),
-        ("file,tags,split\n0.png,circle,validation\n", r"has a split 'validation'; wanted train, val, test, unseen"),
+        ("file,tags,split\n0.png,circle,validation\n", r"has a split 'validation'; expected train, val, test, unseen"),
         ("file,tags,split\n0.png,circle,train\n", r"gives 1 training pictures, 0 for validation"),
     ],
 )
@@ -286,7 +286,7 @@ def test_missing_or_broken_sources_are_named(copy, tmp_path):
     with pytest.raises(SengaError, match="the metadata are not as expected; one JSON object a line was"):
         build_index(settings("danbooru", copy), tmp_path / "s")
     write_posts(copy, danbooru_lines(5, "2021"))
-    with pytest.raises(SengaError, match=r"no\.csv: wanted CSV or JSON lines with antecedent_name"):
+    with pytest.raises(SengaError, match=r"no\.csv: expected CSV or JSON lines with antecedent_name"):
         build_index(settings("danbooru", copy, aliases="no.csv"), tmp_path / "s")
 
 

@@ -13,7 +13,7 @@ from sample_tag_sets import danbooru, table
 from senga.arch import SengaError, load_tagger, read_header
 from senga.arch.preprocessing import Preprocessing, preprocess
 from senga.headless.cli import main
-from senga.training.sr.settings import read_settings
+from senga.training.run.settings import read_settings
 from senga.training.tagger import train as tagger
 from senga.training.tagger.batches import TagPictures
 from senga.training.tagger.index import build_index
@@ -96,7 +96,7 @@ def test_a_run_gives_weights_that_say_who_they_are_and_a_report(tmp_path, made):
     for words in (
         "styles that were never trained on",
         "style far",
-        "never taught",
+        "not trained",
         "| character |",
         "worst.png",
     ):
@@ -167,10 +167,10 @@ def test_a_loss_that_is_no_number_sends_the_run_back(tmp_path, made, monkeypatch
 
     monkeypatch.setitem(LOSSES, "bce", broken_once)
     path = tagger.train(config(tmp_path, made), "test")
-    assert "no finite number at step 5; back to step 3, with half the learning rate" in caplog.text
+    assert "not finite at step 5; back to step 3, with half the learning rate" in caplog.text
     assert all(bool(v.isfinite().all()) for v in load_tagger(path).model.state_dict().values())
     monkeypatch.setitem(LOSSES, "bce", lambda *a: real(*a) * float("nan"))
-    with pytest.raises(SengaError, match=r"after 3 times going back; lower optim\.learning_rate"):
+    with pytest.raises(SengaError, match=r"after 3 rollbacks; lower optim\.learning_rate"):
         tagger.train(config(tmp_path, made, "name=second"), "test")
 
 
@@ -183,7 +183,7 @@ def test_a_finished_run_goes_on_when_it_is_given_more_steps(tmp_path, made, capl
     assert load_tagger(path).header.provenance.steps == steps + 2
 
 
-def test_a_run_that_could_judge_no_tag_says_what_to_change(tmp_path, made, caplog):
+def test_a_run_that_could_score_no_tag_names_what_to_change(tmp_path, made, caplog):
     tagger.train(config(tmp_path, made, "run.min_positives=1000"), "test")
     assert "no tag is on run.min_positives = 1000 held-out pictures; raise data.val" in caplog.text
 
@@ -250,9 +250,9 @@ def test_the_danbooru_configuration_is_waifuxls():
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("data.source=folder", "data.source is 'folder'; wanted danbooru, captions, table"),
+        ("data.source=folder", "data.source is 'folder'; expected danbooru, captions, table"),
         ("data.layout=256px", "data.layout is '256px'"),
-        ("data.ratings=5", "data.ratings is 5; wanted 0, 3 or 4"),
+        ("data.ratings=5", "data.ratings is 5; expected 0, 3 or 4"),
         ("data.fraction=0.0", "data.fraction is 0.0"),
         ("data.val=0.0", "data.val and data.test"),
         ("augment.crop=[1.0, 0.5]", "augment.crop is"),

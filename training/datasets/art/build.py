@@ -1,7 +1,6 @@
 """Build the training and validation pictures of the upscaler from openly licensed sources.
 
-    python -m senga.training.datasets.art.build --out data/art [--art-pack DIR] [--cache DIR] [--only SOURCE ...]
-                                           [--copyleft] [--limit N]
+    senga data build-art --out data/art [--art-pack DIR] [--cache DIR] [--only SOURCE ...] [--copyleft] [--limit N]
 
 Writes OUT/<split>/<source>/<name>.webp (lossless, alpha kept) and OUT/manifest.csv with each picture's author, licence
 and sha256. The manifest is sorted, so its own sha256 names the set. Equal sources and equal versions of resvg-py and
@@ -10,17 +9,12 @@ An interrupted build goes on where it was.
 """
 
 import argparse
-import csv
 import hashlib
-import io
 import logging
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -28,61 +22,24 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.atomic import replacing
+from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..fetch import Picture, Request, SourceError, ToolError
+from ..manifest import Row, read_manifest, write_manifest
 from .copyleft import COPYLEFT_SOURCES
-from .sources import SOURCES, Picture, Request, SourceError
+from .sources import SOURCES
 
 logger = logging.getLogger("senga")
-
-Kind = TypeVar("Kind")
 
 ALL_SOURCES = SOURCES | COPYLEFT_SOURCES
 
 LONG_SIDE = 1024  # px, of a drawn SVG after its empty margins are cut away
-SHORT_SIDE = 320  # px, wanted even of a long thin drawing ...
+SHORT_SIDE = 320  # px, even of a long thin drawing ...
 MAX_SIDE = 2048  # px, ... as long as the long side stays below this
 MIN_SHORT_SIDE = 128  # px; below it no training patch fits
 MAX_PAGE_AREA = 24e6  # px, of the page that is drawn to enlarge a small drawing on it
 
 
-class PictureError(ValueError):
-    """A picture cannot be used; the message says why."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of manifest.csv."""
-
-    file: str
-    split: str
-    source: str
-    author: str
-    licence: str
-    sha256: str
-    width: int
-    height: int
-
-
 # --- one picture ------------------------------------------------------------------------------------------------------
-
-
-def render_page(svg: Path, width: int) -> Image.Image:
-    """The whole page of an SVG, `width` px wide, RGBA. Raises PictureError."""
-    import resvg_py
-
-    try:
-        # dpi: without it sizes in mm or pt come out as zero. No system fonts: it must not depend on the machine.
-        png = resvg_py.svg_to_bytes(svg_path=str(svg), width=width, dpi=96.0, skip_system_fonts=True)
-        return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
-    except (ValueError, OSError) as error:
-        raise PictureError(f"cannot be drawn: {error}") from error
-
-
-def drawn_part(page: Image.Image) -> Image.Image:
-    """The page without its transparent margins. Raises PictureError when nothing was drawn on it."""
-    box = page.getchannel("A").point([0] * 9 + [255] * 247).getbbox()  # an alpha of 8 or less is not seen
-    if box is None:
-        raise PictureError("is blank")
-    return page.crop(box)
 
 
 def target_scale(width: int, height: int) -> float:
@@ -92,7 +49,7 @@ def target_scale(width: int, height: int) -> float:
 
 
 def draw_svg(svg: Path) -> Image.Image:
-    """Draw an SVG at the size that training wants and cut its empty margins. Raises PictureError."""
+    """Draw an SVG at the size for training and cut its empty margins. Raises PictureError."""
     page = render_page(svg, LONG_SIDE)
     drawing = drawn_part(page)
     scale = min(target_scale(*drawing.size), (MAX_PAGE_AREA / (page.width * page.height)) ** 0.5)
@@ -102,7 +59,7 @@ def draw_svg(svg: Path) -> Image.Image:
 
 
 def check_content(drawing: Image.Image) -> None:
-    """Raise PictureError for what teaches nothing: too thin, nearly empty, without lines, or a mere grid."""
+    """Raise PictureError for what is of no use in training: too thin, nearly empty, without lines, or a mere grid."""
     if min(drawing.size) < MIN_SHORT_SIDE:
         raise PictureError(f"is too thin ({drawing.width} x {drawing.height})")
     small = drawing.copy()
@@ -111,7 +68,7 @@ def check_content(drawing: Image.Image) -> None:
     alpha = rgba[..., 3:] / 255.0
     if alpha.mean() < 0.05:
         raise PictureError("is nearly empty")
-    # Over grey, so that a white drawing and a black one both stand out from their surroundings.
+    # Over grey, so that a white drawing and a black one both contrast with their surroundings.
     grey = (rgba[..., :3] * alpha + 128.0 * (1.0 - alpha)).mean(axis=2)
     steps = np.maximum(np.abs(np.diff(grey, axis=0))[:, 1:], np.abs(np.diff(grey, axis=1))[1:, :])
     lines = float((steps > 16.0).mean())
@@ -148,14 +105,8 @@ def read_rgba(path: Path) -> Image.Image:
         return image.convert("RGBA")
 
 
-def save_webp(image: Image.Image, target: Path) -> None:
-    """Lossless; whole or not at all, so that an interrupted build leaves no broken picture behind."""
-    with replacing(target) as temporary:
-        image.save(temporary, "WEBP", lossless=True, quality=60, method=2)
-
-
 def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> None:
-    """Bring one picture to `target`, unless it is there; a drawing is judged each time. Raises PictureError."""
+    """Bring one picture to `target`, unless it is there; a drawing is checked each time. Raises PictureError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if picture.path.suffix == ".svg":
         there = target.is_file()
@@ -181,21 +132,23 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
 # --- the set ----------------------------------------------------------------------------------------------------------
 
 
-def evenly(pictures: Sequence[Kind], limit: int | None) -> list[Kind]:
-    """At most `limit` pictures spread over the whole sequence, so that a small build has some of everything."""
-    if limit is None or limit >= len(pictures):
-        return list(pictures)
-    return [pictures[index * len(pictures) // limit] for index in range(limit)]
+def list_source(source: str, request: Request) -> list[Picture]:
+    """The pictures of a source, fetched where need be. Raises SourceError with the way out."""
+    try:
+        return ALL_SOURCES[source](request)
+    except ToolError as error:
+        others = " ".join(name for name in SOURCES if name != source)
+        raise SourceError(f"{error}; to build without this source, name the others: --only {others}") from error
 
 
 def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Counter[str]]:
-    """Write one source's pictures below `out`; gives their manifest rows and the skipped ones, counted by reason."""
+    """Write one source's pictures below `out`; returns their manifest rows and the skipped ones, counted by reason."""
     rows: list[Row] = []
     skipped: Counter[str] = Counter()
     duplicates = Duplicates()
     # Held-out pictures first: where a drawing is there twice, it is the training set that loses it.
     ordered = sorted(pictures, key=lambda picture: (picture.split != "val", picture.name))
-    for picture in tqdm(ordered, desc=ordered[0].source if ordered else "nothing", unit="picture"):
+    for picture in tqdm(ordered, desc=ordered[0].source if ordered else "nothing", unit="picture", disable=None):
         target = out / picture.split / picture.source / f"{picture.name}.webp"
         try:
             write_picture(picture, target, duplicates)
@@ -212,29 +165,6 @@ def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Cou
     return rows, skipped
 
 
-def read_manifest(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Row(**{**row, "width": int(row["width"]), "height": int(row["height"])}) for row in csv.DictReader(file)
-        ]
-
-
-def write_manifest(rows: Sequence[Any], path: Path, row_type: type = Row) -> str:
-    """Write the rows sorted by file, the fields of `row_type` as columns; gives the manifest's sha256, which names the
-    set."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = [field.name for field in fields(row_type)]
-    writer.writerow(columns)
-    writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
-    content = text.getvalue().encode("utf-8")
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
-
-
 def remove_stale(out: Path, source: str, rows: Sequence[Row]) -> int:
     """Delete this source's pictures that are in no row: a folder must not hold more than its manifest names."""
     kept = {out / row.file for row in rows}
@@ -245,14 +175,14 @@ def remove_stale(out: Path, source: str, rows: Sequence[Row]) -> int:
 
 
 def build(request: Request, out: Path, limit: int | None = None) -> str:
-    """Build the selected sources into `out`; gives the sha256 of the manifest. Raises SourceError.
+    """Build the selected sources into `out`; returns the sha256 of the manifest. Raises SourceError.
 
     Pictures of other sources that an earlier build left in `out` stay, and stay in the manifest.
     """
     out.mkdir(parents=True, exist_ok=True)
-    listed = {source: evenly(ALL_SOURCES[source](request), limit) for source in request.selected}
+    listed = {source: evenly(list_source(source, request), limit) for source in request.selected}
     if any(picture.path.suffix == ".svg" for pictures in listed.values() for picture in pictures):
-        require_resvg()
+        require_resvg(", or build without SVG: --only renpy_demo art_pack")
     manifest = out / "manifest.csv"
     rows = [row for row in read_manifest(manifest) if row.source not in request.selected]
     for source, pictures in listed.items():
@@ -261,7 +191,7 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
         splits = Counter(row.split for row in built)
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "none"
         stale = remove_stale(out, source, built)
-        summary = "%s: %d train, %d val; skipped: %s; removed as no longer wanted: %d"
+        summary = "%s: %d train, %d val; skipped: %s; removed: %d"
         logger.info(summary, source, splits["train"], splits["val"], reasons, stale)
     digest = write_manifest(rows, manifest)
     pixels = sum(row.width * row.height for row in rows)
@@ -269,18 +199,7 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
     return digest
 
 
-def require_resvg() -> None:
-    try:
-        import resvg_py  # noqa: F401
-    except ImportError as error:
-        raise SourceError(
-            "the module 'resvg_py' is needed to draw SVG and was not found; install it with `pip install resvg-py`,"
-            " or build without SVG: --only renpy_demo art_pack"
-        ) from error
-
-
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m senga.training.datasets.art.build", description="Build the pictures.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives train/, val/ and manifest.csv")
     parser.add_argument("--art-pack", type=Path, help="folder of further pictures with a MANIFEST.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
@@ -290,28 +209,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help=f"use GPL and CC BY-SA pictures as well: {', '.join(COPYLEFT_SOURCES)}, and those of the art pack",
     )
-    parser.add_argument("--limit", type=int, help="at most this many pictures a source, for a trial")
-    return parser.parse_args(arguments)
+    parser.add_argument("--limit", type=int, help="at most this many pictures of each source, for a trial")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse_arguments(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    offered = ALL_SOURCES if options.copyleft else SOURCES
-    everything = [source for source in offered if source != "art_pack" or options.art_pack]
-    if refused := [source for source in options.only or () if source not in offered]:
-        logger.error("--only %s: GPL or CC BY-SA pictures, which are asked for by --copyleft", " ".join(refused))
-        return 1
-    selected = tuple(options.only or everything)
-    request = Request(options.cache.resolve(), options.art_pack, options.copyleft, selected)
-    try:
-        with logging_redirect_tqdm():
-            build(request, options.out, options.limit)
-    except SourceError as error:
-        logger.error("%s", error)
-        return 1
+def run(args: argparse.Namespace) -> int:
+    offered = ALL_SOURCES if args.copyleft else SOURCES
+    if refused := [source for source in args.only or () if source not in offered]:
+        raise SourceError(f"--only {' '.join(refused)}: these are GPL or CC BY-SA pictures; add --copyleft to use them")
+    everything = [source for source in offered if source != "art_pack" or args.art_pack]
+    request = Request(args.cache.resolve(), args.art_pack, args.copyleft, tuple(args.only or everything))
+    with logging_redirect_tqdm([logger]):
+        build(request, args.out, args.limit)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

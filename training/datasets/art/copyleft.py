@@ -1,7 +1,7 @@
-"""The sources under GPL and CC BY-SA, used only where `--copyleft` asks for them: whether weights trained on such art
+"""The sources under GPL and CC BY-SA, used only with `--copyleft`: whether weights trained on such art
 carry its licence is for their users to decide, so no file of ours is trained on it without saying so in its name.
 
-None of their pictures validates: both kinds of set are judged by the same pictures.
+None of their pictures validates: both kinds of set are validated on the same pictures.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from .sources import Picture, Request, debian_package, npm_package
+from ..fetch import Picture, Request, debian_package, npm_package
 
 # --- Battle for Wesnoth -----------------------------------------------------------------------------------------------
 
 WESNOTH = "wesnoth-1.16-"
-WESNOTH_PARTS = (  # of the Debian packages; "trow" and "utbs" are kept for judging finished work
+WESNOTH_PARTS = (  # of the Debian packages; "trow" and "utbs" are kept for the final benchmark
     *("data", "did", "dm", "dw", "ei", "httt", "l", "low", "nr", "sof", "sota", "sotbe", "thot", "tsg", "ttb"),
 )
 WESNOTH_FOLDERS = {"portraits": 400, "story": 512}  # -> px, the least short side: smaller ones were scaled down

@@ -1,10 +1,10 @@
 """Build the tagger's pictures: figures whose attributes we choose, so that every tag is known to be true.
 
-    python -m senga.training.datasets.avatars.build --out data/tags [--cache DIR] [--limit N] [--no-clips]
+    senga data build-avatars --out data/tags [--cache DIR] [--limit N] [--no-clips]
 
 Writes OUT/<split>/<name>.webp (lossless, 256 px on the longer side), OUT/manifest.csv and OUT/sheet.png, a page of
 samples with their tags. The splits are train, val and test (near-duplicates on one side) and unseen: two drawing styles
-that are never trained on. The manifest's columns are those of build_dataset and
+that are never trained on. The manifest's columns are those of the upscalers' set and
     style       the drawing style, or "mixed"
     tags        what is seen, as Danbooru would say it; space-separated like the next two
     characters  the characters of our own that appear
@@ -18,7 +18,6 @@ import json
 import logging
 import random
 import shutil
-import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,15 +27,11 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..art.build import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp, write_manifest
-from ..art.sources import (
-    SourceError,
-    debian_package,
-    dicebear_licence,
-    dicebear_packages,
-    list_openclipart,
-    run_dicebear,
-)
+from ..dicebear import dicebear_licence, dicebear_packages, run_dicebear
+from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..fetch import SourceError, ToolError
+from ..manifest import Row, write_manifest
+from ..openclipart import list_openclipart, openclipart_folder
 from .composites import Clip, compose
 from .figures import CHARACTERS, Avatar, appearances, crowd, split_of
 from .sheet import write_sheet
@@ -73,17 +68,9 @@ CLIPS = 200
 
 
 @dataclass(frozen=True)
-class TagRow:
-    """One line of manifest.csv."""
+class TagRow(Row):
+    """One line of manifest.csv, with what is known of the picture; tags are separated by spaces."""
 
-    file: str
-    split: str
-    source: str
-    author: str
-    licence: str
-    sha256: str
-    width: int
-    height: int
     style: str
     tags: str
     characters: str
@@ -126,14 +113,14 @@ class Supply:
 def plan(limit: int | None = None) -> list[Plan]:
     """Every picture of the set; with a limit at most so many of each style, of each character and of groups."""
 
-    def count(wanted: int) -> int:
-        return wanted if limit is None else min(wanted, limit)
+    def count(planned: int) -> int:
+        return planned if limit is None else min(planned, limit)
 
     plans: list[Plan] = []
     crowds = {style: Supply(crowd(style)) for style in STYLES}
     casts = {name: Supply(appearances(name)) for names in CHARACTERS.values() for name in names}
-    for style, wanted in SINGLES.items():
-        for number in range(count(wanted)):
+    for style, planned in SINGLES.items():
+        for number in range(count(planned)):
             figure = crowds[style].any()
             plans.append(Plan(f"{style}_{number:04d}", figure.split, style, (figure,)))
     for style, names in CHARACTERS.items():
@@ -166,17 +153,12 @@ def plan_group(name: str, styles: Sequence[str], crowds: dict[str, Supply], cast
 # --- how it is made ---------------------------------------------------------------------------------------------------
 
 
-def fault(error: SourceError) -> str:
-    """The message without the way out that only build_dataset has."""
-    return str(error).partition("; to build without this source")[0].partition(", or build without SVG")[0]
-
-
 def load_clips(cache: Path, limit: int | None) -> dict[str, list[Clip]]:
     """Drawings of Open Clip Art for behind the figures: other ones for training than for the other splits."""
     try:
-        root = debian_package("openclipart", "openclipart-svg", cache) / "usr/share/openclipart/svg"
-    except SourceError as error:
-        raise SourceError(f"{fault(error)}; to build with plain backgrounds alone, add --no-clips") from error
+        root = openclipart_folder(cache)
+    except ToolError as error:
+        raise SourceError(f"{error}; to build with plain backgrounds alone, add --no-clips") from error
     listed = [picture for picture in list_openclipart(root) if picture.name.startswith(CLIP_FOLDERS)]
     clips: dict[str, list[Clip]] = {"train": [], "other": []}
     for picture in evenly(listed, CLIPS if limit is None else min(CLIPS, 4 * limit)):
@@ -199,8 +181,8 @@ def draw_avatars(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     request = folder / "request.json"
-    wanted = [{"style": figure.style, "options": json.loads(figure.options)} for figure in figures]
-    request.write_text(json.dumps(wanted), encoding="utf-8")
+    asked = [{"style": figure.style, "options": json.loads(figure.options)} for figure in figures]
+    request.write_text(json.dumps(asked), encoding="utf-8")
     run_dicebear(packages, "draw_figures.mjs", [f"{folder.name}/{request.name}", folder.name])
     declared = json.loads((folder / "styles.json").read_text("utf-8"))
     credits = {name: (row["creator"], dicebear_licence(name, row["licence"])) for name, row in declared.items()}
@@ -215,7 +197,7 @@ def make_picture(
     clips: dict[str, list[Clip]],
     out: Path,
 ) -> TagRow:
-    """Compose and write one picture; gives its line of the manifest."""
+    """Compose and write one picture; returns its line of the manifest."""
     behind = clips.get("train" if plan.split == "train" else "other", [])
     composed = compose(plan.figures, drawings, behind, random.Random(plan.name))
     owed = [credits[figure.style] for figure in plan.figures]
@@ -246,7 +228,7 @@ Drawer = Callable[[Sequence[Avatar], Sequence[int]], tuple[list[Image.Image], di
 def build(plans: Sequence[Plan], drawer: Drawer, clips: dict[str, list[Clip]], out: Path) -> list[TagRow]:
     """Write the planned pictures, the manifest and the sheet below `out`."""
     rows: list[TagRow] = []
-    with tqdm(total=len(plans), unit="picture") as progress:
+    with tqdm(total=len(plans), unit="picture", disable=None) as progress:
         for start in range(0, len(plans), BATCH):
             batch = plans[start : start + BATCH]
             figures = [figure for plan in batch for figure in plan.figures]
@@ -283,33 +265,20 @@ def summarise(rows: Sequence[TagRow]) -> str:
     return "\n".join(lines)
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m senga.training.datasets.avatars.build", description="Build the tag set."
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pictures and manifest.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
     parser.add_argument("--limit", type=int, help="at most this many pictures of each style and character, for a trial")
     parser.add_argument("--no-clips", action="store_true", help="plain backgrounds alone; needs no Debian package")
-    return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse_arguments(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        with logging_redirect_tqdm():
-            require_resvg()
-            packages = dicebear_packages(options.cache.resolve())
-            clips = {} if options.no_clips else load_clips(options.cache.resolve(), options.limit)
-            plans = plan(options.limit)
-            rows = build(plans, lambda figures, sides: draw_avatars(figures, sides, packages), clips, options.out)
-    except SourceError as error:
-        logger.error("%s", fault(error))
-        return 1
-    logger.info("%s", summarise(rows))
+def run(args: argparse.Namespace) -> int:
+    with logging_redirect_tqdm([logger]):
+        require_resvg()
+        packages = dicebear_packages(args.cache.resolve())
+        clips = {} if args.no_clips else load_clips(args.cache.resolve(), args.limit)
+        plans = plan(args.limit)
+        rows = build(plans, lambda figures, sides: draw_avatars(figures, sides, packages), clips, args.out)
+    for line in summarise(rows).splitlines():
+        logger.info(line)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -165,7 +165,7 @@ def in_another_mood(style: Style, lasting: Choice, draw: random.Random) -> Choic
 
 
 def crowd(name: str) -> Iterator[Avatar]:
-    """Endless figures of one style that are no character: each is new, and the order is always the same."""
+    """Endless figures of one style that are not characters: each is new, and the order is always the same."""
     style = STYLES[name]
     taken = {hair_of(style, choice) for other, choice in characters().values() if other == name}
     number = 0

@@ -1,4 +1,4 @@
-"""What lies behind the figures: flat colours, gradients, patterns, and parts of drawings, with what is said of each."""
+"""What is behind the figures: flat colours, gradients, patterns and parts of drawings, each with its tags."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ GROUND_TAGS = frozenset(f"{colour}_background" for colour in GROUND_COLOURS)
 
 @dataclass(frozen=True)
 class Clip:
-    """A drawing that may lie behind the figures."""
+    """A drawing that may be behind the figures."""
 
     image: Image.Image  # RGBA
     author: str

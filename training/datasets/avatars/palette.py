@@ -1,4 +1,4 @@
-"""Colours that go with their names: ranges in which nobody would call a colour anything else."""
+"""Colours that go with their names: ranges in which a colour has one name only."""
 
 import colorsys
 import random

@@ -1,4 +1,4 @@
-"""A page of sample pictures with their tags, to judge labels by eye."""
+"""A page of sample pictures with their tags, to check labels by eye."""
 
 import textwrap
 from collections.abc import Sequence

@@ -1,0 +1,49 @@
+"""manifest.csv: a line for each picture of a set, with its author, licence and sha256."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ...arch.atomic import replacing
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of manifest.csv."""
+
+    file: str
+    split: str
+    source: str
+    author: str
+    licence: str
+    sha256: str
+    width: int
+    height: int
+
+
+def read_manifest(path: Path) -> list[Row]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Row(**{**row, "width": int(row["width"]), "height": int(row["height"])}) for row in csv.DictReader(file)
+        ]
+
+
+def write_manifest(rows: Sequence[Row], path: Path, row_type: type[Row] = Row) -> str:
+    """Write the rows sorted by file, the fields of `row_type` as columns.
+
+    Returns the manifest's sha256, which names the set.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = [field.name for field in fields(row_type)]
+    writer.writerow(columns)
+    writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
+    content = text.getvalue().encode("utf-8")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()

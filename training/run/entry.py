@@ -1,0 +1,39 @@
+"""What both trainers' command lines share: CONFIG.toml, --set, and a process of its own under torchrun."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ...arch import SengaError
+
+logger = logging.getLogger("senga")
+
+
+def training_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add_settings(parser)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The arguments `config` and `--set`, for `read_settings`."""
+    parser.add_argument("config", type=Path, help="settings (TOML); see training/configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+
+
+def command_line(prog: str, args: argparse.Namespace) -> str:
+    """The command that starts this run again, as the weights' header records it."""
+    return " ".join([prog, args.config.as_posix(), *(f"--set {item}" for item in args.set)])
+
+
+def run_as_script(main: Callable[[], int]) -> None:
+    """Run a trainer's `main` where no `senga` command shows its log and its errors: under torchrun."""
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.INFO)
+    try:
+        sys.exit(main())
+    except SengaError as error:
+        logger.error(str(error))
+        sys.exit(1)

@@ -1,0 +1,58 @@
+"""GAN losses by name, as functions of the discriminator's logits."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def vanilla(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(fake)): what the discriminator minimises (Goodfellow et al. 2014)."""
+    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
+
+
+def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """-log D(fake): the generator wants its pictures taken for real (the non-saturating form). `real` plays no part."""
+    return F.softplus(-fake.float()).mean()
+
+
+def relativistic(fake: Tensor, real: Tensor) -> Tensor:
+    """The real should look more real than the fake do on average, and the fake less than the real.
+
+    Relativistic average GAN (Jolicoeur-Martineau 2018, arXiv:1807.00734) as ESRGAN has it (Wang et al. 2018,
+    arXiv:1809.00219). Both terms are halved, as in its code, so that its weight of 0.005 means the same here.
+    """
+    fake, real = fake.float(), real.float()
+    return (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()) / 2
+
+
+def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """`relativistic` with the two exchanged."""
+    return relativistic(real, fake)
+
+
+# kind: the discriminator's loss, the generator's; both of the logits (fake, real)
+GAN_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "vanilla": (vanilla, vanilla_generator),
+    "relativistic": (relativistic, relativistic_generator),
+}
+
+
+def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
+    """What the discriminator is to minimise, from its logits of generated pictures (detached) and of real ones.
+
+    Named arguments alone: exchanged, the two would train it to prefer the fake, and nothing would complain.
+
+    Args:
+        kind: a key of GAN_LOSSES.
+    """
+    return GAN_LOSSES[kind][0](fake, real)
+
+
+def generator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
+    """What the generator is to minimise; see `discriminator_loss`.
+
+    `fake` carries the gradient; let the discriminator's parameters be without one meanwhile. "vanilla" does not look at
+    `real`: any tensor will do.
+    """
+    return GAN_LOSSES[kind][1](fake, real)
