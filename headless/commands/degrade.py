@@ -16,7 +16,7 @@ from ..log import logger
 from ..progress import ProgressLine, progress_line
 from ..workflow.graph import sockets
 from ..workflow.values import convert
-from .upscale import named
+from .batch import named
 
 DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
 # Options that are inputs of the node: what converts their text, and their name in the help.

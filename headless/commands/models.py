@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ...arch import Header, read_header
 from ...nodes import host
-from ..errors import SengaError, UsageError, one_line
+from ..errors import SengaError, one_line
+from ..model_folders import add_models_dir, use_models_dirs
 
 COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
@@ -38,24 +39,6 @@ def run(args: argparse.Namespace) -> int:
     text = json.dumps([as_json(entry) for entry in found], indent=2) if args.json else as_table(found)
     sys.stdout.write(text + "\n")
     return 0
-
-
-def add_models_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--models-dir",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="D",
-        help="a folder with more models, besides Senga's own weights/ (may be repeated)",
-    )
-
-
-def use_models_dirs(folders: list[Path]) -> None:
-    """Have the nodes look into these folders too. Raises UsageError for one that does not exist."""
-    if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise UsageError("\n".join(f"--models-dir {folder}: there is no such folder" for folder in missing))
-    host.standalone.model_dirs = list(folders)
 
 
 def entries() -> list[Entry]:

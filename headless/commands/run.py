@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..log import logger
+from ..model_folders import add_models_dir, use_models_dirs
 from ..progress import progress_line
 from ..server.run import run_on_server
 from ..workflow.core_files import Folders
@@ -18,7 +19,6 @@ from ..workflow.graph import Workflow, goes_on, label
 from ..workflow.overrides import apply_settings
 from ..workflow.read import read_workflow
 from ..workflow.validate import validate
-from .models import add_models_dir, use_models_dirs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

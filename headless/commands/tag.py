@@ -21,14 +21,14 @@ from ...arch.tagging import tag as choose
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ...nodes.saving import write_text
 from ..errors import UsageError
-from ..files.pictures import decode, read_picture
+from ..files.pictures import as_image, decode, read_picture
 from ..files.plan import Job, checked, pictures
 from ..log import logger
 from ..model_cache import shared_tagger
 from ..progress import BatchLine, ProgressLine, progress_line
 from ..workflow.graph import sockets
 from ..workflow.values import convert, listed_model, suggest
-from .upscale import FAILURES, as_image, default_workers, named, workers_fault
+from .batch import FAILURES, default_workers, named, workers_fault
 
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
 TAGGER = "SengaTagImage"

@@ -1,7 +1,6 @@
 """`senga upscale IN... -o OUT`: pictures, folders and animations through one model, alpha and colour profile kept."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...nodes import NODE_CLASS_MAPPINGS, host
-from ..errors import SengaError, UsageError, one_line
+from ..errors import UsageError
 from ..files.formats import FORMATS, write_picture
-from ..files.pictures import Frame, Picture, decode, read_picture, rounded_levels
+from ..files.pictures import Picture, as_image, decode, read_picture, rounded_levels
 from ..files.plan import Job, is_done, make_plan
 from ..log import logger
 from ..model_cache import shared_upscaler
@@ -25,6 +23,7 @@ from ..progress import BatchLine, ProgressLine, progress_line
 from ..workflow.execute import call_node
 from ..workflow.graph import Socket, sockets
 from ..workflow.values import convert, listed_model, suggest
+from .batch import FAILURES, default_workers, named, workers_fault
 
 UPSCALER = "SengaUpscale"
 # Options of the command that are inputs of the node: what converts their text, and their name in the help.
@@ -36,8 +35,6 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "halo": (int, "N"),
     "precision": (str, "P"),
 }
-MOST_WORKERS = 64
-FAILURES = (SengaError, OSError, RuntimeError, MemoryError)  # of one picture; torch's own are RuntimeErrors
 
 Levels = NDArray[np.uint8]
 
@@ -75,10 +72,6 @@ def _help(socket: Socket) -> str:
     return str(socket.options.get("tooltip", "")).replace("%", "%%")  # argparse fills in %(...)s
 
 
-def default_workers() -> int:
-    return max(1, min(4, (os.cpu_count() or 1) // 2))
-
-
 def run(args: argparse.Namespace) -> int:
     options = node_options(args)
     jobs = make_plan(args.pictures, args.output, args.format)
@@ -104,16 +97,6 @@ def quality_fault(quality: int | None, name: str) -> str:
     if FORMATS[name].quality is None:
         return f"--quality {quality}: {name} has no quality; leave it out, or choose another --format"
     return "" if 1 <= quality <= 100 else f"--quality {quality}: 1 to 100 is wanted"
-
-
-def workers_fault(workers: int) -> str:
-    return "" if 1 <= workers <= MOST_WORKERS else f"--workers {workers}: 1 to {MOST_WORKERS} is wanted"
-
-
-def named(source: Path, error: BaseException) -> str:
-    """What went wrong on one line, with the file's name in it."""
-    text = one_line(error)
-    return text if str(source) in text else f"{source}: {text}"
 
 
 def node_options(args: argparse.Namespace) -> dict[str, object]:
@@ -251,11 +234,3 @@ def upscale_frames(
         frames.append(rounded_levels(large[0]))
         batch.next_frame()
     return frames
-
-
-def as_image(frame: Frame, *, alpha: bool, grey: bool) -> Tensor:
-    """(H, W, C): grey 1 where `grey` allows, colour 3, with `alpha` 4 channels."""
-    if alpha:
-        opacity = torch.ones(frame.rgb.shape[:2]) if frame.alpha is None else frame.alpha
-        return torch.cat((frame.rgb, opacity[:, :, None]), dim=2)
-    return frame.rgb if frame.grey is None or not grey else frame.grey[:, :, None]
