@@ -14,7 +14,7 @@ from ..model_folders import add_models_dir, use_models_dirs
 
 COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
-UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def readable_size(size: int) -> str:
-    """`1536` -> `1.5 KiB`."""
+    """`1500` -> `1.5 kB`."""
     for factor, unit in UNITS:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

@@ -7,7 +7,8 @@ import pytest
 from repository import ROOT
 
 HEADLESS = ROOT / "headless"
-SHARED = {"errors", "log", "progress", "model_cache", "model_folders"}
+PROGRAM = {"__init__", "__main__", "cli"}
+SHARED = {path.stem for path in HEADLESS.glob("*.py")} - PROGRAM  # errors, log, progress...
 # room: what of headless its files may import, besides their own room
 ARROWS = {
     "files": SHARED,
