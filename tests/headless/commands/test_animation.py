@@ -124,7 +124,7 @@ def test_an_animation_through_a_network_goes_frame_by_frame() -> None:
 def test_jpeg_holds_no_animation(capsys: pytest.CaptureFixture[str]) -> None:
     save_animation("in.gif", frames(), duration=DURATIONS)
     assert main(["upscale", "in.gif", "-o", "out.jpg", *MODEL]) == FAILED
-    assert "jpeg holds no animation of 3 frames; choose png, webp, avif or gif" in capsys.readouterr().err
+    assert "jpeg cannot hold an animation (3 frames); choose png, webp, avif or gif" in capsys.readouterr().err
 
 
 def test_of_a_file_with_pages_only_the_first_is_taken_and_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +175,7 @@ def test_format_in_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upscale", "input", "-o", "big", "--format", "jpeg", "--quality", "80", *MODEL]) == OK
     with Image.open("big/a.jpg") as picture:
         assert (picture.format, picture.size, picture.mode) == ("JPEG", (10, 12), "RGB")
-    assert "the format has no transparency; the picture was laid on white" in capsys.readouterr().err
+    assert "the format has no transparency; transparent parts became white" in capsys.readouterr().err
 
 
 def test_the_endings_of_the_formats() -> None:
@@ -204,5 +204,5 @@ def test_exif_orientation_is_applied_and_the_profile_carried() -> None:
 def test_a_profile_of_another_colour_space_is_left_out_and_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(RGBA[..., 0]).save("in.png", icc_profile=SRGB)
     assert main(["upscale", "in.png", "-o", "out.png", *MODEL]) == OK
-    assert "its colour profile is for RGB and was left out" in capsys.readouterr().err
+    assert "its colour profile is for RGB and was dropped" in capsys.readouterr().err
     assert "icc_profile" not in Image.open("out.png").info

@@ -125,7 +125,7 @@ def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
     assert tag("set", "--no-recursive") == FAILED
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
-    assert "aa.png: this is no picture" in err
+    assert "aa.png: not a picture" in err
     assert "3 pictures: 2 done, 0 skipped, 1 failed (" in err
     assert not Path("set/aa.txt").exists()
     for path in Path("set").glob("[ab].*g"):
@@ -141,9 +141,9 @@ def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
         (["set", "--print", "-o", "x"], "--print writes no files; leave -o out"),
         (["set", "-o", "set/a.png"], "-o set"),
         (["set", "--workers", "0"], "--workers 0"),
-        (["models"], "no picture was found there"),
-        (["set", "--threshold-mode", "per_tag"], "has no thresholds of its own"),
-        (["set/a.png", "set/a.jpg"], "run them apart"),
+        (["models"], "no picture was found"),
+        (["set", "--threshold-mode", "per_tag"], "has no thresholds for single tags"),
+        (["set/a.png", "set/a.jpg"], "run them separately"),
     ],
 )
 def test_faults_are_told_before_anything_runs(
@@ -156,7 +156,7 @@ def test_faults_are_told_before_anything_runs(
 
 def test_a_model_that_is_not_there_or_does_not_tag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set", model="nobody") == USAGE
-    assert "there is no tagger of that name and no such file" in capsys.readouterr().err
+    assert "neither a known tagger nor a file" in capsys.readouterr().err
     assert tag("set", model="models/made_x2.safetensors") == FAILED
     assert "is an upscaler (espcn_7); choose a model that tags" in capsys.readouterr().err
     assert main(["upscale", "set/a.png", "-o", "x.png", "--model", "models/t.safetensors"]) == FAILED
