@@ -4,19 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = [
-    *("SS", "Canvas", "Field", "Picture", "Points", "bezier", "blob", "choose", "coordinates", "curve", "fill"),
-    *("enlarged", "fractal", "log_uniform", "mix", "noise", "ramp", "resized", "strip", "strokes", "to_levels"),
-]
-
 Picture = NDArray[np.uint8]  # (H, W, 3)
-Field = NDArray[np.float32]  # (H, W), mostly in [0, 1]
-Points = NDArray[np.float64]  # (..., 2), x and y in HR pixels
+Field = NDArray[np.floating]  # (H, W), mostly in [0, 1], float32
+Points = NDArray[np.floating]  # (..., 2), x and y in HR pixels, float64
+Level = TypeVar("Level", bound=np.generic)
+Light = NDArray[np.floating]  # (H, W, 3) or (3,) in [0, 1], float32
 
 SS = 3  # shapes are drawn so many times as large, then averaged
 
@@ -46,9 +44,13 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 def choose(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """One of the keys, by its weight. The mapping's order counts, so it must be a literal."""
-    names = list(weights)
-    edges = np.cumsum(list(weights.values()))
-    return names[min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(names) - 1)]
+    left = rng.random() * sum(weights.values())
+    *others, last = weights.items()
+    for name, weight in others:
+        left -= weight
+        if left < 0:
+            return name
+    return last[0]
 
 
 # --- fields ---
@@ -107,7 +109,7 @@ def ramp(rng: np.random.Generator, size: int) -> Field:
     return ((field - low) / np.float32(max(high - low, 1e-6))).astype(np.float32)
 
 
-def mix(below: NDArray[np.float32], above: NDArray[np.float32], share: Field) -> NDArray[np.float32]:
+def mix(below: Light, above: Light, share: Field) -> Light:
     """`above` over `below` by `share`; pictures (H, W, 3), colours (3,) or, both of them, fields (H, W)."""
     if below.ndim == 2:
         return below + (above - below) * share
@@ -116,7 +118,7 @@ def mix(below: NDArray[np.float32], above: NDArray[np.float32], share: Field) ->
     return (rows[0] + (rows[1] - rows[0]) * share.repeat(3, axis=1)).reshape(*share.shape, 3)
 
 
-def to_levels(image: NDArray[np.float32], rng: np.random.Generator | None = None) -> Picture:
+def to_levels(image: NDArray[np.floating], rng: np.random.Generator | None = None) -> Picture:
     """(H, W, 3) or (H, W) in [0, 1] -> (H, W, 3) uint8.
 
     With `rng` a random number decides how a level is rounded, the same for the three channels: a slow gradient then
@@ -132,7 +134,7 @@ def to_levels(image: NDArray[np.float32], rng: np.random.Generator | None = None
     return np.repeat(whole[..., None], 3, axis=2) if whole.ndim == 2 else whole
 
 
-def enlarged(cells: NDArray[np.uint8], canvas: Canvas, each: int = 1) -> NDArray[np.uint8]:
+def enlarged(cells: NDArray[Level], canvas: Canvas, each: int = 1) -> NDArray[Level]:
     """LR pixels (h, w, ...) as blocks of `each` LR pixels a side, cut to the canvas."""
     factor = canvas.scale * each
     return cells.repeat(factor, axis=0).repeat(factor, axis=1)[: canvas.size, : canvas.size]
@@ -142,7 +144,7 @@ def enlarged(cells: NDArray[np.uint8], canvas: Canvas, each: int = 1) -> NDArray
 
 
 @cache
-def _catmull_rom(steps: int) -> NDArray[np.float64]:
+def _catmull_rom(steps: int) -> NDArray[np.floating]:
     """What four neighbours weigh at each step from the second to the third: (steps, 4)."""
     t = np.linspace(0, 1, steps, endpoint=False)
     weights = (2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2)
@@ -150,7 +152,7 @@ def _catmull_rom(steps: int) -> NDArray[np.float64]:
 
 
 @cache
-def _bernstein(steps: int) -> NDArray[np.float64]:
+def _bernstein(steps: int) -> NDArray[np.floating]:
     t = np.linspace(0, 1, steps)
     return np.stack(((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3), axis=1)
 
@@ -173,7 +175,7 @@ def bezier(controls: Points, steps: int = 16) -> Points:
     return _bernstein(steps) @ controls
 
 
-def strip(lines: Points, widths: NDArray[np.float64]) -> Points:
+def strip(lines: Points, widths: NDArray[np.floating]) -> Points:
     """Lines (n, m, 2) with a width at each point (n, m) -> the polygons around them, (n, 2 m, 2)."""
     step = lines[:, 1:] - lines[:, :-1]
     along = np.concatenate((step[:, :1], step[:, 1:] + step[:, :-1], step[:, -1:]), axis=1)
@@ -198,9 +200,11 @@ def blob(rng: np.random.Generator, centre: Points, radius: float, rough: float =
 # --- drawing ---
 
 
-def strokes(drawing: ImageDraw.ImageDraw, polygons: Points, fills: Iterable[object], ss: int = SS) -> None:
+def strokes(
+    drawing: ImageDraw.ImageDraw, polygons: Points, fills: Iterable[int | tuple[int, ...]], ss: int = SS
+) -> None:
     """Polygons (n, m, 2) in HR pixels on a drawing `ss` times as large, each with its fill."""
-    # Pillow's polygons take in their border: half a pixel less all around gives areas as they are meant.
+    # Pillow's pixels have their centres at whole numbers, ours at halves.
     flat = (polygons * ss - 0.5).reshape(len(polygons), -1).tolist()
     for outline, colour in zip(flat, fills, strict=True):
         drawing.polygon(outline, fill=colour)

@@ -10,7 +10,7 @@ from .canvas import choose
 
 __all__ = ["Colour", "draw_colour", "draw_pair", "luma", "palette"]
 
-Colour = NDArray[np.float32]  # (3,) in [0, 1]
+Colour = NDArray[np.floating]  # (3,) in [0, 1], float32
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 BLACK, WHITE = np.zeros(3, np.float32), np.ones(3, np.float32)
@@ -37,7 +37,7 @@ def draw_colour(rng: np.random.Generator) -> Colour:
 
 
 def draw_pair(rng: np.random.Generator, plain: float = 0.35, contrast: float = 0.25) -> tuple[Colour, Colour]:
-    """Two colours in any order: black and white with the chance `plain`, else such as differ by `contrast` somewhere."""
+    """Two colours in any order: black and white with the chance `plain`, else two that differ by `contrast`."""
     if rng.random() < plain:
         pair = (BLACK, WHITE)
     else:
@@ -47,7 +47,7 @@ def draw_pair(rng: np.random.Generator, plain: float = 0.35, contrast: float = 0
         while np.abs(one - other).max() < contrast:
             other = draw_colour(rng)
         pair = (one, other)
-    return pair if rng.random() < 0.5 else pair[::-1]
+    return pair if rng.random() < 0.5 else (pair[1], pair[0])
 
 
 # role: hue, saturation, value, each as (lowest, highest); None: the scene's own hue
@@ -64,7 +64,7 @@ ANY: tuple[tuple[float, float], tuple[float, float]] = ((0.05, 0.85), (0.2, 1.0)
 
 
 def palette(rng: np.random.Generator, roles: Iterable[str], ink: float = 0.12) -> dict[str, Colour]:
-    """A colour for each role. "x.shade" and "x.light" are x's, darker and lighter; ink is as bright as `ink` at most."""
+    """A colour for each role. "x.shade" and "x.light" are x's, darker and lighter; ink is under `ink`."""
     own = rng.random()
     found: dict[str, Colour] = {}
     bases: dict[str, tuple[float, float, float]] = {}
@@ -89,4 +89,7 @@ def palette(rng: np.random.Generator, roles: Iterable[str], ink: float = 0.12) -
 
 def choose_shift(rng: np.random.Generator) -> float:
     """A hue near the scene's, its opposite, or any."""
-    return float(rng.normal(0, 0.05) + {"near": 0, "opposite": 0.5, "any": rng.random()}[choose(rng, {"near": 3, "opposite": 1, "any": 2})])
+    return float(
+        rng.normal(0, 0.05)
+        + {"near": 0, "opposite": 0.5, "any": rng.random()}[choose(rng, {"near": 3, "opposite": 1, "any": 2})]
+    )

@@ -109,8 +109,9 @@ def _body(pen: Pen) -> None:
         pen.area("collar", collar * (side, 1))
         for _ in range(int(rng.integers(1, 4))):
             x, y = rng.uniform(0.3, 1.2), rng.uniform(1.8, 2.8)
-            way = rng.normal(0, 0.25, (2, 2)).cumsum(0) + ((0, 0.25), (0, 0.5))
-            pen.ink(np.concatenate(([[x, y]], way + (x, y))) * (side, 1), 0.9)
+            way = points((x, y), (x, y + 0.25), (x, y + 0.5))
+            way[1:] += rng.normal(0, 0.25, (2, 2)).cumsum(0)
+            pen.ink(way * (side, 1), 0.9)
     if rng.random() < 0.5:
         for side in (-1, 1):
             pen.area("accent", curve(points((0, 2.05), (0.5, 1.8), (0.6, 2.3)) * (side, 1), True))
@@ -173,8 +174,8 @@ def _mouth(pen: Pen, turn: float) -> None:
     if rng.random() < 0.4:
         for side in (-1, 1):
             for k in range(4):
-                start = np.array((x + side * 0.55 + k * 0.07, 0.5))
-                pen.ink(np.stack((start, start + (-0.03, 0.05), start + (-0.06, 0.1))), 0.6)
+                left = x + side * 0.55 + k * 0.07
+                pen.ink(points((left, 0.5), (left - 0.03, 0.55), (left - 0.06, 0.6)), 0.6)
 
 
 def _front_hair(pen: Pen, turn: float, long: bool) -> None:
@@ -183,7 +184,9 @@ def _front_hair(pen: Pen, turn: float, long: bool) -> None:
     cap = np.concatenate((points((0, -1.36)), half, points((0, -0.8)), half[::-1] * (-1, 1)))
     pen.area("hair", curve(cap, closed=True))
     for side in (-1, 1):
-        root, tip = points((side * 0.78, -0.75), (side * rng.uniform(0.85, 1.1), rng.uniform(1.1, 2.2 if long else 1.2)))
+        root, tip = points(
+            (side * 0.78, -0.75), (side * rng.uniform(0.85, 1.1), rng.uniform(1.1, 2.2 if long else 1.2))
+        )
         pen.area("hair", lock(root, tip, rng.uniform(0.25, 0.42), side * rng.uniform(-0.12, 0.02)))
     count = int(rng.integers(4, 9))
     part = rng.uniform(-0.5, 0.5)
@@ -195,7 +198,10 @@ def _front_hair(pen: Pen, turn: float, long: bool) -> None:
         width = rng.uniform(1.3, 2.2) / count
         pen.area("hair", lock(root, tip, width, (x - part) * rng.uniform(-0.3, -0.1)))
         for _ in range(int(rng.integers(0, 3))):
-            line = bezier(np.stack((root, root + (x * 0.3, 0.15), tip + (x * 0.1, -0.5), tip + rng.normal(0, 0.05, 2)))[None])
+            end = tip + rng.normal(0, 0.05, 2)
+            line = bezier(
+                np.stack((root, root + np.array((x * 0.3, 0.15)), tip + np.array((x * 0.1, -0.5)), end))[None]
+            )
             pen.ink(line[0][3::4], 0.6)
     at = np.linspace(-0.75, 0.75, 15)
     arc = np.stack((at, -0.98 + 0.3 * at**2), axis=1)

@@ -1,13 +1,24 @@
 """Painted surfaces: dead leaves with textures, and strokes of a bristle brush; paper, canvas and grain over them."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from .canvas import Canvas, Field, Picture, choose, coordinates, fractal, log_uniform, mix, noise, ramp, resized, to_levels
-from .colours import Colour, draw_colour, palette
+from .canvas import (
+    Canvas,
+    Field,
+    Picture,
+    choose,
+    coordinates,
+    fractal,
+    log_uniform,
+    mix,
+    noise,
+    ramp,
+    resized,
+    to_levels,
+)
+from .colours import draw_colour, palette
 from .scenes import draw_areas, draw_scene, painted
 
 __all__ = ["brush", "leaves"]
@@ -48,7 +59,9 @@ def leaves(canvas: Canvas) -> Picture:
     return to_levels(_surface(canvas, picture), rng)
 
 
-def _outlines(rng: np.random.Generator, form: str, centres: NDArray[np.float64], radii: NDArray[np.float64]) -> list[list[float]]:
+def _outlines(
+    rng: np.random.Generator, form: str, centres: NDArray[np.floating], radii: NDArray[np.floating]
+) -> list[list[float]]:
     count = len(radii)
     corners = 14
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)[None, :] + rng.uniform(0, 6.3, (count, 1))
@@ -70,17 +83,20 @@ def _outlines(rng: np.random.Generator, form: str, centres: NDArray[np.float64],
     return (np.stack((x * cos - y * sin, x * sin + y * cos), axis=2) + centres[:, None]).reshape(count, -1).tolist()
 
 
-def _leaf_colours(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+def _leaf_colours(rng: np.random.Generator, count: int) -> NDArray[np.floating]:
     """(count, 3): a few colours and much between them, or the colours of anything."""
-    if rng.random() < 0.25:
+    if rng.random() < 0.12:
         return rng.random((count, 3), dtype=np.float32)
     few = np.stack([draw_colour(rng) for _ in range(int(rng.integers(2, 6)))])
     one, other = few[rng.integers(len(few), size=count)], few[rng.integers(len(few), size=count)]
     mixed = one + (other - one) * rng.beta(0.5, 0.5, (count, 1)) + rng.normal(0, rng.uniform(0.02, 0.12), (count, 3))
-    return np.clip(mixed, 0, 1).astype(np.float32)
+    grey = mixed.mean(axis=1, keepdims=True)
+    return np.clip(grey + (mixed - grey) * rng.uniform(0.3, 1), 0, 1).astype(np.float32)  # paint is rarely vivid
 
 
-def _leaf_light(rng: np.random.Generator, ids: NDArray[np.int32], centres: NDArray[np.float64], radii: NDArray[np.float64]) -> Field:
+def _leaf_light(
+    rng: np.random.Generator, ids: NDArray[np.int32], centres: NDArray[np.floating], radii: NDArray[np.floating]
+) -> Field:
     """Each leaf's own slope of light and texture, as a share to be added to its colour."""
     size, count = len(ids), len(radii) + 1
     at = np.arange(size, dtype=np.float32)
@@ -106,7 +122,9 @@ def _texture(rng: np.random.Generator, size: int) -> Field:
     if form == "streaks":
         return streaks(rng, size, rng.uniform(1, 4), rng.uniform(15, 80))
     along, across = coordinates(size, rng.uniform(0, np.pi))
-    wave = np.sin(along * np.float32(2 * np.pi / log_uniform(rng, 4, 16)) + np.float32(0.3) * np.sin(across * np.float32(0.1)))
+    wave = np.sin(
+        along * np.float32(2 * np.pi / log_uniform(rng, 4, 16)) + np.float32(0.3) * np.sin(across * np.float32(0.1))
+    )
     return wave.astype(np.float32)
 
 
@@ -128,7 +146,9 @@ def brush(canvas: Canvas) -> Picture:
     if rng.random() < 0.8:  # the first coat, blurred: strokes cover most of it
         sheet = sheet.filter(ImageFilter.BoxBlur(size / 32))
     drawing = ImageDraw.Draw(sheet)
-    flow = noise(rng, size, size * rng.uniform(0.3, 1)) * np.float32(rng.uniform(0.4, 1.6)) + np.float32(rng.uniform(0, 6.3))
+    flow = noise(rng, size, size * rng.uniform(0.3, 1)) * np.float32(rng.uniform(0.4, 1.6)) + np.float32(
+        rng.uniform(0, 6.3)
+    )
     widest = size * rng.uniform(0.05, 0.12)
     coats = ((widest, 50), (widest / 2, 130), (widest / 4.5, 260))
     for width, count in coats[int(rng.integers(2)) :]:
@@ -184,7 +204,7 @@ def _coat(
 # --- surfaces ---
 
 
-def _surface(canvas: Canvas, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def _surface(canvas: Canvas, picture: NDArray[np.floating]) -> NDArray[np.floating]:
     """Paper, woven canvas, grain, or nothing, at a low amplitude."""
     rng, size = canvas.rng, canvas.size
     form = choose(rng, {"none": 4, "paper": 2, "canvas": 1.5, "grain": 2.5})
@@ -203,5 +223,3 @@ def _surface(canvas: Canvas, picture: NDArray[np.float32]) -> NDArray[np.float32
         pitch = np.float32(2 * np.pi / (rng.uniform(2.2, 5) * canvas.scale))
         relief = np.sin(x * pitch) * np.cos(y * pitch) + np.float32(0.5) * noise(rng, size, 2)
     return picture * (1 + relief * amplitude * np.float32(1.5))[..., None]
-
-

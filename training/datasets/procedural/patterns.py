@@ -1,22 +1,18 @@
-"""What is 1 or 2 pixels wide: stripes, checkerboards, grids and meshes; and dither.
+"""What is 1 or 2 pixels wide: stripes, checkerboards, grids and meshes.
 
 The patterns are drawn in LR pixels and enlarged by repeating, so that a box or nearest reduction gives them back
-exactly, and Pillow's bicubic with seven tenths of their contrast. They begin at the canvas's corner: a crop has to begin
-at a multiple of the scale, and reducing the picture first destroys them.
+exactly, and Pillow's bicubic with seven tenths of their contrast. They begin at the canvas's corner: a crop has to
+begin at a multiple of the scale, and reducing the picture first destroys them.
 """
-
-from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from .canvas import Canvas, Field, Picture, blob, choose, coordinates, enlarged, fill, log_uniform, mix, ramp, to_levels
-from .colours import Colour, draw_colour, draw_pair, palette
-from .scenes import INK, draw_areas, draw_scene, painted
+from .canvas import Canvas, Field, Picture, blob, choose, coordinates, enlarged, fill, log_uniform, mix, to_levels
+from .colours import draw_colour, draw_pair
+from .scenes import draw_scene
 
-__all__ = ["MOTIFS", "dither", "motif", "patterns"]
+__all__ = ["MOTIFS", "motif", "patterns", "region"]
 
 Mask = NDArray[np.bool_]  # (h, w), True where the second colour is
 
@@ -75,7 +71,7 @@ def patterns(canvas: Canvas) -> Picture:
     count = int(choose(rng, {"0": 2, "1": 4, "2": 2, "3": 1}))
     for _ in range(count):
         above = _texture(canvas, flat=rng.random() < 0.25)
-        share = _region(canvas)
+        share = region(canvas)
         if rng.random() < 0.4:  # a border of whole LR pixels, as in pixel art
             cells = share[canvas.scale // 2 :: canvas.scale, canvas.scale // 2 :: canvas.scale] > 0.5
             share = enlarged(np.pad(cells, (0, 1), mode="edge").astype(np.uint8), canvas).astype(np.float32)
@@ -83,7 +79,7 @@ def patterns(canvas: Canvas) -> Picture:
     return to_levels(picture)
 
 
-def _texture(canvas: Canvas, flat: bool) -> NDArray[np.float32]:
+def _texture(canvas: Canvas, flat: bool) -> NDArray[np.floating]:
     """(size, size, 3)."""
     rng = canvas.rng
     if flat:
@@ -96,7 +92,7 @@ def _texture(canvas: Canvas, flat: bool) -> NDArray[np.float32]:
     bigger = 2 if name in ("mesh", "weave", "basket") and rng.random() < 0.3 else 1
     cells = motif(name, canvas.cells, phase, bool(rng.random() < 0.5), bigger)
     colours = np.stack((low, high))
-    return enlarged(colours[cells.astype(np.intp)], canvas)  # pyright: ignore[reportArgumentType]
+    return enlarged(colours[cells.astype(np.intp)], canvas)
 
 
 def _fine_lines(canvas: Canvas) -> Field:
@@ -117,7 +113,7 @@ def _fine_lines(canvas: Canvas) -> Field:
     return np.clip((wave - np.float32(rng.uniform(0.35, 0.65))) * np.float32(period / 2) + np.float32(0.5), 0, 1)
 
 
-def _region(canvas: Canvas) -> Field:
+def region(canvas: Canvas) -> Field:
     """A smooth-edged mask: half of the canvas, a band, a box, a disc, a ring, a blob or stripes of areas."""
     rng, size = canvas.rng, canvas.size
     form = choose(rng, {"half": 2, "band": 1, "box": 2, "blob": 3, "ring": 1, "wave": 1, "figure": 1.5})
@@ -134,7 +130,9 @@ def _region(canvas: Canvas) -> Field:
     along, across = coordinates(size, 0 if rng.random() < 0.3 else rng.uniform(0, 2 * np.pi))
     middle = np.float32(rng.uniform(along.min(), along.max()) * 0.6 + along.mean() * 0.4)
     if form == "wave":
-        along = along + np.float32(size * rng.uniform(0.02, 0.15)) * np.sin(across * np.float32(rng.uniform(3, 20) / size))
+        along = along + np.float32(size * rng.uniform(0.02, 0.15)) * np.sin(
+            across * np.float32(rng.uniform(3, 20) / size)
+        )
     distance = middle - along
     if form == "band":
         distance = np.float32(size * rng.uniform(0.03, 0.25)) - np.abs(distance)
@@ -143,102 +141,3 @@ def _region(canvas: Canvas) -> Field:
         radius = np.sqrt(np.square(x - np.float32(centre[0])) + np.square(y - np.float32(centre[1])))
         distance = np.float32(size * rng.uniform(0.03, 0.2)) - np.abs(radius - np.float32(size * rng.uniform(0.1, 0.5)))
     return np.clip(distance + np.float32(0.5), 0, 1)
-
-
-# --- dither ---
-
-
-@cache
-def bayer(order: int) -> Field:
-    """Thresholds in (0, 1), (2^order, 2^order), as Bayer 1973 ordered them."""
-    matrix = np.zeros((1, 1))
-    for _ in range(order):
-        matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
-    return ((matrix + 0.5) / matrix.size).astype(np.float32)
-
-
-def dither(canvas: Canvas) -> Picture:
-    """A gradient or a scene in 2 to 4 colours a pixel of 1 or 2 LR pixels: ordered, error-diffused or random."""
-    rng = canvas.rng
-    each = 2 if rng.random() < 0.25 else 1
-    side = -(-canvas.cells // each)
-    if rng.random() < 0.3:
-        return enlarged(_few_colours(canvas, side), canvas, each)
-    count = int(choose(rng, {"2": 6, "3": 2, "4": 1}))
-    first, last = draw_pair(rng, plain=0.4, contrast=0.4)
-    steps = np.linspace(0, 1, count, dtype=np.float32)[:, None]
-    colours = first + (last - first) * steps
-    if count > 2 and rng.random() < 0.5:
-        colours[1:-1] = rng.random((count - 2, 3), dtype=np.float32)
-    which = DITHERS[choose(rng, {"ordered": 5, "diffused": 3, "random": 1, "diagonal": 1})](canvas, _grey(canvas, side), count)
-    return enlarged(to_levels(colours[which]), canvas, each)
-
-
-def _grey(canvas: Canvas, side: int) -> Field:
-    """(side, side) in [0, 1]: ramps, a shaded scene, or even areas at the levels that give whole patterns."""
-    rng = canvas.rng
-    small = Canvas(rng, side, 1)
-    form = choose(rng, {"ramp": 4, "scene": 3, "flat": 2})
-    field = ramp(rng, side)
-    if form == "scene":
-        areas = draw_areas(side, draw_scene(small), 1)
-        colours = {role: np.full(3, rng.random()) for role in areas.roles} | {INK: np.zeros(3)}
-        field = painted(areas, colours, 1)[..., 0] / np.float32(255) * np.float32(0.7) + field * np.float32(0.3)
-    elif form == "flat":
-        field = np.full((side, side), rng.integers(3, 14) / 16, np.float32)
-        for _ in range(int(rng.integers(1, 5))):
-            field = np.where(_region(small) > 0.5, np.float32(rng.integers(1, 16) / 16), field)
-    return field
-
-
-def _ordered(canvas: Canvas, grey: Field, count: int) -> NDArray[np.intp]:
-    tile = bayer(int(choose(canvas.rng, {"1": 3, "2": 4, "3": 2})))
-    times = -(-len(grey) // len(tile))
-    return _levels(grey, np.tile(tile, (times, times))[: len(grey), : len(grey)], count)
-
-
-def _random(canvas: Canvas, grey: Field, count: int) -> NDArray[np.intp]:
-    return _levels(grey, canvas.rng.random(grey.shape, dtype=np.float32), count)
-
-
-def _diagonal(canvas: Canvas, grey: Field, count: int) -> NDArray[np.intp]:
-    """Thresholds that rise along diagonals: lines that grow broader, one pixel at a time."""
-    period = int(canvas.rng.integers(3, 7))
-    at = np.arange(len(grey))
-    sign = 1 if canvas.rng.random() < 0.5 else -1
-    return _levels(grey, (((at[:, None] + sign * at[None, :]) % period + 0.5) / period).astype(np.float32), count)
-
-
-def _levels(grey: Field, thresholds: Field, count: int) -> NDArray[np.intp]:
-    level = grey * np.float32(count - 1)
-    return np.clip(np.floor(level) + (level - np.floor(level) > thresholds), 0, count - 1).astype(np.intp)
-
-
-def _diffused(canvas: Canvas, grey: Field, count: int) -> NDArray[np.intp]:
-    """Floyd and Steinberg 1976, by Pillow."""
-    shades = Image.new("P", (1, 1))
-    shades.putpalette([round(255 * k / (count - 1)) for k in range(count) for _ in range(3)])
-    picture = Image.fromarray(to_levels(grey))
-    found = picture.quantize(count, palette=shades, dither=Image.Dither.FLOYDSTEINBERG)
-    return np.asarray(found).astype(np.intp).clip(0, count - 1)
-
-
-DITHERS: dict[str, Callable[[Canvas, Field, int], NDArray[np.intp]]] = {
-    "ordered": _ordered,
-    "diffused": _diffused,
-    "random": _random,
-    "diagonal": _diagonal,
-}
-
-
-def _few_colours(canvas: Canvas, side: int) -> NDArray[np.uint8]:
-    """A coloured scene with soft light in 8 or 16 colours, as old computers showed pictures: (side, side, 3)."""
-    rng = canvas.rng
-    areas = draw_areas(side, draw_scene(Canvas(rng, side, 1)), 1)
-    colours: dict[str, Colour] = palette(rng, areas.roles)
-    picture = painted(areas, colours, 1) / np.float32(255)
-    inked = (picture == np.clip(np.rint(colours[INK] * 255) / 255, 0, 1)).all(axis=2)
-    lit = picture * (np.float32(0.6) + np.float32(0.5) * ramp(rng, side))[..., None]
-    flat = Image.fromarray(to_levels(np.where(inked[..., None], picture, lit)))
-    few = flat.quantize(int(rng.choice((8, 16))), method=Image.Quantize.MEDIANCUT)
-    return np.asarray(flat.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB"))

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from .canvas import Canvas, Picture, choose, enlarged, noise, ramp, to_levels
 from .colours import draw_colour, hsv, luma, palette
-from .patterns import MOTIFS, bayer, motif
+from .dithering import bayer, tiled
+from .patterns import MOTIFS, motif
 from .scenes import INK, draw_areas, draw_scene, painted
 
 __all__ = ["pixel_art"]
 
-Sheet = NDArray[np.float32]  # (side, side, 3) in [0, 1], a value a pixel of the art
+Sheet = NDArray[np.floating]  # (side, side, 3) in [0, 1], a value a pixel of the art
 
 
 def pixel_art(canvas: Canvas) -> Picture:
@@ -69,13 +70,15 @@ def _sprite(rng: np.random.Generator, width: int) -> tuple[Sheet, NDArray[np.boo
     body = noise(rng, width, rng.uniform(2, 6))[:, :half] * np.float32(0.35)
     # A head and a body, or one lump: two ellipses that chance frays.
     head, waist = rng.uniform(-0.6, -0.1), rng.uniform(0.2, 0.7)
-    lump = np.maximum(1 - (x / rng.uniform(0.4, 1)) ** 2 - ((y - head) / 0.4) ** 2, 1 - (x / rng.uniform(0.4, 1)) ** 2 - ((y - waist) / 0.5) ** 2)
+    parts = (1 - (x / rng.uniform(0.4, 1)) ** 2 - ((y - at) / high) ** 2 for at, high in ((head, 0.4), (waist, 0.5)))
+    lump = np.maximum(*parts)
     solid = (lump + body > 0.1).astype(bool)
     solid[[0, -1]] = False
     solid[:, 0] = False
     solid[width // 3 : 2 * width // 3, -1] = True
     material = noise(rng, width, rng.uniform(2, 8))[:, :half]
-    solid, material = (np.concatenate((part, part[:, ::-1]), axis=1)[:, :width] for part in (solid, material))
+    solid = np.concatenate((solid, solid[:, ::-1]), axis=1)[:, :width]
+    material = np.concatenate((material, material[:, ::-1]), axis=1)[:, :width]
     grown = solid.copy()
     grown[1:] |= solid[:-1]
     grown[:-1] |= solid[1:]
@@ -109,9 +112,8 @@ def _ground(small: Canvas) -> Sheet:
         return np.where(cells[..., None], other, base)
     count = int(rng.integers(2, 6))
     level = ramp(rng, side) * np.float32(count)
-    tile = bayer(int(rng.integers(1, 3)))
-    times = -(-side // len(tile))
-    level = np.floor(level + np.tile(tile, (times, times))[:side, :side] - np.float32(0.5)).clip(0, count) / np.float32(count)
+    level = np.floor(level + tiled(bayer(int(rng.integers(1, 3))), side) - np.float32(0.5)).clip(0, count)
+    level /= np.float32(count)
     return base + (other - base) * level[..., None]
 
 
@@ -162,8 +164,7 @@ def _portrait(small: Canvas) -> Sheet:
     if rng.random() < 0.5:
         ids = np.asarray(areas.ids)
         inked = ids == areas.roles.index(INK)
-        tile = np.tile(bayer(1), (side // 2 + 1, side // 2 + 1))[:side, :side]
-        lit = (ramp(rng, side) > tile) & ~inked
+        lit = (ramp(rng, side) > tiled(bayer(1), side)) & ~inked
         sheet[lit] = np.clip(sheet[lit] * np.float32(rng.uniform(0.7, 1.3)) + np.float32(0.04), 0, 1)
     return sheet
 

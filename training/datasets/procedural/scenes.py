@@ -55,7 +55,9 @@ def _outline(rng: np.random.Generator, form: str, centre: Points, radius: float)
         return blob(rng, centre, radius, rng.uniform(0.1, 0.6))
     if form == "leaf":
         way = np.array((np.cos(a := rng.uniform(0, 6.3)), np.sin(a))) * radius
-        path = bezier(np.stack((centre - way, centre - way * 0.3 + way[::-1] * 0.3, centre + way * 0.3, centre + way))[None])
+        path = bezier(
+            np.stack((centre - way, centre - way * 0.3 + way[::-1] * 0.3, centre + way * 0.3, centre + way))[None]
+        )
         return strip(path, (radius * 0.8 * np.sin(np.linspace(0, np.pi, path.shape[1])) ** 0.8)[None])[0]
     corners = int(rng.integers(5, 9)) if form == "star" else 24
     angle = np.linspace(0, 2 * np.pi, 2 * corners, endpoint=False) + rng.uniform(0, 6.3)

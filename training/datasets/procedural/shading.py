@@ -3,20 +3,29 @@
 Nothing here has steps of whole levels in a slow gradient: `to_levels` rounds up or down by chance.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .canvas import Canvas, Field, Picture, choose, coordinates, fill, fractal, log_uniform, mix, noise, ramp, to_levels
-from .canvas import blob
+from .canvas import (
+    Canvas,
+    Field,
+    Light,
+    Picture,
+    blob,
+    choose,
+    coordinates,
+    fill,
+    fractal,
+    log_uniform,
+    mix,
+    noise,
+    ramp,
+    to_levels,
+)
 from .colours import BLACK, WHITE, draw_colour, hsv, palette
 from .scenes import INK, cover, draw_areas, draw_scene, painted
 
 __all__ = ["focus", "shading"]
-
-Light = NDArray[np.float32]  # (size, size, 3) in [0, 1]
 
 
 def shading(canvas: Canvas) -> Picture:
@@ -104,7 +113,11 @@ def _sky(canvas: Canvas) -> Light:
     for _ in range(int(rng.integers(1, 3))):
         heap = fractal(rng, size, size * rng.uniform(0.2, 0.6), 5, rng.uniform(0.4, 0.6))
         share = np.clip(heap * np.float32(log_uniform(rng, 0.6, 8)) + np.float32(rng.uniform(-0.5, 1)), 0, 1)
-        lit = mix(hsv(hue, rng.uniform(0.05, 0.3), rng.uniform(0.6, 0.9)), WHITE, np.clip(heap * np.float32(0.5) + np.float32(0.3), 0, 1))
+        lit = mix(
+            hsv(hue, rng.uniform(0.05, 0.3), rng.uniform(0.6, 0.9)),
+            WHITE,
+            np.clip(heap * np.float32(0.5) + np.float32(0.3), 0, 1),
+        )
         light = mix(light, lit, share * np.float32(rng.uniform(0.6, 1)))
     return light
 
@@ -113,7 +126,7 @@ def _sky(canvas: Canvas) -> Light:
 
 
 def focus(canvas: Canvas) -> Picture:
-    """Something sharp in front of, or behind, what is out of focus; discs of light; glow; all of it a little blurred."""
+    """Something sharp in front of or behind what is out of focus; discs of light; glow; a blur over all of it."""
     rng, size = canvas.rng, canvas.size
     form = choose(rng, {"behind": 4, "front": 2, "bokeh": 3, "glow": 2, "whole": 2})
     if form == "bokeh":
@@ -169,7 +182,7 @@ def _bokeh(canvas: Canvas) -> Light:
         light[rows, columns] = 1 - (1 - light[rows, columns]) * (1 - colour * disc[..., None])
     if rng.random() < 0.4:
         areas = draw_areas(size, draw_scene(canvas, {"figure": 1}))
-        light = mix(light, _light(painted(areas, palette(rng, areas.roles))), cover(areas, set(areas.roles) - {"ground"}))
+        light = mix(
+            light, _light(painted(areas, palette(rng, areas.roles))), cover(areas, set(areas.roles) - {"ground"})
+        )
     return light
-
-

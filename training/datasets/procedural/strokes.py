@@ -6,15 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .canvas import SS, Canvas, Field, Picture, Points, bezier, choose, log_uniform, mix, ramp, strip
-from .canvas import fill, strokes, to_levels
+from .canvas import (
+    SS,
+    Canvas,
+    Field,
+    Picture,
+    Points,
+    bezier,
+    choose,
+    fill,
+    log_uniform,
+    mix,
+    ramp,
+    strip,
+    strokes,
+    to_levels,
+)
 from .colours import BLACK, WHITE, Colour, draw_colour, draw_pair, hsv, palette
 from .scenes import INK, cover, draw_areas, draw_scene, painted
 
 __all__ = ["hair", "hatching"]
 
 
-def taper(t: NDArray[np.float64], root: float, tip: float) -> NDArray[np.float64]:
+def taper(t: NDArray[np.floating], root: float, tip: float) -> NDArray[np.floating]:
     """Width along a stroke, 1 at most: it swells within the share `root` and thins out over the last `tip`."""
     return np.clip(t / max(root, 1e-3), 0.12, 1) * np.clip((1 - t) / max(tip, 1e-3), 0.02, 1) ** 0.8
 
@@ -75,7 +89,7 @@ def hair(canvas: Canvas) -> Picture:
     return np.asarray(sheet.reduce(SS))
 
 
-def _levels(colour: NDArray[np.float32]) -> list[int]:
+def _levels(colour: NDArray[np.floating]) -> list[int]:
     return np.rint(np.clip(colour, 0, 1) * 255).astype(int).tolist()
 
 
@@ -224,7 +238,9 @@ def _speed(canvas: Canvas) -> Field:
     x = rng.uniform(-0.7, 0.2, (count, 1)) * size + np.linspace(0, 1, 6) * rng.uniform(0.3, 1.4, (count, 1)) * size
     local = np.stack((x, np.broadcast_to(y[:, None], x.shape)), axis=2)
     cos, sin = np.cos(angle), np.sin(angle)
-    widths = np.exp(rng.uniform(np.log(0.3), np.log(2.2), (count, 1))) * canvas.scale * taper(np.linspace(0, 1, 6), 0.1, 0.9)
+    widths = (
+        np.exp(rng.uniform(np.log(0.3), np.log(2.2), (count, 1))) * canvas.scale * taper(np.linspace(0, 1, 6), 0.1, 0.9)
+    )
     ink = fill(size, list(strip(local @ np.array(((cos, sin), (-sin, cos))) + size / 2, widths)))
     return np.maximum(ink, cover(draw_areas(size, draw_scene(canvas)), {INK})) if rng.random() < 0.4 else ink
 

@@ -10,7 +10,7 @@ from .colours import BLACK, WHITE, draw_colour, draw_pair, luma, palette
 from .scenes import INK, Areas, cover, draw_areas, draw_scene, painted
 from .screens import Screen, draw_screen, sand, screen
 
-__all__ = ["halftone", "screentone"]
+__all__ = ["halftone", "page", "screentone"]
 
 # Dots first, as in shops for tones; the rest now and then.
 MANGA = {
@@ -32,7 +32,7 @@ def screentone(canvas: Canvas) -> Picture:
             mask = fill(canvas.size, [layer.points for layer in draw_scene(canvas, {"things": 1})[:3]])
             ink = mix(ink, _tone(canvas), mask)
     else:
-        ink = _page(canvas)
+        ink = page(canvas)
     if rng.random() < 0.3:
         ink = np.minimum(ink, 1 - _scratches(canvas))
     if rng.random() < 0.2:
@@ -40,7 +40,8 @@ def screentone(canvas: Canvas) -> Picture:
     return _printed(canvas, ink)
 
 
-def _page(canvas: Canvas) -> Field:
+def page(canvas: Canvas) -> Field:
+    """Ink (size, size) in [0, 1]: a drawing in black lines, some of its areas black or toned."""
     rng = canvas.rng
     areas = draw_areas(canvas.size, draw_scene(canvas))
     bases = sorted({role for role in areas.roles if role != INK})
@@ -87,7 +88,9 @@ def _scratches(canvas: Canvas) -> Field:
     count = int(rng.integers(10, 60))
     start, way = rng.uniform(0, size, 2), rng.normal(0, size * 0.25, 2)
     across = np.array((-way[1], way[0])) * rng.uniform(-1, 1, (count, 1)) + rng.normal(0, 4, (count, 2))
-    lines = bezier(start + across[:, None] + way * np.linspace(0, 1, 4)[None, :, None] * rng.uniform(0.3, 1.2, (count, 1, 1)))
+    lines = bezier(
+        start + across[:, None] + way * np.linspace(0, 1, 4)[None, :, None] * rng.uniform(0.3, 1.2, (count, 1, 1))
+    )
     widths = rng.uniform(0.3, 1.2, (count, 1)) * canvas.scale * np.linspace(1, 0.1, lines.shape[1])
     return fill(size, list(strip(lines, widths)))
 
