@@ -1,4 +1,7 @@
-"""Fonts to draw text with: those of Debian packages under free licences, found on the system or in a folder."""
+"""Fonts to draw text with: those of Debian packages under free licences, found on the system or in a folder.
+
+A file is known by its name. Where nothing can be installed, matplotlib's data folder has DejaVu.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -80,9 +80,7 @@ def kind_of(name: str) -> Kind:
     raise SengaError(f"procedural kind '{name}' is unknown; this version has {', '.join(kind_names())}")
 
 
-def draw(
-    kind: str, seed: int, index: int, size: int, scale: int = 2, fonts: Path | None = None, *, stream: int = 0
-) -> Picture:
+def draw(kind: str, seed: int, index: int, size: int, scale: int = 2, fonts: Path | None = None) -> Picture:
     """The `index`-th picture of a kind, (size, size, 3) uint8: nothing but the arguments (and the font files) matters.
 
     Args:
@@ -91,7 +89,6 @@ def draw(
         size: HR pixels a side, 32 at least.
         scale: HR pixels that become one LR pixel, 1 to 8: patterns, lines and letters are sized in LR pixels.
         fonts: where the fonts for "text" are, the system's folder if None.
-        stream: 0 for training; validation draws from another, so that no seed repeats its pictures.
 
     Raises:
         SengaError: the kind is unknown, a number is out of range, or no font is found.
@@ -102,10 +99,11 @@ def draw(
             f"procedural picture of size {size}, scale {scale}, seed {seed}, index {index}: expected a size of"
             f" {SMALLEST} pixels or more, a scale of 1 to 8, a seed and an index of 0 or more; change that"
         )
-    return chosen.paint(Canvas(random_numbers(seed, index, chosen, stream), size, scale, fonts))
+    picture = chosen.paint(Canvas(random_numbers(seed, index, chosen), size, scale, fonts))
+    return np.require(picture, requirements=("C", "W"))  # Pillow's are read-only, and cut ones have gaps
 
 
 def random_numbers(seed: int, index: int, kind: Kind, stream: int = 0) -> np.random.Generator:
-    """The random numbers of one picture; those of different streams are never the same."""
+    """The random numbers of one picture: stream 0 is for training, others never repeat it whatever the seed."""
     sequence = np.random.SeedSequence([seed, index, kind.number], spawn_key=(stream,) if stream else ())
     return np.random.Generator(np.random.PCG64(sequence))

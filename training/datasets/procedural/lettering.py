@@ -273,12 +273,11 @@ def _pixels(canvas: Canvas) -> Picture:
     sheet = Image.new("RGB", (side, side), _ink(back))
     drawing = ImageDraw.Draw(sheet)
     drawing.fontmode = "1"
-    if rng.random() < 0.5:
-        inset = int(rng.integers(2, 7))
+    inset = int(rng.integers(2, 7))
+    if rng.random() < 0.5 and side > 4 * inset:
         frame = (inset, inset, side - inset, side - inset)
-        drawing.rectangle(
-            frame, _ink(draw_colour(rng)) if rng.random() < 0.3 else None, _ink(ink), int(rng.integers(1, 3))
-        )
+        back = _ink(draw_colour(rng)) if rng.random() < 0.3 else None
+        drawing.rectangle(frame, back, _ink(ink), int(rng.integers(1, 3)))
     left = int(rng.integers(-4, 12))
     for y in range(int(rng.integers(-4, 10)), side, size + int(rng.integers(0, 5))):
         colour = ink if rng.random() < 0.8 else draw_colour(rng)

@@ -8,6 +8,7 @@ from .canvas import (
     Canvas,
     Field,
     Picture,
+    Points,
     choose,
     coordinates,
     fractal,
@@ -16,6 +17,7 @@ from .canvas import (
     noise,
     ramp,
     resized,
+    strokes,
     to_levels,
 )
 from .colours import draw_colour, palette
@@ -36,32 +38,31 @@ def leaves(canvas: Canvas) -> Picture:
     rng, size = canvas.rng, canvas.size
     smallest = log_uniform(rng, 1.2, 5) * canvas.scale
     largest = size * rng.uniform(0.25, 0.7)
-    count = int(min(60 + 6 * (size / smallest) ** 1.2, 700))
+    count = int(min(60 + 6 * (size / smallest) ** 1.2, 550))
     # Radii whose density falls as their cube, between the two ends: the model's own law.
     share = rng.random(count)
     radii = 1 / np.sqrt(share / smallest**2 + (1 - share) / largest**2)
     # Large ones first would hide nothing; in any order the last ones are whole.
     centres = rng.uniform(-0.1, 1.1, (count, 2)) * size
     form = choose(rng, {"discs": 2, "corners": 2, "mixed": 2, "strokes": 1.5})
-    sheet = Image.new("I", (size * FINE, size * FINE))
-    drawing = ImageDraw.Draw(sheet)
-    for k, outline in enumerate(_outlines(rng, form, centres * FINE, radii * FINE)):
-        drawing.polygon(outline, fill=k + 1)
-    ids = np.asarray(sheet)
-    colours = _leaf_colours(rng, count + 1)
-    flat = np.rint(colours * 255).astype(np.uint8)[ids]
-    picture = np.asarray(Image.fromarray(flat).reduce(FINE), dtype=np.float32) / np.float32(255)
-    ids = ids[::FINE, ::FINE]
-    picture = picture * (1 + _leaf_light(rng, ids, centres, radii))[..., None]
+    outlines = _outlines(rng, form, centres, radii)
+    colours = [tuple(colour) for colour in np.rint(_leaf_colours(rng, count + 1) * 255).astype(int).tolist()]
+    sheet = Image.new("RGB", (size * FINE, size * FINE), colours[-1])
+    strokes(ImageDraw.Draw(sheet), outlines, colours[:-1], FINE)
+    numbers = Image.new("I", (size, size), count)
+    drawing = ImageDraw.Draw(numbers)
+    for k, outline in enumerate((outlines - 0.5).reshape(count, -1).tolist()):
+        drawing.polygon(outline, fill=k)
+    picture = np.asarray(sheet.reduce(FINE), dtype=np.float32) / np.float32(255)
+    picture *= (1 + _leaf_light(rng, np.asarray(numbers), centres, radii))[..., None]
     if rng.random() < 0.25:
         soft = Image.fromarray(to_levels(picture)).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1) * canvas.scale))
         picture = np.asarray(soft, dtype=np.float32) / np.float32(255)
     return to_levels(_surface(canvas, picture), rng)
 
 
-def _outlines(
-    rng: np.random.Generator, form: str, centres: NDArray[np.floating], radii: NDArray[np.floating]
-) -> list[list[float]]:
+def _outlines(rng: np.random.Generator, form: str, centres: Points, radii: Points) -> Points:
+    """(count, corners, 2) around centres (count, 2) with radii (count,)."""
     count = len(radii)
     corners = 14
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)[None, :] + rng.uniform(0, 6.3, (count, 1))
@@ -80,7 +81,7 @@ def _outlines(
         turn = rng.uniform(0, np.pi, (count, 1))
     x, y = np.cos(angle) * out * radii[:, None], np.sin(angle) * out * radii[:, None] * squash
     cos, sin = np.cos(turn), np.sin(turn)
-    return (np.stack((x * cos - y * sin, x * sin + y * cos), axis=2) + centres[:, None]).reshape(count, -1).tolist()
+    return np.stack((x * cos - y * sin, x * sin + y * cos), axis=2) + centres[:, None]
 
 
 def _leaf_colours(rng: np.random.Generator, count: int) -> NDArray[np.floating]:
@@ -100,8 +101,8 @@ def _leaf_light(
     """Each leaf's own slope of light and texture, as a share to be added to its colour."""
     size, count = len(ids), len(radii) + 1
     at = np.arange(size, dtype=np.float32)
-    middle = np.concatenate((((size / 2, size / 2),), centres)).astype(np.float32)
-    reach = np.concatenate(((size / 2,), radii)).astype(np.float32)
+    middle = np.concatenate((centres, ((size / 2, size / 2),))).astype(np.float32)
+    reach = np.append(radii, size / 2).astype(np.float32)
     slope = rng.normal(0, 0.15, (count, 2)).astype(np.float32) / reach[:, None]
     offset = -(slope * middle).sum(axis=1)
     light = slope[ids, 0] * at[None, :] + slope[ids, 1] * at[:, None] + offset[ids]
@@ -142,15 +143,16 @@ def brush(canvas: Canvas) -> Picture:
     """A picture laid down in strokes of a bristle brush, large ones first; each bristle has a shade of its own."""
     rng, size = canvas.rng, canvas.size
     subject = _subject(canvas)
-    sheet = Image.fromarray(subject.repeat(FINE, axis=0).repeat(FINE, axis=1))
+    sheet = Image.fromarray(subject)
     if rng.random() < 0.8:  # the first coat, blurred: strokes cover most of it
-        sheet = sheet.filter(ImageFilter.BoxBlur(size / 32))
+        sheet = sheet.filter(ImageFilter.BoxBlur(size / 64))
+    sheet = sheet.resize((size * FINE, size * FINE), Image.Resampling.BILINEAR)
     drawing = ImageDraw.Draw(sheet)
     flow = noise(rng, size, size * rng.uniform(0.3, 1)) * np.float32(rng.uniform(0.4, 1.6)) + np.float32(
         rng.uniform(0, 6.3)
     )
     widest = size * rng.uniform(0.05, 0.12)
-    coats = ((widest, 50), (widest / 2, 130), (widest / 4.5, 260))
+    coats = ((widest, 32), (widest / 2, 90), (widest / 4.5, 180))
     for width, count in coats[int(rng.integers(2)) :]:
         _coat(canvas, drawing, subject, flow, width, count)
     picture = np.asarray(sheet.reduce(FINE))
@@ -161,7 +163,7 @@ def brush(canvas: Canvas) -> Picture:
 
 def _subject(canvas: Canvas) -> Picture:
     rng, size = canvas.rng, canvas.size
-    if rng.random() < 0.45:
+    if rng.random() < 0.35:
         field = fractal(rng, size, size * rng.uniform(0.2, 0.7), 4, 0.55)
         light = mix(draw_colour(rng), draw_colour(rng), np.clip(field * np.float32(0.35) + np.float32(0.5), 0, 1))
         return to_levels(mix(light, draw_colour(rng), ramp(rng, size) * np.float32(0.6)))
@@ -175,7 +177,7 @@ def _coat(
 ) -> None:
     """`count` strokes along the flow, in the subject's colours where each begins."""
     rng, size = canvas.rng, canvas.size
-    steps, bristles = 7, int(np.clip(width * FINE / 3, 2, 9))
+    steps, bristles = 7, int(np.clip(width * FINE / 3, 2, 7))
     at = rng.uniform(0, size, (count, 2))
     pace = width * rng.uniform(0.3, 0.9, count)
     path = np.empty((count, steps, 2))

@@ -22,7 +22,7 @@ def pixel_art(canvas: Canvas) -> Picture:
     each = int(choose(rng, {"1": 4, "2": 3, "3": 1.5, "4": 1}))
     side = -(-canvas.cells // each)
     small = Canvas(rng, side, 1)
-    form = choose(rng, {"sprites": 4, "tiles": 2, "portrait": 2})
+    form = choose(rng, {"sprites": 3, "tiles": 2, "portrait": 3})
     return enlarged(to_levels(FORMS[form](small)), canvas, each)
 
 

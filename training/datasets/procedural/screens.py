@@ -100,7 +100,7 @@ class Screen:
     wave: float = 0.0  # lines swing so many cells to both sides
 
 
-def draw_screen(canvas: Canvas, spots: dict[str, float], low: float = 2.3, high: float = 9) -> Screen:
+def draw_screen(canvas: Canvas, spots: dict[str, float], low: float = 2.3, high: float = 7) -> Screen:
     """A screen of one of the spots, of `low` to `high` LR pixels a cell."""
     rng = canvas.rng
     spot = choose(rng, spots)

@@ -94,6 +94,8 @@ def _gradients(canvas: Canvas) -> Light:
     form = choose(rng, {"lines": 4, "shapes": 3, "nothing": 1.5})
     if form == "lines":
         line = BLACK if rng.random() < 0.5 else draw_colour(rng)
+        while np.abs(line - first).max() < 0.25:
+            line = draw_colour(rng)
         areas = draw_areas(size, draw_scene(canvas))
         return mix(light, line, cover(areas, {INK}) * np.float32(rng.uniform(0.4, 1)))
     for _ in range(int(rng.integers(1, 6)) if form == "shapes" else 0):

@@ -25,7 +25,7 @@ from .canvas import (
 from .colours import BLACK, WHITE, Colour, draw_colour, draw_pair, hsv, palette
 from .scenes import INK, cover, draw_areas, draw_scene, painted
 
-__all__ = ["hair", "hatching"]
+__all__ = ["hair", "hatching", "pen_drawing"]
 
 
 def taper(t: NDArray[np.floating], root: float, tip: float) -> NDArray[np.floating]:
@@ -207,7 +207,8 @@ def _hatched(canvas: Canvas, layers: int) -> Field:
     return fill(canvas.size, [one for lines in polygons for one in lines])
 
 
-def _shaded(canvas: Canvas) -> Field:
+def pen_drawing(canvas: Canvas) -> Field:
+    """Ink (size, size) in [0, 1]: a drawing in lines, some of its areas hatched once or twice."""
     rng = canvas.rng
     areas = draw_areas(canvas.size, draw_scene(canvas))
     ink = cover(areas, {INK, "pupil"})
@@ -280,7 +281,7 @@ def _curls(canvas: Canvas) -> Field:
 
 
 PENS: dict[str, Callable[[Canvas], Field]] = {
-    "shaded": _shaded,
+    "shaded": pen_drawing,
     "speed": _speed,
     "focus": _focus,
     "curls": _curls,

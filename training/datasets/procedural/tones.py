@@ -23,7 +23,7 @@ PRINT = {"round": 5, "cosine": 3, "ellipse": 2, "diamond": 1, "line": 1.5}
 def screentone(canvas: Canvas) -> Picture:
     """A line drawing whose areas are white, black, toned evenly or from dark to light; some pages tinted or bilevel."""
     rng = canvas.rng
-    form = choose(rng, {"drawing": 7, "gradient": 2, "shapes": 1})
+    form = choose(rng, {"drawing": 8, "gradient": 1.5, "shapes": 0.7})
     if form == "gradient":
         ink = _tone(canvas, gradient=True)
     elif form == "shapes":

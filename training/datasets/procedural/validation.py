@@ -3,18 +3,19 @@
 The drawings come from a stream of random numbers that no training seed reaches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .canvas import Canvas, Picture, enlarged, to_levels
+from .canvas import Canvas, Field, Picture, enlarged, to_levels
 from .dithering import bayer, diffused, levels, tiled
 from .fonts import find_font, load_font
-from .kinds import draw, kind_of, random_numbers
+from .kinds import kind_of, random_numbers
 from .patterns import motif
+from .strokes import pen_drawing
 from .tones import page
 from .words import line_of
 
@@ -67,7 +68,11 @@ TEXTS: dict[str, tuple[float, str]] = {  # size of the font in LR pixels, colour
     "text_12": (12, "navy_yellow"),
     "text_18": (18, "red_cyan"),
 }
-DRAWINGS = 8
+# name: the kind whose random numbers are taken, how ink is drawn, how many
+DRAWINGS: dict[str, tuple[str, Callable[[Canvas], Field], int]] = {
+    "tones": ("screentone", page, 8),
+    "pen": ("hatching", pen_drawing, 4),
+}
 
 
 def validation_patterns(scale: int = 2, fonts: Path | None = None) -> list[tuple[str, Picture]]:
@@ -82,13 +87,10 @@ def validation_patterns(scale: int = 2, fonts: Path | None = None) -> list[tuple
     """
     canvas = Canvas(random_numbers(SEED, 0, kind_of("screentone"), STREAM), SIDE, scale, fonts)
     found = [(f"patterns/{name}", picture) for name, picture in (*_motifs(canvas), *_dithers(canvas), *_texts(canvas))]
-    for index in range(DRAWINGS):
-        rng = random_numbers(SEED, index, kind_of("screentone"), STREAM)
-        found.append((f"lines/tones_{index}", to_levels(1 - page(Canvas(rng, SIDE, scale)))))
-    found.extend(
-        (f"lines/pen_{index}", draw("hatching", SEED, index, SIDE, scale, stream=STREAM))
-        for index in range(DRAWINGS // 2)
-    )
+    for name, (kind, drawing, count) in DRAWINGS.items():
+        for index in range(count):
+            rng = random_numbers(SEED, index, kind_of(kind), STREAM)
+            found.append((f"lines/{name}_{index}", to_levels(1 - drawing(Canvas(rng, SIDE, scale)))))
     return found
 
 
