@@ -30,11 +30,11 @@ def test_the_mean_grey_is_the_darkness(spot, darkness):
 
 @pytest.mark.parametrize("spot", ["round", "line", "cosine"])
 def test_a_gradient_of_dots_is_as_dark_as_the_gradient(spot):
-    wanted = np.broadcast_to(np.linspace(0, 1, SIZE, dtype=np.float32), (SIZE, SIZE))
-    ink = screen(SIZE, Screen(spot, 6, 0.3), wanted)
+    ramp = np.broadcast_to(np.linspace(0, 1, SIZE, dtype=np.float32), (SIZE, SIZE))
+    ink = screen(SIZE, Screen(spot, 6, 0.3), ramp)
     for column in range(0, SIZE, 32):
         part = slice(column, column + 32)
-        assert ink[:, part].mean() == pytest.approx(wanted[:, part].mean(), abs=0.03)
+        assert ink[:, part].mean() == pytest.approx(ramp[:, part].mean(), abs=0.03)
 
 
 @pytest.mark.parametrize("spot", SPOTS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from senga.arch import SengaError
 from senga.training.datasets.procedural import draw, list_fonts, validation_patterns
+from senga.training.datasets.procedural.canvas import Canvas
 from senga.training.datasets.procedural.fonts import PACKAGES, find_font, load_font
 from senga.training.datasets.procedural.lettering import FORMS, WEIGHTS
 from senga.training.datasets.procedural.words import SCRIPTS, line_of
@@ -56,8 +57,6 @@ def test_the_same_files_elsewhere_give_the_same_text(folder, tmp_path_factory):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_draws_letters(form):
-    from senga.training.datasets.procedural.canvas import Canvas
-
     for index in range(3):
         picture = FORMS[form](Canvas(np.random.default_rng(index), 96, 2, DEJAVU))
         assert picture.shape == (96, 96, 3)

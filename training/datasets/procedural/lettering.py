@@ -38,8 +38,8 @@ def _script(canvas: Canvas) -> tuple[str, FontFile]:
 def _size(canvas: Canvas, low: float, high: float) -> int:
     """A size in HR pixels, given in LR pixels; one of about twelve an octave, so that loaded fonts are met again."""
     step = 2 ** (1 / 12)
-    wanted = log_uniform(canvas.rng, low, high) * canvas.scale
-    return max(4, round(step ** round(np.log(wanted) / np.log(step))))
+    target = log_uniform(canvas.rng, low, high) * canvas.scale
+    return max(4, round(step ** round(np.log(target) / np.log(step))))
 
 
 def _sheet(canvas: Canvas) -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -231,8 +231,7 @@ def _window(canvas: Canvas) -> Picture:
     accent = draw_colour(rng)
     sheet = Image.new("RGB", (size, size), _ink(ground))
     drawing = ImageDraw.Draw(sheet)
-    _, chosen = _script(canvas)
-    script = chosen.scripts[-1]
+    script, chosen = _script(canvas)
     text_size = _size(canvas, 7, 14)
     font = load_font(chosen.path, text_size)
     high = round(text_size * rng.uniform(1.4, 2.2))

@@ -167,8 +167,8 @@ def _subject(canvas: Canvas) -> Picture:
         field = fractal(rng, size, size * rng.uniform(0.2, 0.7), 4, 0.55)
         light = mix(draw_colour(rng), draw_colour(rng), np.clip(field * np.float32(0.35) + np.float32(0.5), 0, 1))
         return to_levels(mix(light, draw_colour(rng), ramp(rng, size) * np.float32(0.6)))
-    areas = draw_areas(size, draw_scene(canvas), 1)
-    flat = painted(areas, palette(rng, areas.roles, ink=0.6), 1).astype(np.float32) / np.float32(255)
+    areas = draw_areas(size, draw_scene(canvas), FINE)
+    flat = painted(areas, palette(rng, areas.roles, ink=0.6), FINE).astype(np.float32) / np.float32(255)
     return to_levels(flat * (np.float32(0.6) + np.float32(0.5) * ramp(rng, size))[..., None])
 
 

@@ -32,9 +32,9 @@ def _things(canvas: Canvas) -> list[Layer]:
     rng, size = canvas.rng, canvas.size
     line = log_uniform(rng, 0.5, 1.8) * canvas.scale
     layers = []
-    for k in range(int(rng.integers(4, 16))):
+    for k in range(int(rng.integers(6, 24))):
         centre = rng.uniform(-0.05, 1.05, 2) * size
-        radius = size * log_uniform(rng, 0.05, 0.4)
+        radius = size * log_uniform(rng, 0.06, 0.45)
         form = choose(rng, {"blob": 3, "leaf": 2, "star": 1, "fold": 2, "disc": 1})
         role = f"thing{rng.integers(5)}"
         if form == "fold":
@@ -149,7 +149,10 @@ def cover(areas: Areas, roles: set[str], ss: int = SS) -> Field:
 
 
 def painted(areas: Areas, colours: Mapping[str, Points], ss: int = SS) -> Picture:
-    """(size, size, 3): each role in its colour (3,) in [0, 1], smoothed at the edges unless ss is 1."""
+    """Each role in its colour (3,) in [0, 1], reduced by `ss`: (size, size, 3) if the areas were drawn with the same.
+
+    With 1 nothing is reduced: the edges are bare steps.
+    """
     table = np.zeros((256, 3), dtype=np.uint8)
     for k, role in enumerate(areas.roles):
         table[k] = np.rint(np.clip(colours[role], 0, 1) * 255)

@@ -73,7 +73,7 @@ LINES = ("line", "grid")
 
 @cache
 def _quantiles(spot: str) -> Field:
-    """The value under which a share of the cell lies, for shares from 0 to 1 in TABLE steps."""
+    """The value under which a share of the cell is, for shares from 0 to 1 in TABLE steps."""
     at = (np.arange(256, dtype=np.float32) + 0.5) / 256 - 0.5
     values = np.sort(SPOTS[spot](*np.meshgrid(at, at)).ravel()).astype(np.float32)
     found = np.interp(np.linspace(0, 1, TABLE + 1), np.linspace(0, 1, values.size), values).astype(np.float32)

@@ -53,7 +53,7 @@ def _guides(canvas: Canvas, count: int = 4) -> Points:
     along, across = np.array((np.cos(angle), np.sin(angle))), np.array((-np.sin(angle), np.cos(angle)))
     length, width = size * rng.uniform(1.1, 1.8), size * rng.uniform(0.25, 1.1)
     # The tips lie on the canvas or behind it, the roots outside: hair does not begin in the air.
-    middle = rng.uniform(0.3, 0.7, 2) * size + along * (size * rng.uniform(-0.1, 0.6) - length / 2)
+    middle = rng.uniform(0.3, 0.7, 2) * size + along * (size * rng.uniform(0.1, 0.7) - length / 2)
     gather, bend = rng.uniform(0.1, 1.2), rng.normal(0, 0.25, 2)
     at = np.linspace(-0.5, 0.5, count)
     lines = np.empty((count, 4, 2))
@@ -70,8 +70,7 @@ def hair(canvas: Canvas) -> Picture:
     hue, saturation, value = rng.random(), rng.uniform(0.0, 0.85), rng.uniform(0.15, 1)
     base = hsv(hue, saturation, value)
     dark, light = hsv(hue - 0.04, saturation * 1.2, value * 0.45), hsv(hue + 0.03, saturation * 0.45, value * 0.4 + 0.6)
-    ground = _ground(canvas)
-    sheet = Image.fromarray(ground).resize((size * SS, size * SS), Image.Resampling.NEAREST)
+    sheet = _ground(canvas)
     drawing = ImageDraw.Draw(sheet)
     outline = log_uniform(rng, 0.3, 1.1) * canvas.scale if rng.random() < 0.75 else 0.0
     ink = tuple(_levels(dark * np.float32(rng.uniform(0.1, 0.8))))
@@ -98,14 +97,15 @@ def _between(guides: Points, place: float) -> Points:
     return guides[low] + (guides[low + 1] - guides[low]) * (place - low)
 
 
-def _ground(canvas: Canvas) -> Picture:
-    """Behind the hair: a flat colour, a gradient, or skin and cloth."""
+def _ground(canvas: Canvas) -> Image.Image:
+    """Behind the hair, SS times as large: a flat colour, a gradient, or skin and cloth."""
     rng, size = canvas.rng, canvas.size
     if rng.random() < 0.35:
-        areas = draw_areas(size, draw_scene(canvas), 1)
-        return painted(areas, palette(rng, areas.roles), 1)
+        areas = draw_areas(size, draw_scene(canvas))
+        return Image.fromarray(painted(areas, palette(rng, areas.roles), 1))
     first, last = (WHITE, WHITE) if rng.random() < 0.3 else (draw_colour(rng), draw_colour(rng))
-    return to_levels(mix(first, last, ramp(rng, size)), rng)
+    light = to_levels(mix(first, last, ramp(rng, size)), rng)
+    return Image.fromarray(light).resize((size * SS, size * SS), Image.Resampling.NEAREST)
 
 
 def _lock(
