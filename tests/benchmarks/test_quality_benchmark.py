@@ -247,7 +247,7 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
         "--scale",
         "2",
     ]
-    options = ["--metrics", "psnr", "ssim", "--conditions", "clean", "q75", "--by-source", "q75", "--bf16"]
+    options = ["--metrics", "psnr", "ssim", "--conditions", "clean", "q75", "--by-domain", "q75", "--bf16"]
     files = ["--csv", str(tmp_path / "s.csv"), "--crops", str(tmp_path / "sheets"), "--sheets", "1", "--write-docs"]
     assert quality.main([*common, *options, *files]) == 0
     text = capsys.readouterr().out
@@ -265,7 +265,7 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     made = (
         f"{quality.BEGIN} --models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
     )
-    assert page.startswith(f"before\n{made} --by-source q75 --bf16 -->\n")
+    assert page.startswith(f"before\n{made} --by-domain q75 --bf16 -->\n")
     assert str(tmp_path) not in page
     assert "\nold\n" not in page
     assert page.endswith(f"{quality.END}\nafter\n")
@@ -331,7 +331,7 @@ def test_several_processes_keep_the_order(tmp_path, monkeypatch):
     [
         (["--peers", "spam"], "peer 'spam' is unknown"),
         (["--models", "no/such.safetensors"], "no such file"),
-        (["--conditions", "clean", "--by-source", "q75"], "--by-source q75 is not among --conditions clean"),
+        (["--conditions", "clean", "--by-domain", "q75"], "--by-domain q75 is not among --conditions clean"),
         (["--data", "no/such/folder", "--peers", "none"], "there is no such folder"),
     ],
 )

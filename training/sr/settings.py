@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...arch import SengaError
+from ..datasets.procedural import kind_names
 
 SMALLEST_PATCH = 8  # LR pixels
 
@@ -49,6 +50,11 @@ class DataSettings:
     degradation: str | dict[str, float] = "senga_clean"  # preset or recipe.json that makes LR; or weights of several
     mine: float = 0.0  # share of the patches that are the hardest of mine_among crops of their picture
     mine_among: int = 4
+    procedural: float = (
+        0.0  # share of the patches that are drawn for the purpose: screentone, text, hair; see datasets/
+    )
+    kinds: dict[str, float] = field(default_factory=dict)  # procedural kind -> weight; a kind not named has its own
+    hard_pictures: float = 1.0  # how much more often than the easiest the hardest pictures of a source are drawn
     recolour: float = 0.0  # share of the patches that get other colours: most line art is black, which nets then expect
     cache_gib: float = 4.0  # decoded pictures kept in memory
     workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
@@ -66,6 +72,11 @@ class DataSettings:
         check(0 <= self.mine <= 1, "data.mine", self.mine, "0 to 1")
         check(self.mine_among > 1, "data.mine_among", self.mine_among, "2 or more")
         check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
+        check(0 <= self.procedural <= 1, "data.procedural", self.procedural, "0 to 1")
+        check(self.hard_pictures >= 1, "data.hard_pictures", self.hard_pictures, "1 (all alike) or more")
+        for kind in self.kinds:
+            one_of("data.kinds", kind, kind_names())
+        check(all(w >= 0 for w in self.kinds.values()), "data.kinds", self.kinds, "weights of 0 or more")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
@@ -114,7 +125,7 @@ class RunSettings:
     precision: str = "auto"  # auto, fp32 or bf16
     validate_every: int = 500  # steps
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under; the first leads
-    validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
+    validation_crops: int = 48  # as many from each domain as can be; the last validation takes all
     save_every: int = 250  # steps
     keep: int = 2  # checkpoints kept on the disk, the newest ones
     sheet_every: int = 2000  # steps between two contact sheets; 0: one at the end alone
@@ -127,6 +138,14 @@ class RunSettings:
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
         for name in ("validation_crops", "sheet_every", "rollbacks"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
+
+
+@dataclass(frozen=True)
+class ValSettings:
+    """What is validated on beside the pictures of data.folder. Changes nothing in what is learnt."""
+
+    sets: dict[str, str] = field(default_factory=dict)  # domain -> folder of pictures that are measured on only
+    procedural: bool = False  # the drawn domains, "patterns" and "lines", too; needs the font DejaVu Sans
 
 
 @dataclass(frozen=True)
@@ -162,6 +181,7 @@ class Settings:
     data: DataSettings = DataSettings()
     loss: LossSettings = LossSettings()
     gan: GanSettings = GanSettings()
+    val: ValSettings = ValSettings()
     run: RunSettings = RunSettings()
     seed: int = 1
 
