@@ -28,14 +28,14 @@ PINNED = ("2.4.6", "13.0.0")  # numpy and Pillow that GOLDEN was made with
 # Grey means of the 4 x 4 parts of draw(kind, 5, 2, 64), two hexadecimal digits each.
 GOLDEN = {
     "screentone": "a8bebdaba3b4b2a48e98978f75787b78",
-    "halftone": "a1873f469e7537389d6b3c409b5d5e6a",
+    "halftone": "a1873f469e7536379d6b3c409b5d5d67",
     "dither": "8b788f8f60608f8f54648f8f83878f8f",
     "patterns": "a8a8a4a8a7a7a3a6a7a3a3a3a8a6a5a3",
     "pixel_art": "5e6666663966765e355e6866765e6666",
-    "hair": "5f84ab9a8484908f6281877f5f60809d",
-    "hatching": "6456125b181a2e2e6e1c260ea59f2c01",
+    "hair": "5f84ab9a8484908f6281877f60617f9d",
+    "hatching": "6657125c181a302e6f212910a6a13102",
     "shading": "9882945a929897739898989596939798",
-    "focus": "352e29452e355b393c7d997b387cac7a",
+    "focus": "352d29452d355a393c7c997b387cab79",
     "leaves": "a3afa4caa2a49bc08bad95ac9eaba89e",
     "brush": "35606037476b6d4e51727e604f6c7e46",
 }

@@ -17,6 +17,7 @@ Level = TypeVar("Level", bound=np.generic)
 Light = NDArray[np.floating]  # (H, W, 3) or (3,) in [0, 1], float32
 
 SS = 3  # shapes are drawn so many times as large, then averaged
+THIN = 1 / SS  # HR pixels: what is thinner falls to pieces
 
 
 @dataclass(frozen=True)
@@ -175,12 +176,12 @@ def bezier(controls: Points, steps: int = 16) -> Points:
     return _bernstein(steps) @ controls
 
 
-def strip(lines: Points, widths: NDArray[np.floating]) -> Points:
-    """Lines (n, m, 2) with a width at each point (n, m) -> the polygons around them, (n, 2 m, 2)."""
+def strip(lines: Points, widths: NDArray[np.floating], least: float = 0.0) -> Points:
+    """Lines (n, m, 2) with a width at each point (n, m), `least` or more -> the polygons around them, (n, 2 m, 2)."""
     step = lines[:, 1:] - lines[:, :-1]
     along = np.concatenate((step[:, :1], step[:, 1:] + step[:, :-1], step[:, -1:]), axis=1)
     x, y = along[..., 0], along[..., 1]
-    half = widths / (2 * np.sqrt(x * x + y * y) + 1e-9)
+    half = np.maximum(widths, least) / (2 * np.sqrt(x * x + y * y) + 1e-9)
     across = np.stack((-y * half, x * half), axis=2)
     return np.concatenate((lines + across, (lines - across)[:, ::-1]), axis=1)
 

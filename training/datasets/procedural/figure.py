@@ -31,7 +31,7 @@ def points(*pairs: tuple[float, float]) -> Points:
     return np.array(pairs, dtype=np.float64)
 
 
-def stroke(path: Points, width: float, thin: float = 0.15) -> Points:
+def stroke(path: Points, width: float, thin: float = 0.35) -> Points:
     """An open line as a polygon, thick in the middle: as a pen draws."""
     line = curve(path)
     swell = thin + (1 - thin) * np.sin(np.linspace(0, np.pi, len(line))) ** 0.7

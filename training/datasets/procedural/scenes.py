@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .canvas import SS, Canvas, Field, Picture, Points, bezier, blob, choose, curve, log_uniform, strip
+from .canvas import SS, THIN, Canvas, Field, Picture, Points, bezier, blob, choose, curve, log_uniform, strip
 from .figure import INK, Layer, figure
 
 __all__ = ["Areas", "cover", "draw_areas", "draw_scene", "painted"]
@@ -67,7 +67,7 @@ def _outline(rng: np.random.Generator, form: str, centre: Points, radius: float)
 
 def _vein(rng: np.random.Generator, centre: Points, radius: float, line: float) -> Points:
     path = curve(centre + rng.normal(0, radius * 0.3, (4, 2)).cumsum(0) - radius * 0.3)
-    return strip(path[None], (line * np.sin(np.linspace(0.1, 3.1, len(path))))[None])[0]
+    return strip(path[None], (line * np.sin(np.linspace(0.1, 3.1, len(path))))[None], THIN)[0]
 
 
 def _street(canvas: Canvas) -> list[Layer]:

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from .canvas import (
     SS,
+    THIN,
     Canvas,
     Field,
     Picture,
@@ -142,11 +143,11 @@ def _lock(
         steps = max(4, int(long * 48))
         cut = paths[np.arange(len(shine))[:, None], starts[:, None] + np.arange(steps)[None, :]]
         widths = rng.uniform(0.5, 1.6, (len(shine), 1)) * canvas.scale * np.sin(np.linspace(0.15, 3, steps))
-        strokes(drawing, strip(cut, widths), [tuple(_levels(light))] * len(shine))
+        strokes(drawing, strip(cut, widths, THIN), [tuple(_levels(light))] * len(shine))
     if outline:
         t = np.linspace(0, 1, 24)
         widths = outline * np.stack([taper(t, 0.3, 0.3) * 0.7 + 0.3] * 2)
-        strokes(drawing, strip(sides, widths), [ink, ink])
+        strokes(drawing, strip(sides, widths, THIN), [ink, ink])
 
 
 def _draw(
@@ -156,7 +157,8 @@ def _draw(
     rng = canvas.rng
     widths = np.exp(rng.uniform(np.log(low), np.log(high), (len(lines), 1))) * canvas.scale
     t = np.linspace(0, 1, 14)
-    strokes(drawing, strip(bezier(lines, 14), widths * taper(t, rng.uniform(0.05, 0.4), rng.uniform(0.3, 1))), fills)
+    widths = widths * taper(t, rng.uniform(0.05, 0.4), rng.uniform(0.3, 1))
+    strokes(drawing, strip(bezier(lines, 14), widths, THIN), fills)
 
 
 # --- pen work ---
@@ -195,7 +197,7 @@ def hatch(canvas: Canvas, angle: float, gap: float, width: float, bent: float, w
     lines = local @ np.array(((cos, sin), (-sin, cos))) + size / 2
     t = np.linspace(0, 1, 10)
     widths = width * rng.uniform(0.7, 1.2, (len(y), 1)) * taper(t, 0.15, rng.uniform(0.2, 0.9))
-    return strip(bezier(lines, 10), widths)
+    return strip(bezier(lines, 10), widths, THIN)
 
 
 def _hatched(canvas: Canvas, layers: int) -> Field:
@@ -242,7 +244,7 @@ def _speed(canvas: Canvas) -> Field:
     widths = (
         np.exp(rng.uniform(np.log(0.3), np.log(2.2), (count, 1))) * canvas.scale * taper(np.linspace(0, 1, 6), 0.1, 0.9)
     )
-    ink = fill(size, list(strip(local @ np.array(((cos, sin), (-sin, cos))) + size / 2, widths)))
+    ink = fill(size, list(strip(local @ np.array(((cos, sin), (-sin, cos))) + size / 2, widths, THIN)))
     return np.maximum(ink, cover(draw_areas(size, draw_scene(canvas)), {INK})) if rng.random() < 0.4 else ink
 
 
@@ -256,7 +258,7 @@ def _focus(canvas: Canvas) -> Field:
     radii = np.stack((inner, np.full(count, size * 1.5)), axis=1)[..., None]
     widths = np.stack((np.zeros(count), size * np.exp(rng.uniform(np.log(0.004), np.log(0.035), count))), axis=1)
     centre = rng.uniform(0.3, 0.7, 2) * size
-    ink = fill(size, list(strip(centre + way * radii, widths)))
+    ink = fill(size, list(strip(centre + way * radii, widths, THIN)))
     return 1 - ink if rng.random() < 0.3 else ink
 
 
@@ -276,7 +278,7 @@ def _curls(canvas: Canvas) -> Field:
         steps = np.stack((np.cos(turns), np.sin(turns)), axis=2) * (length / 3) * np.array((0, 1, 1, 1))[:, None]
         lines = roots[:, None] + steps.cumsum(axis=1) * rng.uniform(0.6, 1.2, (count, 1, 1))
         widths = log_uniform(rng, 0.3, 2.5) * canvas.scale * rng.uniform(0.5, 1.2, (count, 1)) * taper(t, 0.05, 1)
-        polygons.extend(strip(bezier(lines, 12), widths))
+        polygons.extend(strip(bezier(lines, 12), widths, THIN))
     return fill(size, polygons)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from .canvas import Canvas, Field, Picture, bezier, choose, fill, log_uniform, mix, noise, ramp, strip, to_levels
+from .canvas import THIN, Canvas, Field, Picture, bezier, choose, fill, log_uniform, mix, noise, ramp, strip, to_levels
 from .colours import BLACK, WHITE, draw_colour, draw_pair, luma, palette
 from .scenes import INK, Areas, cover, draw_areas, draw_scene, painted
 from .screens import Screen, draw_screen, sand, screen
@@ -92,7 +92,7 @@ def _scratches(canvas: Canvas) -> Field:
         start + across[:, None] + way * np.linspace(0, 1, 4)[None, :, None] * rng.uniform(0.3, 1.2, (count, 1, 1))
     )
     widths = rng.uniform(0.3, 1.2, (count, 1)) * canvas.scale * np.linspace(1, 0.1, lines.shape[1])
-    return fill(size, list(strip(lines, widths)))
+    return fill(size, list(strip(lines, widths, THIN)))
 
 
 def _printed(canvas: Canvas, ink: Field) -> Picture:
