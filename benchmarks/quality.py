@@ -192,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sets = {domain: folder for domain, _, folder in (item.partition("=") for item in args.set)}
         sources = load_pictures(
             args.data, args.limit, sets, args.drawn
-        )  # first: it fails most often, and nothing else is worth a word
+        )
         rivals = contenders(args)
         pairs = {
             scale: [make_pair(source, scale, condition) for condition in args.conditions for source in sources]

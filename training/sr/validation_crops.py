@@ -88,7 +88,7 @@ def cut_domain(domain: str, pictures: Pictures) -> list[Crop]:
     ]
     if 0 < len(crops) < FEW:
         logger.warning(
-            "domain %s: only %d validation crops; add pictures, or its score says little", domain, len(crops)
+            "domain %s: %d validation crops say little; add pictures", domain, len(crops)
         )
     return crops
 

@@ -68,7 +68,7 @@ def test_the_fullest_squares_come_first_and_never_overlap():
 
 
 def test_few_large_pictures_give_several_crops_each_and_many_give_one():
-    large = np.random.default_rng(0).integers(0, 256, (800, 800, 3), dtype=np.uint8)
+    large = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
     crops = cut_domain("anime", [("a", lambda: large), ("b", lambda: large)])
     assert len(crops) == CROPS
     assert {crop.name.partition("#")[0] for crop in crops} == {"a", "b"}
