@@ -85,7 +85,7 @@ def damaged(
     recipe = pick([recipe for recipe, _ in recipes], [weight for _, weight in recipes], rng.random())
     seed = int(rng.integers(2**63))
     if filters:
-        recipe = reduced_by(recipe, filters[rng.integers(len(filters))])
+        recipe = reduced_by(recipe, filters[int(rng.integers(len(filters)))])
     return degrade(hr, recipe, seed=seed)[0]
 
 
