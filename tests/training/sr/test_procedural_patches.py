@@ -9,10 +9,10 @@ from sample_picture_sets import SMALL, make_set
 from senga.arch import SengaError
 from senga.training.datasets.procedural import kind_names
 from senga.training.run.folder import run_identity
+from senga.training.run.settings import to_dict
 from senga.training.sr.patches import PictureSet, chances, sample
 from senga.training.sr.picture_files import Row
 from senga.training.sr.recipes import mixture, reduced_by
-from senga.training.run.settings import to_dict
 from senga.training.sr.settings import DataSettings
 
 DRAWN = replace(SMALL, procedural=1.0, degradation="senga_clean", kinds=dict.fromkeys(["text"], 0.0))
