@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ...nodes import host
+from ...nodes.saving import replacing
 from ..errors import SengaError, UsageError, one_line
 from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
-from ..files.pictures import replacing
 from ..files.plan import Job, listed
 from ..log import logger
 from ..progress import BatchLine, ProgressLine, progress_line

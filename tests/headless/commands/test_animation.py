@@ -74,8 +74,8 @@ def test_an_animation_keeps_frames_times_and_transparency(source: str, target: s
     expected = [np.array(page.convert("RGBA")).repeat(2, 0).repeat(2, 1) for page in frames(alpha)]
     assert times == DURATIONS
     assert len(found) == 3
-    for page, target in zip(found, expected, strict=True):
-        assert np.abs(page.astype(int) - target.astype(int)).max() <= 2  # a GIF's palette may round
+    for page, ideal in zip(found, expected, strict=True):
+        assert np.abs(page.astype(int) - ideal.astype(int)).max() <= 2  # a GIF's palette may round
 
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
@@ -86,8 +86,8 @@ def test_what_a_frame_leaves_on_the_canvas_is_part_of_the_next(disposal: int) ->
     assert main(["upscale", "in.gif", "-o", "out.png", *MODEL]) == OK
     found, _ = read("out.png")
     assert len(found) == len(expected)
-    for page, target in zip(found, expected, strict=True):
-        assert np.array_equal(page, target.repeat(2, 0).repeat(2, 1))
+    for page, ideal in zip(found, expected, strict=True):
+        assert np.array_equal(page, ideal.repeat(2, 0).repeat(2, 1))
 
 
 @pytest.mark.parametrize("target", ["gif", "png", "webp"])

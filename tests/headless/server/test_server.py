@@ -236,7 +236,7 @@ def test_ctrl_c_interrupts_only_our_own_run(fake: tuple[Fake, str], monkeypatch:
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://x:port", "http://x:99999"])
 def test_what_is_not_an_address(url: str) -> None:
-    with pytest.raises(UsageError, match="not an address \(expected one such as http"):
+    with pytest.raises(UsageError, match=r"not an address \(expected one such as http"):
         Server(url)
 
 
