@@ -21,7 +21,7 @@ DURATIONS = [50, 120, 200]
 
 @pytest.fixture
 def doubled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of the network: every pixel four times, so that results can be told exactly."""
+    """In place of the network: every pixel four times, so that results are known exactly."""
 
     def call_node(node_class: type, image: Any, **inputs: Any) -> tuple[Any]:
         return (image.repeat_interleave(2, 1).repeat_interleave(2, 2),)
@@ -74,20 +74,20 @@ def test_an_animation_keeps_frames_times_and_transparency(source: str, target: s
     expected = [np.array(page.convert("RGBA")).repeat(2, 0).repeat(2, 1) for page in frames(alpha)]
     assert times == DURATIONS
     assert len(found) == 3
-    for page, wanted in zip(found, expected, strict=True):
-        assert np.abs(page.astype(int) - wanted.astype(int)).max() <= 2  # a GIF's palette may round
+    for page, ideal in zip(found, expected, strict=True):
+        assert np.abs(page.astype(int) - ideal.astype(int)).max() <= 2  # a GIF's palette may round
 
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
 @pytest.mark.usefixtures("doubled")
-def test_what_a_frame_leaves_standing_is_part_of_the_next(disposal: int) -> None:
+def test_what_a_frame_leaves_on_the_canvas_is_part_of_the_next(disposal: int) -> None:
     save_animation("in.gif", frames(), duration=DURATIONS, disposal=disposal, loop=0)
     expected, _ = read("in.gif")
     assert main(["upscale", "in.gif", "-o", "out.png", *MODEL]) == OK
     found, _ = read("out.png")
     assert len(found) == len(expected)
-    for page, wanted in zip(found, expected, strict=True):
-        assert np.array_equal(page, wanted.repeat(2, 0).repeat(2, 1))
+    for page, ideal in zip(found, expected, strict=True):
+        assert np.array_equal(page, ideal.repeat(2, 0).repeat(2, 1))
 
 
 @pytest.mark.parametrize("target", ["gif", "png", "webp"])
@@ -101,7 +101,7 @@ def test_an_animation_runs_as_often(target: str, given: dict[str, int], plays: i
 
 
 @pytest.mark.usefixtures("doubled")
-def test_the_picture_for_old_programs_in_front_of_an_animated_png_is_no_frame() -> None:
+def test_the_picture_for_old_programs_in_front_of_an_animated_png_is_not_a_frame() -> None:
     pages = frames()
     options = {"duration": DURATIONS, "default_image": True}
     Image.new("RGBA", (9, 6), "blue").save("in.png", save_all=True, append_images=pages, **options)

@@ -100,7 +100,7 @@ def test_a_model_may_be_named_or_is_our_default(model: str | None, found: str) -
     assert find_model("models/first", names, Path, what="model") == Path("models/first")
 
 
-def test_the_default_model_stands_first() -> None:
+def test_the_default_model_comes_first() -> None:
     assert host.upscale_model_names()[0] == host.DEFAULT_UPSCALER
 
 

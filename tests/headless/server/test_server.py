@@ -235,8 +235,8 @@ def test_ctrl_c_interrupts_only_our_own_run(fake: tuple[Fake, str], monkeypatch:
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://x:port", "http://x:99999"])
-def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(UsageError, match="not an address \(expected one such as http"):
+def test_what_is_not_an_address(url: str) -> None:
+    with pytest.raises(UsageError, match=r"not an address \(expected one such as http"):
         Server(url)
 
 
@@ -249,7 +249,7 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.startswith(f"senga: --server http://127.0.0.1:{port}: no ComfyUI answers there (")
 
 
-def test_a_server_that_is_no_comfyui(fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_not_a_comfyui(fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", workflow(), "--server", fake[1] + "/elsewhere"]) == FAILED
     assert "/elsewhere/object_info: the server answered 404" in capsys.readouterr().err
 
@@ -290,7 +290,7 @@ def test_messages_of_any_length_whole_or_in_parts(size: int) -> None:
         assert [events.receive(5.0) for _ in range(2)] == [{"text": "線" * size}] * 2
 
 
-def test_a_silent_server_is_no_message_and_a_half_one_is_kept() -> None:
+def test_silence_gives_no_message_and_half_a_message_is_kept() -> None:
     whole = frame(b'{"a": 1}')
     with listening(whole[:4])[0] as events:
         assert events.receive(0.05) is None

@@ -107,7 +107,7 @@ def test_a_muted_or_bypassed_node_may_be_unknown() -> None:
     assert convert(drawing, SERVER)["4"]["inputs"]["images"] == ["1", 0]
 
 
-def test_a_subgraph_that_holds_itself_and_reroutes_in_a_circle_end() -> None:
+def test_a_subgraph_that_contains_itself_and_a_loop_of_reroutes_end() -> None:
     inner = case("subgraph")["workflow"]
     (definition,) = inner["definitions"]["subgraphs"]
     definition["nodes"][0]["type"] = definition["id"]
@@ -151,7 +151,7 @@ CONTROLLED = declared(seed=("INT", {}), choice=(["a", "b"], {"control_after_gene
         (None, [0, "a", ""]),
     ],
 )
-def test_the_choice_after_each_run_is_no_value_of_the_node(saved: object, values: list[Any]) -> None:
+def test_the_choice_after_each_run_is_not_a_value_of_the_node(saved: object, values: list[Any]) -> None:
     assert list(widget_values(CONTROLLED, saved).values()) == values
 
 

@@ -1,4 +1,4 @@
-"""Reading a workflow file: what is no workflow is told in one sentence that names the file."""
+"""Reading a workflow file: what is not a workflow is reported in one sentence that names the file."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def written(folder: Path, text: str | bytes) -> Path:
         ('{"1": {"class_type": "A"}}', "node 1 (A): inputs is missing"),
     ],
 )
-def test_what_is_no_workflow(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_what_is_not_a_workflow(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(UsageError) as caught:
         read_workflow(path, {})
