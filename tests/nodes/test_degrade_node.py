@@ -71,8 +71,8 @@ def test_every_step_can_be_appended_with_its_defaults(step):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"parameters": "{"}, "parameters: this is not JSON"),
-        ({"parameters": "[1]"}, "expected an object like"),
+        ({"parameters": "{"}, "parameters: this is no JSON"),
+        ({"parameters": "[1]"}, "wanted an object like"),
         ({"parameters": '{"step": "webp"}'}, "without step and probability"),
         ({"parameters": '{"qualty": 3}'}, r"parameters: step 1 \(jpeg\): the key 'qualty' is unknown; did you mean"),
         ({"recipe": '{"steps": 1}'}, "recipe: steps is 1"),

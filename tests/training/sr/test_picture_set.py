@@ -96,7 +96,7 @@ def test_a_set_that_is_not_there_is_named(tmp_path):
         PictureSet(tmp_path / "empty", 1.0)
     with pytest.raises(SengaError, match=r"a\.tar: there is no such shard"):
         PictureSet(tmp_path / "a.tar", 1.0)
-    with pytest.raises(SengaError, match=r"bring them to a disk"):
+    with pytest.raises(SengaError, match=r"copy them to a disk"):
         PictureSet("https://example.org/a-{0..3}.tar", 1.0)
 
 
@@ -128,7 +128,7 @@ def test_bad_files_are_listed_and_skipped(own, tmp_path, caplog):
         "clear": "has one colour",
         "gone": "is missing",
         "small": "is too small (100 pixels; 120 are needed)",
-        "other": "is not the file that the manifest means",
+        "other": "is not the file that the manifest names",
     }
     for name, words in wanted.items():
         assert rejected[f"{name}.png"].startswith(words)
