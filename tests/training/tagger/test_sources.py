@@ -280,7 +280,7 @@ def test_missing_or_broken_sources_are_named(copy, tmp_path):
         build_index(settings("captions", copy), tmp_path / "s")
     with pytest.raises(SengaError, match=r"tags\.csv: there is no such table"):
         build_index(settings("table", copy, table="tags.csv"), tmp_path / "s")
-    with pytest.raises(SengaError, match=r"holds no metadata/other\.json; set data\.folder and data\.metadata"):
+    with pytest.raises(SengaError, match=r"has no metadata/other\.json; set data\.folder and data\.metadata"):
         build_index(settings("danbooru", copy, metadata=["metadata/other.json"]), tmp_path / "s")
     (copy / "metadata" / "posts.json").write_text('{"id": 1}\n{"id": 2, \n')
     with pytest.raises(SengaError, match="the metadata are not as expected; one JSON object a line was"):
