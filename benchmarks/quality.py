@@ -66,7 +66,7 @@ def contenders(args: argparse.Namespace) -> list[Contender]:
     return found
 
 
-def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: Iterable[str]) -> list[Table]:
+def tables(scores: Sequence[Score], metrics: Iterable[str], by_domain: Iterable[str]) -> list[Table]:
     found: list[Table] = []
     for scale in sorted({score.scale for score in scores}):
         some = [score for score in scores if score.scale == scale]
@@ -74,7 +74,7 @@ def tables(scores: Sequence[Score], metrics: Iterable[str], by_source: Iterable[
             found.append(means(some, metric, f"x{scale}: "))
             lead = leads(some, metric, f"x{scale}: ")
             found += [] if lead is None else [lead]
-            found += [groups(some, metric, condition, f"x{scale}: ") for condition in by_source]
+            found += [groups(some, metric, condition, f"x{scale}: ") for condition in by_domain]
     return found
 
 
@@ -84,7 +84,7 @@ def write_csv(path: Path, scores: Sequence[Score]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["scale", "condition", "picture", "source", "side", "name", *columns])
+        writer.writerow(["scale", "condition", "picture", "domain", "side", "name", *columns])
         for s in scores:
             values = (f"{s.values[column]:.6g}" if column in s.values else "" for column in columns)
             writer.writerow([s.scale, s.condition, s.picture, s.group, s.side, s.name, *values])
@@ -103,7 +103,18 @@ def write_docs(path: Path, command: str, text: str) -> None:
 def command_line(args: argparse.Namespace) -> str:
     """The options that the numbers depend on where they are not the default, files by their place in the repository."""
     words: list[str] = []
-    for name in ("models", "scale", "conditions", "peers", "metrics", "limit", "precision", "by_source", "bf16"):
+    for name in (
+        "models",
+        "scale",
+        "conditions",
+        "peers",
+        "metrics",
+        "limit",
+        "precision",
+        "drawn",
+        "by_domain",
+        "bf16",
+    ):
         value = getattr(args, name)
         if value == getattr(parse([]), name):
             continue
@@ -113,6 +124,9 @@ def command_line(args: argparse.Namespace) -> str:
                 path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path.name for path in value
             ]
         words += [] if value is True else [str(v) for v in (value if isinstance(value, list) else [value])]
+    for item in args.set:  # whose folders are not in the repository
+        domain, _, folder = item.partition("=")
+        words += ["--set", f"{domain}={Path(folder).name}"]
     return shlex.join(["python", "-m", "benchmarks.quality", *words])
 
 
@@ -138,6 +152,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=ROOT / "data" / "art", metavar="DIR", help="a set with manifest.csv"
     )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="DOMAIN=DIR", help="also a folder of pictures, as a domain"
+    )
+    parser.add_argument("--drawn", action="store_true", help="also the procedural domains, patterns and lines")
     parser.add_argument("--scale", type=int, nargs="+", help="default: 2, 4 and those of the models")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument(
@@ -151,7 +169,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of ours; peers have fp32"
     )
-    parser.add_argument("--by-source", nargs="+", choices=CONDITIONS, default=[], help="also tables by source")
+    parser.add_argument("--by-domain", nargs="+", choices=CONDITIONS, default=[], help="also tables by domain")
     parser.add_argument("--bf16", action="store_true", help="also how far bf16 inference is from fp32")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="every score of every picture")
     parser.add_argument("--crops", type=Path, metavar="DIR", help="write side-by-side sheets")
@@ -168,17 +186,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     torch.set_num_threads(1)
     try:
-        unknown = [name for name in args.by_source if name not in args.conditions]
+        unknown = [name for name in args.by_domain if name not in args.conditions]
         if unknown:
-            raise SengaError(f"--by-source {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
-        sources = load_pictures(args.data, args.limit)  # first: it fails most often, and nothing else is worth a word
+            raise SengaError(f"--by-domain {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
+        sets = {domain: folder for domain, _, folder in (item.partition("=") for item in args.set)}
+        sources = load_pictures(args.data, args.limit, sets, args.drawn)
         rivals = contenders(args)
         pairs = {
             scale: [make_pair(source, scale, condition) for condition in args.conditions for source in sources]
             for scale in sorted({contender.scale for contender in rivals})
         }
         scores = score_all([(c, pairs[c.scale]) for c in rivals], args.metrics, args.cache, args.jobs)
-        made = tables(scores, args.metrics, args.by_source)
+        made = tables(scores, args.metrics, args.by_domain)
         if args.bf16:
             clean = {scale: [make_pair(s, scale, "clean") for s in sources] for scale in {*pairs, 4}}
             made.append(quality_bf16.table([Path(c.what) for c in rivals if c.side == "ours"], BF16_PEERS, clean))

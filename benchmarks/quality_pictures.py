@@ -1,5 +1,6 @@
 """The pictures of the quality benchmark, and the damage done to them before they are upscaled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from PIL import Image
 from senga.arch import SengaError
 from senga.training.degradation.codecs import jpeg
 from senga.training.degradation.colour import from_levels, to_levels
-from senga.training.sr.patches import PictureSet, validation_pairs
+from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.settings import ValSettings
+from senga.training.sr.validation_crops import FILTERS, some, validation_crops
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 
@@ -53,16 +56,22 @@ CONDITIONS: dict[str, tuple[Pass, ...]] = {
 }
 
 
-def load_pictures(folder: Path, limit: int = 0) -> list[Source]:
-    """The crops that training validates on: of each picture of the split `val` the one with most content, on white.
+def load_pictures(
+    folder: Path, limit: int = 0, sets: Mapping[str, str] | None = None, drawn: bool = False
+) -> list[Source]:
+    """The crops that training validates on, on white; a source's group is its domain.
 
-    `limit` > 0 takes that many, spread evenly over the manifest's order.
+    Args:
+        limit: above 0 takes about that many, as many from each domain as can be.
+        sets: domain -> folder of pictures that are only measured on.
+        drawn: the procedural domains "patterns" and "lines", too.
 
     Raises:
         SengaError: the folder holds no such set.
     """
-    rows = validation_pairs(PictureSet(folder, cache_gib=0.5), 1, limit)
-    return [Source(row.file, row.source, np.ascontiguousarray(large)) for row, _, large in rows]
+    val = ValSettings(sets=dict(sets or {}), procedural=drawn)
+    crops = some(validation_crops(PictureSet(folder, cache_gib=0.5), val, 2), limit)
+    return [Source(crop.name, crop.domain, crop.picture) for crop in crops]
 
 
 def damage(picture: Picture, passes: tuple[Pass, ...]) -> Picture:
@@ -73,7 +82,8 @@ def damage(picture: Picture, passes: tuple[Pass, ...]) -> Picture:
 
 
 def make_pair(source: Source, scale: int, condition: str) -> Pair:
-    """The picture made smaller by Pillow's bicubic, then saved as the condition asks. Scale 1 only saves it.
+    """The picture made smaller by Pillow's bicubic (patterns: box), then saved as the condition asks. Scale 1 only
+    saves it.
 
     Raises:
         SengaError: a side of the picture is not a multiple of the scale.
@@ -82,6 +92,7 @@ def make_pair(source: Source, scale: int, condition: str) -> Pair:
     if height % scale or width % scale:
         raise SengaError(f"{source.name}: {width}x{height} pixels are not a multiple of {scale}")
     small = source.picture
+    kernel = Image.Resampling[FILTERS.get(source.group, "bicubic").upper()]
     if scale > 1:
-        small = np.asarray(Image.fromarray(small).resize((width // scale, height // scale), Image.Resampling.BICUBIC))
+        small = np.asarray(Image.fromarray(small).resize((width // scale, height // scale), kernel))
     return Pair(source, scale, condition, np.ascontiguousarray(damage(small, CONDITIONS[condition])))

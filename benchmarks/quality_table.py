@@ -43,6 +43,15 @@ def by_key(scores: Sequence[Score], metric: str) -> dict[Key, dict[str, float]]:
     return found
 
 
+def mean_of_groups(scores: Sequence[Score], metric: str) -> dict[Key, float]:
+    """(contender, condition) -> the mean of its groups' means: every kind of picture counts alike."""
+    cells: dict[Key, dict[str, list[float]]] = {}
+    for score in scores:
+        own = cells.setdefault((score.name, score.condition), {})
+        own.setdefault(score.group, []).append(score.values[metric])
+    return {key: mean([mean(values) for values in own.values()]) for key, own in cells.items()}
+
+
 def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
@@ -60,19 +69,17 @@ def won(table: dict[Key, dict[str, float]], metric: str) -> dict[Key, int]:
 
 
 def means(scores: Sequence[Score], metric: str, title: str) -> Table:
-    """Rows contenders, columns conditions: the mean, and behind it how many pictures the contender won."""
+    """Rows contenders, columns conditions: the mean of the domains' means, and how many pictures the contender won."""
     table, digits = by_key(scores, metric), METRICS[metric].digits
+    average = mean_of_groups(scores, metric)
     counts = won(table, metric)
     names, conditions = (list(dict.fromkeys(part)) for part in zip(*table, strict=True))
-    best = {
-        condition: METRICS[metric].best(mean(list(table[name, condition].values())) for name in names)
-        for condition in conditions
-    }
+    best = {condition: METRICS[metric].best(average[name, condition] for name in names) for condition in conditions}
     rows = []
     for name in names:
         row = [name]
         for condition in conditions:
-            value = mean(list(table[name, condition].values()))
+            value = average[name, condition]
             star = "*" if value == best[condition] else ""
             row.append(f"{star}{value:.{digits}f} ({counts[name, condition]})")
         rows.append(row)
@@ -87,12 +94,12 @@ def groups(scores: Sequence[Score], metric: str, condition: str, title: str) -> 
             cells.setdefault((score.name, score.group), []).append(score.values[metric])
     names = list(dict.fromkeys(name for name, _ in cells))
     kinds = sorted({group for _, group in cells})
-    header = ["", *(f"{kind} ({len(cells[names[0], kind])})" for kind in kinds), "sources alike"]
+    header = ["", *(f"{kind} ({len(cells[names[0], kind])})" for kind in kinds), "domains alike"]
     rows = []
     for name in names:
         values = [mean(cells[name, kind]) for kind in kinds]
         rows.append([name, *(f"{value:.{METRICS[metric].digits}f}" for value in [*values, mean(values)])])
-    return Table(f"{title}{METRICS[metric].title}, {condition}, by source (pictures)", header, rows)
+    return Table(f"{title}{METRICS[metric].title}, {condition}, by domain (crops)", header, rows)
 
 
 def leads(scores: Sequence[Score], metric: str, title: str) -> Table | None:

@@ -1,4 +1,4 @@
-"""Weights files: round trips, other people's layouts, and one clear sentence for every bad file."""
+"""Weights files: round trips, other people's layouts, and a clear sentence for every bad file."""
 
 import dataclasses
 import json
@@ -11,7 +11,17 @@ import senga.arch.weights
 import torch
 from safetensors.torch import save_file
 from sample_upscalers import VARIANT_IDS, VARIANTS, small_model
-from senga.arch import Header, Provenance, SengaError, UpscaleModel, load_model, load_upscaler, read_header, save_model
+from senga.arch import (
+    Header,
+    Provenance,
+    SengaError,
+    UpscaleModel,
+    load_model,
+    load_upscaler,
+    read_header,
+    read_state_dict,
+    save_model,
+)
 
 
 def state_of(model):
@@ -173,6 +183,21 @@ def test_other_peoples_files_load_with_equal_results(name, extra, wrap, layout, 
     assert loaded.border == (model.border if model.header.row().foreign_border else 0)
 
 
+def test_a_state_dict_is_read_under_the_files_own_names_whatever_network_it_is_of(tmp_path):
+    tensors = {"features.0.weight": torch.rand(2, 3).half(), "head.count": torch.tensor(7)}
+    save_file(tensors, tmp_path / "a.safetensors")
+    torch.save({"optimizer": {}, "state_dict": {f"module.{key}": v for key, v in tensors.items()}}, tmp_path / "a.pth")
+    for name in ("a.safetensors", "a.pth"):
+        found = read_state_dict(tmp_path / name)
+        assert found.keys() == tensors.keys()
+        assert all(found[key].dtype == v.dtype and torch.equal(found[key], v) for key, v in tensors.items())
+    (tmp_path / "a.pth").write_bytes(b"no checkpoint")
+    with pytest.raises(SengaError, match=r"a\.pth: .*checkpoint"):
+        read_state_dict(tmp_path / "a.pth")
+    with pytest.raises(SengaError, match=r"b\.pth: there is no such file"):
+        read_state_dict(tmp_path / "b.pth")
+
+
 def test_half_precision_files_are_computed_in_float32(tmp_path):
     path = tmp_path / "half.safetensors"
     save_model(path, small_model("rrdb").to(dtype=torch.float16))
@@ -225,7 +250,7 @@ def test_a_compact_file_without_slopes_is_read_with_relu_and_says_so(tmp_path, c
     torch.save(state_of(small_model("compact", activation="leakyrelu")), path)
     with caplog.at_level("WARNING", logger="senga"):
         assert load_upscaler(path).header.hyperparameters["activation"] == "relu"
-    assert "does not tell ReLU from LeakyReLU" in caplog.text
+    assert "does not say whether it has ReLU or LeakyReLU; ReLU is assumed" in caplog.text
 
 
 class Payload:
@@ -262,13 +287,13 @@ def write_missing_tensor(path):
 
 
 BAD_FILES = [
-    ("text.safetensors", lambda p: p.write_text("this is a shopping list, not a network"), "no safetensors file"),
+    ("text.safetensors", lambda p: p.write_text("this is a shopping list, not a network"), "not a safetensors file"),
     ("empty.safetensors", lambda p: p.write_bytes(b""), "0 bytes"),
     ("short.safetensors", write_truncated, "cut short"),
     ("payload.pth", lambda p: torch.save({"params": Payload()}, p), "never runs what a pickle carries"),
     ("bare.pth", lambda p: p.write_bytes(pickle.dumps(Payload())), "never runs what a pickle carries"),
     ("short.pth", write_truncated_pth, "cut short"),
-    ("empty.pth", lambda p: p.write_bytes(b""), "no torch checkpoint"),
+    ("empty.pth", lambda p: p.write_bytes(b""), "not a torch checkpoint"),
     ("list.pth", lambda p: torch.save([torch.zeros(1)], p), "holds a list"),
     ("notes.txt", lambda p: p.write_text("hello"), "weights files end in"),
     ("other.safetensors", lambda p: save_file({"fc.weight": torch.zeros(2, 2)}, p), "fc.weight"),
@@ -279,12 +304,12 @@ BAD_FILES = [
         "'espcn_9' is unknown",
     ),
     ("wrong.safetensors", lambda p: with_header(p, hyperparameters={"depth": 3}), "'depth' is unknown"),
-    ("typed.safetensors", lambda p: with_header(p, hyperparameters={"blocks": "3"}), "wanted int"),
+    ("typed.safetensors", lambda p: with_header(p, hyperparameters={"blocks": "3"}), "expected int"),
     ("field.safetensors", lambda p: with_header(p, colour="red"), "unknown fields"),
     ("edited.safetensors", lambda p: with_header(p, scale=3), "scale 3"),
-    ("number.safetensors", lambda p: with_header(p, hyperparameters=3), "hyperparameters is 3; wanted dict"),
-    ("list.safetensors", lambda p: with_header(p, architecture=["x"]), "architecture is ['x']; wanted str"),
-    ("metrics.safetensors", lambda p: with_header(p, provenance={"metrics": 3}), "metrics is no table"),
+    ("number.safetensors", lambda p: with_header(p, hyperparameters=3), "hyperparameters is 3; expected dict"),
+    ("list.safetensors", lambda p: with_header(p, architecture=["x"]), "architecture is ['x']; expected str"),
+    ("metrics.safetensors", lambda p: with_header(p, provenance={"metrics": 3}), "metrics is not a table"),
     ("text.pth", lambda p: p.write_text("a list\n."), "torch checkpoint"),
     ("picture.pth", lambda p: p.write_bytes(b"GIF89a"), "torch checkpoint"),
     ("legacy.pth", lambda p: write_legacy(p, 0.5), "torch checkpoint"),
@@ -381,8 +406,8 @@ def test_a_half_precision_model_takes_a_float32_picture():
 
 
 def test_an_architecture_of_another_task_is_refused_with_those_that_fit():
-    known = "this version knows espcn_7, dcscn, rrdb, compact, drrn, to upscale with"
-    with pytest.raises(SengaError, match=f"'mobilenetv3_large' is for another task; {known}"):
+    known = "this version knows to upscale: espcn_7, dcscn, rrdb, compact, drrn"
+    with pytest.raises(SengaError, match=f"'mobilenetv3_large' does not upscale; {known}"):
         UpscaleModel.create("mobilenetv3_large")
     with pytest.raises(SengaError, match=f"'rrdbb' is unknown; {known}"):
         UpscaleModel.create("rrdbb")

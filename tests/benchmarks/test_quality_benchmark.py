@@ -139,7 +139,7 @@ def test_means_and_pictures_won_with_a_tie_counted_for_both():
         scores({"filter": [30, 20, 10], "peer": [31, 22, 25], "mine": [32, 22, 24]}), "psnr", ""
     )
     assert table.header == ["", "clean"]
-    assert table.rows == [["filter", "20.00 (0)"], ["peer", "*26.00 (2)"], ["mine", "*26.00 (2)"]]
+    assert table.rows == [["filter", "20.00 (0)"], ["peer", "*25.00 (2)"], ["mine", "*25.00 (2)"]], "groups count alike"
 
 
 def test_for_some_metrics_less_is_better():
@@ -171,7 +171,7 @@ def test_each_condition_is_won_and_led_by_itself():
 
 def test_groups_have_their_own_means():
     table = quality_table.groups(scores({"peer": [30, 20, 40], "mine": [1, 2, 3]}), "psnr", "clean", "x2: ")
-    assert table.header == ["", "even (2)", "odd (1)", "sources alike"]
+    assert table.header == ["", "even (2)", "odd (1)", "domains alike"]
     assert table.rows == [["peer", "35.00", "20.00", "27.50"], ["mine", "2.00", "2.00", "2.00"]]
 
 
@@ -247,7 +247,7 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
         "--scale",
         "2",
     ]
-    options = ["--metrics", "psnr", "ssim", "--conditions", "clean", "q75", "--by-source", "q75", "--bf16"]
+    options = ["--metrics", "psnr", "ssim", "--conditions", "clean", "q75", "--by-domain", "q75", "--bf16"]
     files = ["--csv", str(tmp_path / "s.csv"), "--crops", str(tmp_path / "sheets"), "--sheets", "1", "--write-docs"]
     assert quality.main([*common, *options, *files]) == 0
     text = capsys.readouterr().out
@@ -258,14 +258,14 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     assert len(lines) == 3 * 2 * 2
     bicubic = [float(row["psnr"]) for row in lines if row["name"] == "bicubic" and row["condition"] == "q75"]
     assert f"{sum(bicubic) / 2:.2f} (" in text.splitlines()[4]
-    assert lines[0]["source"] == "source_0"
+    assert lines[0]["domain"] == "source_0"
     assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["x2_clean_0.png", "x2_q75_0.png"]
     page = docs.read_text(encoding="utf-8")
     # The options that made the numbers, and no folder of this machine.
     made = (
         f"{quality.BEGIN} --models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
     )
-    assert page.startswith(f"before\n{made} --by-source q75 --bf16 -->\n")
+    assert page.startswith(f"before\n{made} --by-domain q75 --bf16 -->\n")
     assert str(tmp_path) not in page
     assert "\nold\n" not in page
     assert page.endswith(f"{quality.END}\nafter\n")
@@ -331,7 +331,7 @@ def test_several_processes_keep_the_order(tmp_path, monkeypatch):
     [
         (["--peers", "spam"], "peer 'spam' is unknown"),
         (["--models", "no/such.safetensors"], "no such file"),
-        (["--conditions", "clean", "--by-source", "q75"], "--by-source q75 is not among --conditions clean"),
+        (["--conditions", "clean", "--by-domain", "q75"], "--by-domain q75 is not among --conditions clean"),
         (["--data", "no/such/folder", "--peers", "none"], "there is no such folder"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The two degradation nodes, and `senga degrade`, as a user meets them."""
+"""The two degradation nodes and `senga degrade`, as a user sees them."""
 
 import json
 from pathlib import Path
@@ -71,8 +71,8 @@ def test_every_step_can_be_appended_with_its_defaults(step):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"parameters": "{"}, "parameters: this is no JSON"),
-        ({"parameters": "[1]"}, "wanted an object like"),
+        ({"parameters": "{"}, "parameters: not JSON"),
+        ({"parameters": "[1]"}, "expected an object like"),
         ({"parameters": '{"step": "webp"}'}, "without step and probability"),
         ({"parameters": '{"qualty": 3}'}, r"parameters: step 1 \(jpeg\): the key 'qualty' is unknown; did you mean"),
         ({"recipe": '{"steps": 1}'}, "recipe: steps is 1"),
@@ -85,7 +85,7 @@ def test_a_faulty_step_is_named(given, message):
 
 def test_a_report_takes_no_further_steps():
     _, report = degrade(drawing(8, 8), preset("bicubic"))
-    with pytest.raises(SengaError, match="recipe is a report, whose draws are made"):
+    with pytest.raises(SengaError, match="recipe is a report, whose values are already drawn"):
         SengaRecipeStep().append("jpeg", "{}", 1.0, recipe=report.to_json())
 
 
@@ -132,7 +132,7 @@ class TestCommand:
 
     def test_a_folder_of_one_picture_becomes_a_folder(self):
         assert main(["degrade", "input", "-o", "out"]) == OK
-        assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+        assert [path.name for path in Path("out").glob("[!.]*")] == ["a.png"]
 
     def test_alpha_is_kept_and_grey_becomes_colour(self):
         assert main(["degrade", "input/a.png", "-o", "a.png", "--scale", "1", "--strength", "0"]) == OK
@@ -154,21 +154,21 @@ class TestCommand:
         Path("input/bad.png").touch()
         Image.fromarray(drawing()).save("input/c.png")
         assert main(["degrade", "input", "-o", "out"]) == FAILED
-        assert sorted(p.name for p in Path("out").iterdir()) == ["a.png", "c.png"]
+        assert sorted(p.name for p in Path("out").glob("[!.]*")) == ["a.png", "c.png"]
         assert "bad.png: the file is empty" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([], "name pictures or folders, and with -o"),
-            (["input/a.png"], "name pictures or folders, and with -o"),
+            ([], "name pictures or folders, and an output with -o"),
+            (["input/a.png"], "name pictures or folders, and an output with -o"),
             (["input/a.png", "-o", "b.jpg"], "pictures are written as PNG"),
-            (["models", "-o", "out"], "models: no picture was found there"),
+            (["models", "-o", "out"], "models: no picture was found"),
             (["input/a.png", "-o", "b.png", "--preset", "webrepost"], "did you mean 'web_repost'"),
             (["input/a.png", "-o", "b.png", "--scale", "9"], "--scale: 9.0 is above the maximum of 4.0"),
             (["input/a.png", "-o", "b.png", "--seed", "-1"], "--seed: -1 is below the minimum"),
             (["input/a.png", "-o", "b.png", "--recipe", "gone.json"], "--recipe gone.json: the file cannot be read"),
-            (["input/a.png", "-o", "b.png", "--recipe", "input/a.png"], "this is no text"),
+            (["input/a.png", "-o", "b.png", "--recipe", "input/a.png"], "not a text file"),
             (["input/a.png", "-o", "b.png", "--recipe", "bad.json"], "bad.json: step 1: the step 'jpg' is unknown"),
             (
                 ["input/a.png", "-o", "b.png", "--recipe", "done.json", "--seed", "2"],

@@ -8,6 +8,7 @@ from typing import TypeVar
 from PIL import Image
 
 from ...arch import SengaError
+from ...arch.atomic import replacing
 from .fetch import SourceError
 
 Kind = TypeVar("Kind")
@@ -50,9 +51,8 @@ def drawn_part(page: Image.Image) -> Image.Image:
 
 def save_webp(image: Image.Image, target: Path) -> None:
     """Lossless; whole or not at all, so that an interrupted build leaves no broken picture behind."""
-    partial = target.with_suffix(".partial")
-    image.save(partial, "WEBP", lossless=True, quality=60, method=2)
-    partial.replace(target)
+    with replacing(target) as temporary:
+        image.save(temporary, "WEBP", lossless=True, quality=60, method=2)
 
 
 def evenly(pictures: Sequence[Kind], limit: int | None) -> list[Kind]:

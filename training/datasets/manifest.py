@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from ...arch.atomic import replacing
+
 
 @dataclass(frozen=True)
 class Row:
@@ -42,7 +44,6 @@ def write_manifest(rows: Sequence[Row], path: Path, row_type: type[Row] = Row) -
     writer.writerow(columns)
     writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
     content = text.getvalue().encode("utf-8")
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ...arch import SengaError
+from ...arch.atomic import TEMPORARY, replacing
 from .settings import RENAMED
 
 logger = logging.getLogger("senga")
@@ -64,7 +65,9 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
 # What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
 # adds a hash of the pictures, which identifies the folder's content.
 FREE = ("name", "optim.steps", "optim.decay", "data.folder", "data.memory_gib", "data.cache_gib", "data.workers")
-FREE_SECTION = "run."
+FREE_SECTIONS = ("run.", "val.")
+# Settings that came later: left out of the identity at these values, so that runs begun before go on.
+LATER = {"data.procedural": 0.0, "data.kinds": {}, "data.hard_pictures": 1.0}
 
 
 def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
@@ -80,7 +83,11 @@ def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
             else:
                 yield f"{prefix}{name}", value
 
-    kept = {name: value for name, value in flat(settings) if name not in FREE and not name.startswith(FREE_SECTION)}
+    kept = {
+        name: value
+        for name, value in flat(settings)
+        if name not in FREE and not name.startswith(FREE_SECTIONS) and LATER.get(name, ...) != value
+    }
     old_names = {new: old for old, new in RENAMED.items()}
     return json.dumps({old_names.get(name, name): value for name, value in kept.items()} | others, sort_keys=True)
 
@@ -124,15 +131,20 @@ class RunFolder:
             writer.writerow([step, *cells])
 
     def cut_curve(self, step: int) -> None:
-        """Remove what comes after a step that the run rolled back to, so that the curve has each step once."""
+        """Remove what comes after a step that the run rolled back to, so that the curve has each step once.
+
+        Columns that the curve does not have yet are added, empty so far; others are kept.
+        """
         if not self.curve.is_file():
             return
         with self.curve.open(newline="", encoding="utf-8") as file:
-            head, *rows = list(csv.reader(file))
-        if tuple(head) != self.columns:
-            raise SengaError(f"{self.curve}: its columns are not {', '.join(self.columns)}; give this run another name")
+            table = csv.DictReader(file)
+            rows = [row for row in table if int(row["step"]) <= step]
+            self.columns = tuple(dict.fromkeys((*(table.fieldnames or ()), *self.columns)))
         with self.curve.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([head, *(row for row in rows if int(row[0]) <= step)])
+            writer = csv.DictWriter(file, self.columns, restval="", lineterminator="\r\n")
+            writer.writeheader()
+            writer.writerows(rows)
 
     # --- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -147,12 +159,12 @@ class RunFolder:
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint whole or not at all, then remove those beyond `keep`. `state` holds `step`."""
         path = self.path / f"checkpoint-{state['step']:07d}.pt"
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        for left in self.path.glob(TEMPORARY):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
-        temporary.replace(path)
         for old in list(self.checkpoints().values())[: -self.keep]:
             old.unlink()
 

@@ -1,9 +1,8 @@
-"""Training patches, cut in memory, and validation crops. A batch is a pure function of (seed, step)."""
+"""Training patches, cut in memory. A batch is a pure function of (seed, step)."""
 
-import hashlib
 import logging
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...arch import SengaError
 from ...arch.image import to_bchw
-from ..degradation import degrade
+from ..datasets.procedural import KINDS, draw
 from ..degradation.params import pick
-from .picture_files import Picture, Row, UnreadableError
-from .picture_set import VALIDATION_CROP, PictureSet, check_set
-from .recipes import damaged, mixture, read_recipe
+from .picture_files import WHITE, Picture, Row, UnreadableError, flatten
+from .picture_set import PictureSet, check_set
+from .recipes import damaged, mixture
 from .settings import DataSettings
 
-__all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor", "validation_pairs"]
+__all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor"]
 
 logger = logging.getLogger("senga")
 
@@ -33,20 +32,9 @@ FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothin
 TRIES = 6  # crops looked at before a flat one is taken after all; pictures tried before a set counts as lost
 GLANCE = 4  # a crop's content is measured on every 4th pixel of every 4th row
 AHEAD = 2  # batches cut before they are asked for, per worker
-WHITE = np.full(3, 255, np.uint8)
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 Batch = tuple[Tensor, Tensor]
-
-
-def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
-    """Composite (H, W, 4) over one colour (3,); (H, W, 3) is given back as it is."""
-    if picture.shape[2] == 3:
-        return picture
-    image = Image.fromarray(picture)
-    ground = Image.new("RGB", image.size, tuple(background.tolist()))
-    ground.paste(image, mask=image)
-    return np.asarray(ground)
 
 
 def content(picture: Picture) -> float:
@@ -131,6 +119,16 @@ def recoloured(crop: Picture, rng: np.random.Generator) -> Picture:
     return table[crop[..., order], np.arange(3)]
 
 
+def chances(rows: Sequence[Row], hardest: float) -> NDArray[np.float64]:
+    """Sums of the rows' chances, the last of them 1: the hardest is drawn `hardest` times as often as the easiest.
+
+    By rank, since differences of difficulty are extreme; nunif draws up to 4 times as often by a picture's loss.
+    """
+    ranks = np.argsort(np.argsort([row.difficulty for row in rows], kind="stable"), kind="stable")
+    sums = np.cumsum(1 + (hardest - 1) * ranks / max(1, len(rows) - 1))
+    return sums / sums[-1]
+
+
 def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: np.random.Generator) -> Picture:
     """A source by its share, then any of its pictures; one that has gone bad since the set was looked at is passed."""
     by_source = pictures.sources(side)
@@ -138,6 +136,8 @@ def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: n
     for tries_left in reversed(range(TRIES)):
         rows = by_source[pick(names, [settings.shares.get(name, 1.0) for name in names], rng.random())]
         try:
+            if settings.hard_pictures > 1:
+                return pictures.pixels(rows[np.searchsorted(chances(rows, settings.hard_pictures), rng.random())])
             return pictures.pixels(rows[rng.integers(len(rows))])
         except UnreadableError as error:
             if not tries_left:
@@ -146,22 +146,38 @@ def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: n
     raise AssertionError
 
 
+def draw_procedural(
+    settings: DataSettings, side: int, scale: int, seed: int, index: int, rng: np.random.Generator
+) -> tuple[Picture, tuple[str, ...]]:
+    """A procedural HR picture of `side` pixels, and the filters that its LR picture may be made with.
+
+    Patterns of single pixels are reduced by filters of their own; () leaves the choice to the recipe.
+    """
+    kind = pick(list(KINDS), [settings.kinds.get(kind.name, kind.share) for kind in KINDS], rng.random())
+    return draw(kind.name, seed, index, side, scale), kind.filters if kind.exact else ()
+
+
 def sample(
     pictures: PictureSet, settings: DataSettings, scale: int, seed: int, step: int, i: int
 ) -> tuple[Picture, Picture]:
     """The i-th (LR, HR) pair of a step: depends on nothing but its arguments."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
     side = (settings.patch + 2 * MARGIN) * scale
-    picture = draw_picture(pictures, settings, side, rng)
+    # No draw where nothing is procedural or recoloured: the patches of older configs stay as they were.
+    procedural = settings.procedural > 0 and rng.random() < settings.procedural
+    picture = None if procedural else draw_picture(pictures, settings, side, rng)
     hard = rng.random() < settings.hard_crops
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-    among = settings.hard_crops_among if hard else 1
-    crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
+    filters: tuple[str, ...] = ()
+    if picture is None:
+        crop, filters = draw_procedural(settings, side, scale, seed, step * settings.batch + i, rng)
+    else:
+        among = settings.hard_crops_among if hard else 1
+        crop = cut(picture, side, (settings.shrink[0], settings.shrink[1]), rng, scale, among)
     hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
-    # No draw where nothing is recoloured: the patches of older configs stay as they were.
     if settings.recolour and rng.random() < settings.recolour:
         hr = recoloured(hr, rng)
-    lr = damaged(hr, settings.degradation, scale, rng)
+    lr = damaged(hr, settings.degradation, scale, rng, filters)
     m = MARGIN
     return lr[m:-m, m:-m], hr[m * scale : -m * scale, m * scale : -m * scale]
 
@@ -239,50 +255,3 @@ def batches(
 
 def _as_it_is(value: Any) -> Any:
     return value
-
-
-def validation_crop(pictures: PictureSet, row: Row) -> Picture:
-    """The VALIDATION_CROP pixels a side with most content, over white; found once for each set."""
-    if row.file not in pictures.crops:
-        pictures.crops[row.file] = _fullest(flatten(pictures.pixels(row), WHITE))
-    return pictures.crops[row.file]
-
-
-def _fullest(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    side = VALIDATION_CROP
-    tiles = (
-        picture[y : y + side, x : x + side]
-        for y in range(0, height - side + 1, side // 2)
-        for x in range(0, width - side + 1, side // 2)
-    )
-    return np.ascontiguousarray(max(tiles, key=content))
-
-
-def validation_pairs(
-    pictures: PictureSet, scale: int, crops: int = 0, degradation: str = "clean"
-) -> list[tuple[Row, Picture, Picture]]:
-    """(row, LR, HR) of each validation picture's `validation_crop`, every time the same.
-
-    Args:
-        crops: above 0 takes that many, spread evenly over the set's order.
-        degradation: "clean" (Pillow's bicubic alone), "q95", "q75", "q50" (one JPEG, 4:2:0, after it), "twice" (75,
-            then 60 off the grid), a preset, or a recipe's JSON file. Its draws are seeded by the crop's pixels.
-
-    Raises:
-        SengaError: no validation picture is large enough, or the degradation is unknown.
-    """
-    recipe = read_recipe(degradation, "run.conditions").with_scale(scale)
-    rows = [row for row in pictures.val if row.side >= VALIDATION_CROP]
-    if not rows:
-        raise SengaError(
-            f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
-        )
-    if 0 < crops < len(rows):
-        rows = [rows[i * len(rows) // crops] for i in range(crops)]
-    pairs = []
-    for row in rows:
-        hr = validation_crop(pictures, row)
-        seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
-        pairs.append((row, degrade(hr, recipe, seed=seed)[0], hr))
-    return pairs

@@ -37,6 +37,9 @@ BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, 
 BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
 
 
+WHITE = np.full(3, 255, np.uint8)
+
+
 class UnreadableError(SengaError):
     """A picture that cannot be used."""
 
@@ -49,6 +52,7 @@ class Row:
     licence: str
     side: int  # pixels, the shorter one
     sha256: str = ""  # of the file, as the manifest has it
+    difficulty: float = 0.0  # how much of it a plain filter loses; see survey.py
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,16 @@ def decode(data: bytes) -> Picture:
             return np.asarray(image.convert("RGB"))
         rgba = image.convert("RGBA")
     return np.asarray(rgba.convert("RGB") if rgba.getchannel("A").getextrema()[0] == 255 else rgba)
+
+
+def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
+    """Composite (H, W, 4) over one colour (3,); (H, W, 3) is given back as it is."""
+    if picture.shape[2] == 3:
+        return picture
+    image = Image.fromarray(picture)
+    ground = Image.new("RGB", image.size, tuple(background.tolist()))
+    ground.paste(image, mask=image)
+    return np.asarray(ground)
 
 
 def read_manifest(path: Path) -> list[Row]:

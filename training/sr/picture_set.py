@@ -101,7 +101,7 @@ class PictureSet:
             fault = facts.fault or ("is not the file that the manifest names (its sha256 differs)" if other else "")
             if self._take(facts, fault):
                 side = min(facts.width, facts.height)
-                rows.append(Row(row.file, row.split, row.source, row.licence, side, facts.sha256))
+                rows.append(Row(row.file, row.split, row.source, row.licence, side, facts.sha256, facts.difficulty))
         return rows, hashlib.sha256(manifest.read_bytes()).hexdigest()
 
     def _without_manifest(self, found: Sequence[Facts], val_share: float) -> tuple[list[Row], str]:
@@ -114,7 +114,7 @@ class PictureSet:
             split = member.split or ("val" if member.file in val else "train")
             side = min(facts.width, facts.height)
             licence, source = member.licence or UNKNOWN, member.source or SOURCE
-            rows.append(Row(member.file, split, source, licence, side, facts.sha256))
+            rows.append(Row(member.file, split, source, licence, side, facts.sha256, facts.difficulty))
         listing = "".join(sorted(f"{row.file} {row.sha256} {row.split}\n" for row in rows))
         return rows, hashlib.sha256(listing.encode()).hexdigest()
 
@@ -180,10 +180,9 @@ class PictureSet:
         self._cache: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self.crops: dict[str, Picture] = {}  # of the validation pictures, by file
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_cache", "_bytes", "_lock", "crops")}
+        return {name: value for name, value in vars(self).items() if name not in ("_cache", "_bytes", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

@@ -1,6 +1,7 @@
 """How LR pictures are made: the recipes that settings and validation name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...arch import SengaError
-from ..degradation import Recipe, degrade, preset, preset_names
+from ..degradation import Recipe, Step, degrade, preset, preset_names
 from ..degradation.params import pick
 from ..run.settings import one_of
 from .picture_files import Picture
@@ -68,8 +69,35 @@ def described(degradation: str | Mapping[str, float], scale: int) -> list[tuple[
     return [(recipe.to_json(), weight) for recipe, weight in mixture(degradation, scale)]
 
 
-def damaged(hr: Picture, degradation: str | Mapping[str, float], scale: int, rng: np.random.Generator) -> Picture:
-    """The LR picture of an HR one, by a recipe of the mixture. Takes two numbers from `rng` whatever the recipe."""
+def damaged(
+    hr: Picture,
+    degradation: str | Mapping[str, float],
+    scale: int,
+    rng: np.random.Generator,
+    filters: Sequence[str] = (),
+) -> Picture:
+    """The LR picture of an HR one, by a recipe of the mixture. Takes two numbers from `rng` whatever the recipe.
+
+    Args:
+        filters: the recipe reduces by one of these, each as likely, instead of by its own. Takes one number more.
+    """
     recipes = mixture(degradation, scale)
     recipe = pick([recipe for recipe, _ in recipes], [weight for _, weight in recipes], rng.random())
-    return degrade(hr, recipe, seed=int(rng.integers(2**63)))[0]
+    seed = int(rng.integers(2**63))
+    if filters:
+        recipe = reduced_by(recipe, filters[rng.integers(len(filters))])
+    return degrade(hr, recipe, seed=seed)[0]
+
+
+def reduced_by(recipe: Recipe, name: str) -> Recipe:
+    """The recipe with this filter in each of its resize steps."""
+    return replace(recipe, steps=_reduced_by(recipe.steps, name))
+
+
+def _reduced_by(steps: tuple[Step, ...], name: str) -> tuple[Step, ...]:
+    changed = []
+    for step in steps:
+        branches = tuple(replace(branch, steps=_reduced_by(branch.steps, name)) for branch in step.branches)
+        values = {**step.values, "filter": name} if step.kind == "resize" else step.values
+        changed.append(replace(step, branches=branches, values=values))
+    return tuple(changed)

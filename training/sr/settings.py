@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..datasets.procedural import kind_names
 from ..run.settings import ModelSettings, RunSettings, TrainingSettings, check, one_of
 from .gan_losses import GAN_LOSSES
 
@@ -21,6 +22,9 @@ class DataSettings:
     degradation: str | dict[str, float] = "senga_clean"  # preset or recipe.json that makes LR; or weights of several
     hard_crops: float = 0.0  # share of the patches that are the hardest of hard_crops_among crops of their picture
     hard_crops_among: int = 4
+    procedural: float = 0.0  # share of the patches that are procedural drawings: screentone, text, hair, patterns
+    kinds: dict[str, float] = field(default_factory=dict)  # procedural kind -> weight; a kind not named has its own
+    hard_pictures: float = 1.0  # how much more often than the easiest the hardest pictures of a source are drawn
     recolour: float = 0.0  # share of the patches that get other colours: most line art is black, which nets then expect
     cache_gib: float = 4.0  # decoded pictures kept in memory
     workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
@@ -38,6 +42,11 @@ class DataSettings:
         check(0 <= self.hard_crops <= 1, "data.hard_crops", self.hard_crops, "0 to 1")
         check(self.hard_crops_among > 1, "data.hard_crops_among", self.hard_crops_among, "2 or more")
         check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
+        check(0 <= self.procedural <= 1, "data.procedural", self.procedural, "0 to 1")
+        check(self.hard_pictures >= 1, "data.hard_pictures", self.hard_pictures, "1 (all alike) or more")
+        for kind in self.kinds:
+            one_of("data.kinds", kind, kind_names())
+        check(all(w >= 0 for w in self.kinds.values()), "data.kinds", self.kinds, "weights of 0 or more")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
@@ -56,7 +65,7 @@ def _names_recipes(value: Any) -> bool:
 @dataclass(frozen=True)
 class SRRunSettings(RunSettings):
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
-    validation_crops: int = 48  # spread evenly over the validation pictures; the last validation takes all
+    validation_crops: int = 48  # as many from each domain as possible; the last validation takes all
     sheet_every: int = 2000  # steps between two contact sheets; 0: one at the end alone
     sheet_crops: int = 8
 
@@ -65,6 +74,14 @@ class SRRunSettings(RunSettings):
         check(self.sheet_crops > 0, "run.sheet_crops", self.sheet_crops, "1 or more")
         for name in ("validation_crops", "sheet_every"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
+
+
+@dataclass(frozen=True)
+class ValSettings:
+    """What is validated on beside the pictures of data.folder. Changes nothing in what is learnt."""
+
+    sets: dict[str, str] = field(default_factory=dict)  # domain -> folder of pictures that are measured on only
+    procedural: bool = False  # the drawn domains, "patterns" and "lines", too; needs the font DejaVu Sans
 
 
 @dataclass(frozen=True)
@@ -98,4 +115,5 @@ class Settings(TrainingSettings):
     data: DataSettings = DataSettings()
     loss: LossSettings = LossSettings()
     gan: GanSettings = GanSettings()
+    val: ValSettings = ValSettings()
     run: SRRunSettings = SRRunSettings()

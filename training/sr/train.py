@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any, cast
 
 import torch
@@ -32,20 +31,21 @@ from ..run.start_from import take_over
 from ..run.state import RunState, is_sound
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
-from .patches import MARGIN, PictureSet, batches, check_set, validation_pairs
+from .patches import MARGIN, PictureSet, batches, check_set
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
 from .validation import baseline, draw_sheet, score_all, write_weights
+from .validation_crops import count_text, make_pairs, mean_of_domains, some, validation_crops
 
 logger = logging.getLogger("senga")
 
 PROG = "senga train sr"
 
 
-def columns(settings: Settings) -> tuple[str, ...]:
-    """Of curve.csv. The first validation condition has plain names, the others their own."""
-    others = tuple(f"psnr_y_{name}" for name in settings.run.conditions[1:])
+def columns(settings: Settings, domains: Sequence[str]) -> tuple[str, ...]:
+    """Of curve.csv. The first validation condition has plain names, the others and the domains their own."""
+    others = tuple(f"psnr_y_{name}" for name in (*settings.run.conditions[1:], *(domains if len(domains) > 1 else ())))
     scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
     return ("step", "loss", *scores, "learning_rate", "images_per_second", "waiting", "seconds")
 
@@ -78,15 +78,19 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     # Data
     with fabric.rank_zero_first():  # which looks at every picture the first time
         pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
-    folder = RunFolder(Path(run.folder) / settings.name, columns(settings), run.keep)
-    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, folder.path if is_main else None)
+    path = Path(run.folder) / settings.name
+    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
     missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
     if missing:
         logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
-    pairs = {name: validation_pairs(pictures, scale, run.validation_crops, name) for name in run.conditions}
-    lanczos = baseline(pairs[run.conditions[0]], "lanczos", scale)
-    found = len(pictures.train), len(lanczos), run.conditions[0], fmean(lanczos)
-    logger.info("%d pictures to train on, %d crops to validate on (%s: Lanczos %.2f dB)", *found)
+    crops = validation_crops(pictures, settings.val, scale)
+    folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
+    few = some(crops, run.validation_crops)
+    pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
+    lead = pairs[run.conditions[0]]
+    lanczos = mean_of_domains(baseline(lead, "lanczos", scale), lead)
+    found = len(pictures.train), count_text(few), run.conditions[0], lanczos
+    logger.info("%d pictures to train on; crops to validate on: %s (%s: Lanczos %.2f dB)", *found)
 
     # Nets
     unwrapped = model.model.requires_grad_(True).train()
@@ -129,7 +133,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         step = now.step
         due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
         scores, made = score_all(candidate(), pairs, precision, slow=due)
-        scores["psnr_y_lanczos"] = fmean(lanczos)
+        scores["psnr_y_lanczos"] = lanczos
         folder.add_to_curve(step, **scores, **values)
         for name, value in (scores | values).items():
             board.add_scalar(name, value, step)
@@ -197,9 +201,11 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         board.close()
 
     # Weights
-    path = folder.path / (f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors")
+    weights = folder.path / (
+        f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors"
+    )
     if is_main:
-        pairs = {name: validation_pairs(pictures, scale, 0, name) for name in run.conditions}
+        pairs = {name: make_pairs(crops, scale, name) for name in run.conditions}
         about = Provenance(
             source="senga",
             commit=commit(),
@@ -209,12 +215,12 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
             seed=settings.seed,
             steps=now.step,
         )
-        metrics = write_weights(path, candidate(), about, pairs, half=now.step >= rounding_from)
+        metrics = write_weights(weights, candidate(), about, pairs, half=now.step >= rounding_from)
         if export is None:  # the report is of the last step
             folder.write_json("metrics.json", metrics)
             write_report(folder.path, settings.data.folder, len(pictures.train), pictures.licences, command)
     fabric.barrier()
-    return path
+    return weights
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,22 +17,21 @@ from ...arch.image import to_bhwc
 from ...arch.precision import autocast
 from ..run.sheet import SheetRow, contact_sheet
 from .metrics import colour_shift, psnr_y, ssim_y, ssimulacra2
-from .patches import Picture, to_tensor
-from .picture_files import Row
+from .patches import to_tensor
+from .picture_files import Picture
+from .validation_crops import Pair, by_domain, count_text, mean_of_domains
 
 logger = logging.getLogger("senga")
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}  # what a model is compared with
-
-Pair = tuple[Row, Picture, Picture]  # where it is from, LR, HR
 
 
 def outputs(model: UpscaleModel, pairs: Sequence[Pair], precision: str) -> list[Tensor]:
     """What the model makes of each LR crop: (1, 3, H, W) float32 in [0, 1], on the CPU."""
     made = []
     with torch.inference_mode():
-        for _, lr, _ in pairs:
-            x = to_tensor([lr]).to(model.device)
+        for pair in pairs:
+            x = to_tensor([pair.lr]).to(model.device)
             with autocast(model.device, precision):
                 made.append(model(x).float().cpu())
     return made
@@ -40,12 +39,16 @@ def outputs(model: UpscaleModel, pairs: Sequence[Pair], precision: str) -> list[
 
 def filtered(pairs: Sequence[Pair], name: str) -> list[Tensor]:
     """The LR crops enlarged by a Pillow filter of FILTERS, as `outputs` gives them."""
-    return [to_tensor([np.asarray(Image.fromarray(lr).resize(hr.shape[1::-1], FILTERS[name]))]) for _, lr, hr in pairs]
+    sizes = [pair.hr.shape[1::-1] for pair in pairs]
+    return [
+        to_tensor([np.asarray(Image.fromarray(pair.lr).resize(size, FILTERS[name]))])
+        for pair, size in zip(pairs, sizes, strict=True)
+    ]
 
 
 def psnr(made: Sequence[Tensor], pairs: Sequence[Pair], scale: int) -> list[float]:
     """PSNR_Y in dB of each crop."""
-    return [float(psnr_y(y, to_tensor([hr]), scale)[0]) for y, (_, _, hr) in zip(made, pairs, strict=True)]
+    return [float(psnr_y(y, to_tensor([pair.hr]), scale)[0]) for y, pair in zip(made, pairs, strict=True)]
 
 
 def baseline(pairs: Sequence[Pair], name: str, scale: int) -> list[float]:
@@ -54,17 +57,20 @@ def baseline(pairs: Sequence[Pair], name: str, scale: int) -> list[float]:
 
 
 def score(made: Sequence[Tensor], pairs: Sequence[Pair], scale: int, slow: bool = False) -> dict[str, float]:
-    """Means over the crops: psnr_y (dB), ssim_y, colour_shift (the colour that moved most, in levels of 255); slow:
-    ssimulacra2 too."""
-    both = [(y, to_tensor([hr])) for y, (_, _, hr) in zip(made, pairs, strict=True)]
+    """Means of the domains' means: psnr_y (dB), ssim_y, and psnr_y of each domain where there are several; over all
+    crops: colour_shift (the colour that moved most, in levels of 255); slow: ssimulacra2 too."""
+    both = [(y, to_tensor([pair.hr])) for y, pair in zip(made, pairs, strict=True)]
     shift = torch.stack([colour_shift(y, hr)[0] for y, hr in both]).mean(0)
+    decibels = psnr(made, pairs, scale)
     scores = {
-        "psnr_y": fmean(psnr(made, pairs, scale)),
-        "ssim_y": fmean(float(ssim_y(y, hr, scale)[0]) for y, hr in both),
+        "psnr_y": mean_of_domains(decibels, pairs),
+        "ssim_y": mean_of_domains([float(ssim_y(y, hr, scale)[0]) for y, hr in both], pairs),
         "colour_shift": float(shift.abs().max()),
     }
+    if len(domains := by_domain(decibels, pairs)) > 1:
+        scores |= {f"psnr_y_{domain}": value for domain, value in domains.items()}
     if slow:
-        scores["ssimulacra2"] = fmean(value for y, hr in both for value in ssimulacra2(y, hr))
+        scores["ssimulacra2"] = mean_of_domains([ssimulacra2(y, hr)[0] for y, hr in both], pairs)
     return scores
 
 
@@ -76,7 +82,8 @@ def score_all(
     made = outputs(model, pairs[first], precision)
     scores = score(made, pairs[first], model.scale, slow)
     for name in others:
-        scores[f"psnr_y_{name}"] = fmean(psnr(outputs(model, pairs[name], precision), pairs[name], model.scale))
+        decibels = psnr(outputs(model, pairs[name], precision), pairs[name], model.scale)
+        scores[f"psnr_y_{name}"] = mean_of_domains(decibels, pairs[name])
     return scores, made
 
 
@@ -99,11 +106,14 @@ def write_weights(
     """
     first, *_ = pairs
     metrics, _ = score_all(model, pairs, "fp32", slow=True)
-    metrics |= {f"psnr_y_{name}": fmean(baseline(pairs[first], name, model.scale)) for name in FILTERS}
+    metrics |= {
+        f"psnr_y_{name}": mean_of_domains(baseline(pairs[first], name, model.scale), pairs[first]) for name in FILTERS
+    }
     if model.supports_bfloat16:
         metrics["psnr_bf16"] = bf16_psnr(model, pairs[first])
     metrics = {name: round(value, 4) for name, value in metrics.items()}
-    notes = f"validated on {len(pairs[first])} crops, LR by Pillow's bicubic, {first}"
+    crops = count_text([pair.crop for pair in pairs[first]])
+    notes = f"means of domains; validated on crops: {crops}; LR by Pillow's bicubic (patterns: box), {first}"
     header = replace(model.header, provenance=replace(about, metrics=metrics, notes=notes))
     done = UpscaleModel(header, model.model).to("cpu", torch.bfloat16 if half else torch.float32)
     save_model(path, done)
@@ -120,15 +130,15 @@ def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale:
     ours = [made[i] for i in chosen]
     rows = [
         SheetRow(
-            name=Path(row.file).name,
-            lr=lr,
+            name=Path(pair.crop.name).name,
+            lr=pair.lr,
             ours=levels(better),
-            hr=hr,
+            hr=pair.hr,
             baseline=levels(plain),
-            before=float(psnr_y(plain, to_tensor([hr]), scale)[0]),
-            after=float(psnr_y(better, to_tensor([hr]), scale)[0]),
+            before=float(psnr_y(plain, to_tensor([pair.hr]), scale)[0]),
+            after=float(psnr_y(better, to_tensor([pair.hr]), scale)[0]),
         )
-        for (row, lr, hr), plain, better in zip(few, lanczos, ours, strict=True)
+        for pair, plain, better in zip(few, lanczos, ours, strict=True)
     ]
     contact_sheet(rows, path)
 

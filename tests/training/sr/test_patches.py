@@ -16,7 +16,7 @@ from senga.headless.cli import main
 from senga.training.degradation import preset
 from senga.training.run.sheet import CAPTION, GAP
 from senga.training.sr import patches as data
-from senga.training.sr.patches import PictureSet, batch, batches, content, validation_pairs
+from senga.training.sr.patches import PictureSet, batch, batches
 from senga.training.sr.recipes import damaged, described, mixture
 from senga.training.sr.settings import DataSettings
 from senga.training.sr.validation import levels
@@ -189,42 +189,6 @@ def test_a_part_of_a_set_has_a_part_of_the_budget_and_travels_to_a_process(art):
 
 
 # --- validation -------------------------------------------------------------------------------------------------------
-
-
-def test_validation_takes_the_same_crops_every_time(art):
-    first, second = validation_pairs(PictureSet(art, 1.0), 2), validation_pairs(PictureSet(art, 1.0), 2)
-    assert len(first) == 3
-    for (_, lr, hr), (_, lr2, hr2) in zip(first, second, strict=True):
-        assert np.array_equal(lr, lr2)
-        assert np.array_equal(hr, hr2)
-        assert hr.shape == (192, 192, 3)
-        bicubic = Image.fromarray(hr).resize((96, 96), Image.Resampling.BICUBIC)
-        assert np.array_equal(lr, np.asarray(bicubic))
-    assert len(validation_pairs(PictureSet(art, 1.0), 2, crops=2)) == 2
-
-
-def test_validation_knows_fixed_damages_from_mild_to_strong(art):
-    pictures = PictureSet(art, 1.0)
-    clean = [lr.astype(float) for _, lr, _ in validation_pairs(pictures, 2)]
-    errors = []
-    for name in ("q95", "q75", "q50", "twice"):
-        pairs = validation_pairs(pictures, 2, degradation=name)
-        again = validation_pairs(pictures, 2, crops=1, degradation=name)
-        assert np.array_equal(pairs[0][1], again[0][1])  # whatever else is validated on
-        errors.append(np.mean([np.abs(lr - c).mean() for (_, lr, _), c in zip(pairs, clean, strict=True)]))
-    assert errors == sorted(errors)
-    assert errors[0] > 0.2
-    assert validation_pairs(pictures, 1)[0][1].shape == (192, 192, 3)
-    with pytest.raises(SengaError, match=r"run\.conditions is 'q74'; did you mean 'q75'"):
-        validation_pairs(pictures, 2, degradation="q74")
-
-
-def test_the_crop_with_most_content_is_validated_on():
-    picture = np.full((400, 400, 3), 255, np.uint8)
-    picture[192:384, [*range(192, 240), *range(336, 384)]] = 0
-    crop = data._fullest(picture)
-    assert content(crop) == pytest.approx(127.5)
-    assert np.array_equal(crop, picture[192:384, 192:384])
 
 
 def test_a_preview_shows_the_patches_of_a_step(art, tmp_path, caplog):

@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ....arch.atomic import replacing
 from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
 from ..fetch import Picture, Request, SourceError, ToolError
 from ..manifest import Row, read_manifest, write_manifest
@@ -124,7 +125,8 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
     elif picture.sha256 != hashlib.sha256(picture.path.read_bytes()).hexdigest():
         raise PictureError("does not have the sha256 that its source declares")
     else:
-        shutil.copyfile(picture.path, target.with_suffix(".partial")).replace(target)
+        with replacing(target) as temporary:
+            shutil.copyfile(picture.path, temporary)
 
 
 # --- the set ----------------------------------------------------------------------------------------------------------
