@@ -13,10 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from ...arch.atomic import replacing
 from ...nodes import host
 from ..errors import SengaError, UsageError, one_line
 from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
-from ..files.pictures import replacing
 from ..files.plan import Job, listed
 from ..log import logger
 from ..progress import BatchLine, ProgressLine, progress_line
