@@ -169,7 +169,7 @@ def test_pictures_are_looked_at_once(own, monkeypatch):
     assert [row.side for row in pictures.train] == [220, 220, 230, 220]
 
 
-def test_a_survey_lies_in_the_users_cache_where_the_set_cannot_be_written_to(own, tmp_path, monkeypatch):
+def test_a_survey_is_kept_in_the_users_cache_where_the_set_cannot_be_written_to(own, tmp_path, monkeypatch):
     (own / ".senga_survey.csv").write_text("nonsense\n1,2,3\n")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     real = Path.replace
