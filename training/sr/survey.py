@@ -173,7 +173,7 @@ def write_survey(found: Sequence[Facts], path: Path) -> None:
     for f in found:
         m = f.member
         about = (m.file, m.offset, m.size, m.split, m.source, m.licence)
-        writer.writerow([*about, f.stamp, f.sha256, f.width, f.height, f"{f.difficulty:.6g}", f.fault])
+        writer.writerow([*about, f.stamp, f.sha256, f.width, f.height, repr(float(f.difficulty)), f.fault])
     for place in places(path):
         try:
             if place is not path:

@@ -96,7 +96,7 @@ def test_a_set_that_is_not_there_is_named(tmp_path):
         PictureSet(tmp_path / "empty", 1.0)
     with pytest.raises(SengaError, match=r"a\.tar: there is no such shard"):
         PictureSet(tmp_path / "a.tar", 1.0)
-    with pytest.raises(SengaError, match=r"bring them to a disk"):
+    with pytest.raises(SengaError, match=r"copy them to a disk"):
         PictureSet("https://example.org/a-{0..3}.tar", 1.0)
 
 
@@ -128,7 +128,7 @@ def test_bad_files_are_listed_and_skipped(own, tmp_path, caplog):
         "clear": "has one colour",
         "gone": "is missing",
         "small": "is too small (100 pixels; 120 are needed)",
-        "other": "is not the file that the manifest means",
+        "other": "is not the file that the manifest names",
     }
     for name, words in wanted.items():
         assert rejected[f"{name}.png"].startswith(words)
@@ -169,7 +169,7 @@ def test_pictures_are_looked_at_once(own, monkeypatch):
     assert [row.side for row in pictures.train] == [220, 220, 230, 220]
 
 
-def test_a_survey_lies_in_the_users_cache_where_the_set_cannot_be_written_to(own, tmp_path, monkeypatch):
+def test_a_survey_is_kept_in_the_users_cache_where_the_set_cannot_be_written_to(own, tmp_path, monkeypatch):
     (own / ".senga_survey.csv").write_text("nonsense\n1,2,3\n")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     real = Path.replace

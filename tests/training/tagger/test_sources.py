@@ -276,11 +276,11 @@ def test_a_table_that_is_none_is_named_with_its_fault(text, words, tmp_path):
 def test_missing_or_broken_sources_are_named(copy, tmp_path):
     with pytest.raises(SengaError, match=r"nowhere: there is no such folder; set data\.folder"):
         build_index(settings("captions", tmp_path / "nowhere"), tmp_path / "s")
-    with pytest.raises(SengaError, match=r"holds no picture with a \.txt"):
+    with pytest.raises(SengaError, match=r"has no picture with a \.txt"):
         build_index(settings("captions", copy), tmp_path / "s")
     with pytest.raises(SengaError, match=r"tags\.csv: there is no such table"):
         build_index(settings("table", copy, table="tags.csv"), tmp_path / "s")
-    with pytest.raises(SengaError, match=r"holds no metadata/other\.json; set data\.folder and data\.metadata"):
+    with pytest.raises(SengaError, match=r"has no metadata/other\.json; set data\.folder and data\.metadata"):
         build_index(settings("danbooru", copy, metadata=["metadata/other.json"]), tmp_path / "s")
     (copy / "metadata" / "posts.json").write_text('{"id": 1}\n{"id": 2, \n')
     with pytest.raises(SengaError, match="the metadata are not as expected; one JSON object a line was"):

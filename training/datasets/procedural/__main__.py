@@ -13,7 +13,7 @@ from PIL import Image
 from ....arch import SengaError
 from . import draw, kind_names, validation_patterns
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 GAP = 4  # pixels between pictures
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         rows = [row for name in options.kinds for row in _rows(name, options)]
     except SengaError as error:
-        log.error("%s", error)
+        logger.error("%s", error)
         return 2
     side = max(row[0].shape[0] for row in rows) + GAP
     sheet = Image.new("RGB", (side * options.each, side * len(rows)), (128, 128, 128))
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for x, picture in enumerate(row):
             sheet.paste(Image.fromarray(picture), (x * side, y * side))
     sheet.save(options.out)
-    log.info("%s: %d pictures", options.out, sum(map(len, rows)))
+    logger.info("%s: %d pictures", options.out, sum(map(len, rows)))
     return 0
 
 
@@ -52,7 +52,7 @@ def _rows(name: str, options: argparse.Namespace) -> list[list[np.ndarray]]:
         return [pictures[at : at + options.each] for at in range(0, len(pictures), options.each)]
     start = time.process_time()
     row = [draw(name, options.seed, k, options.size, options.scale, options.fonts) for k in range(options.each)]
-    log.info("%-11s %5.1f ms of one core a picture", name, (time.process_time() - start) * 1000 / options.each)
+    logger.info("%-11s %5.1f ms of one core a picture", name, (time.process_time() - start) * 1000 / options.each)
     return [row]
 
 
