@@ -68,6 +68,11 @@ SIGNATURES = {
     " preprocessing: senga.arch.preprocessing.Preprocessing | None = None, **hyperparameters: Any)",
     "preprocess": "(image: torch.Tensor, preprocessing: senga.arch.preprocessing.Preprocessing)",
     "read_header": "(path: str | pathlib.Path)",
+    "read_state_dict": "(path: str | pathlib.Path)",
+    "tag": "(model: senga.arch.tagger.TaggerModel, image: torch.Tensor,"
+    " options: senga.arch.tags.Options | None = None, *,"
+    " progress: collections.abc.Callable[[int, int], None] | None = None,"
+    " should_stop: collections.abc.Callable[[], bool] | None = None)",
     "upscale": "(model: Any, image: torch.Tensor, *, scale: float | None = None, size: tuple[int, int] | None = None,"
     " tile: int = 0, halo: int = -1, precision: str = 'auto', self_ensemble: bool = False,"
     " progress: collections.abc.Callable[[int, int], None] | None = None,"
@@ -163,11 +168,13 @@ def test_the_public_functions_keep_their_signatures(name):
 def test_the_public_names_of_arch():
     assert set(senga.arch.__all__) >= {
         "Header",
+        "Options",
         "Preprocessing",
         "Provenance",
         "SengaError",
         "Stopped",
         "TagVocabulary",
+        "Tagged",
         "TaggerModel",
         "UpscaleModel",
         *SIGNATURES,

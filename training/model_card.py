@@ -13,6 +13,17 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 README = WEIGHTS.parent / "README.md"
 BEGIN, END = "<!-- made by python -m senga.training.model_card -->", "<!-- end -->"
 
+# File -> what to choose it for.
+PURPOSES = {
+    "senga_dcscn_12_x2": "clean pictures; the most exact of ours on them",
+    "senga_espcn_7_x2": "clean pictures",
+    "senga_rrdb_6b_x1": "the same size: removes JPEG damage",
+    "senga_rrdb_6b_x2": "**the default**: clean pictures and JPEG damage",
+    "senga_rrdb_6b_x4": "clean pictures and JPEG damage, four times as large",
+    "senga_rrdb_6b_x4_gan": "the same with crisper lines, less true to the original",
+    "senga_tagger_large": "tags of drawn avatars (not Danbooru's)",
+}
+
 INTRO = """\
 # Weights that come with Senga
 
@@ -23,9 +34,11 @@ picture without a known licence.
 
 ## Upscalers
 
-PSNR_Y in dB, means over validation crops whose pictures (and the characters and most of the artists in them) were
-never trained on: of clean LR pictures, and of LR pictures saved as JPEG of quality 75 and 50 first. Files whose metrics
-lack a condition were not trained for it. docs/quality.md compares them with other programs.
+PSNR_Y in dB on validation crops whose pictures (and the characters and most of the artists in them) were never trained
+on: of clean LR pictures, and of LR pictures saved as JPEG of quality 75 and 50 first. "Mean of" says what counts alike:
+each crop (four fifths of them vector art), or each domain (anime, painted, lines, patterns, vector, avatars), which is
+harder: compare files of one kind only. Files whose metrics lack a condition were not trained for it. docs/quality.md
+measures all files, and other programs, on the same pictures.
 """
 
 TAGGER_INTRO = """
@@ -57,6 +70,7 @@ def upscaler_row(path: Path, header: Header) -> list[str]:
         number(metrics, "psnr_y_q50"),
         number(metrics, "psnr_y_lanczos") + (" (the JPEG itself)" if header.scale == 1 and damaged else ""),
         number(metrics, "psnr_bf16", digits=1),
+        "domains" if "domains" in header.provenance.notes else "crops",
     ]
 
 
@@ -77,7 +91,7 @@ def tagger_row(path: Path, header: Header) -> list[str]:
     ]
 
 
-UPSCALERS = ["file", "network", "scale", "size", "clean", "q75", "q50", "Lanczos", "bf16 against fp32"]
+UPSCALERS = ["file", "network", "scale", "size", "clean", "q75", "q50", "Lanczos", "bf16 against fp32", "mean of"]
 TAGGERS = ["file", "network", "size", "tags", "never taught", "mAP", "F1", "mAP, new styles", "F1, new styles"]
 
 
@@ -124,11 +138,18 @@ def render(folder: Path) -> str:
     return "\n".join(parts)
 
 
+def short_row(path: Path, header: Header) -> list[str]:
+    """What a file is for, and how large it is."""
+    scale = f"x{header.scale}" if header.scale else ""
+    return [f"`{path.stem}`", PURPOSES[path.stem], header.architecture, scale, f"{path.stat().st_size / 1e6:.1f} MB"]
+
+
 def with_table(readme: str, folder: Path) -> str:
-    """A README with the table of a folder's weights files between its two markers."""
+    """A README with a short table of a folder's weights files between its two markers."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables(headers(folder), '')}\n\n{END}{after}"
+    rows = [short_row(path, header) for path, header in headers(folder).items()]
+    return f"{before}{BEGIN}\n\n{table(['file', 'for', 'network', 'scale', 'size'], rows)}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
