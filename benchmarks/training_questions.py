@@ -19,7 +19,7 @@ import torch
 from senga.arch import UpscaleModel, read_header
 from senga.arch.precision import autocast, pick_precision
 from senga.training.run.ema import EMA
-from senga.training.run.optim import make_optimisers
+from senga.training.run.optimisers import make_optimisers
 from senga.training.run.settings import ModelSettings, OptimSettings
 from senga.training.sr.losses import make_loss
 from senga.training.sr.patches import PictureSet, batch

@@ -1,11 +1,13 @@
-"""Optimisers and schedules of the learning rate by name: the values of `optim.optimiser` and `optim.schedule`."""
+"""Optimisers by name: the values of `optim.optimiser`; their rate and their step."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:  # settings.py imports the names from here
+    from .settings import OptimSettings
 
 NARROWEST = 16  # kernels with fewer channels in or out (first, last and depthwise layers) are not worth orthogonalising
 
@@ -54,17 +56,20 @@ OPTIMISERS: dict[str, Callable[[nn.Module, float], list[torch.optim.Optimizer]]]
 }
 
 
-def cosine(step: int, steps: int, decay: float, milestones: Sequence[float]) -> float:
-    """Constant, then a cosine to zero over the last `decay` share of the steps (1.0: over all of them)."""
-    begin = steps * (1 - decay)
-    late = max(0.0, (step - begin) / max(1.0, steps - begin))
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, late)))
+def make_optimisers(net: nn.Module, optim: "OptimSettings") -> list[torch.optim.Optimizer]:
+    """What `optim.optimiser` names; several share the parameters among them. Set their rate before each step."""
+    return OPTIMISERS[optim.optimiser](net, optim.weight_decay)
 
 
-def multistep(step: int, steps: int, decay: float, milestones: Sequence[float]) -> float:
-    """Halved at each of `milestones`, which are shares of the steps."""
-    return 0.5 ** sum(step >= share * steps for share in milestones)
+def set_learning_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) -> None:
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
 
 
-# name: (step, steps, decay, milestones) -> factor of the learning rate
-SCHEDULES: dict[str, Callable[[int, int, float, Sequence[float]], float]] = {"cosine": cosine, "multistep": multistep}
+def step_optimisers(net: nn.Module, optimisers: Iterable[torch.optim.Optimizer], clip: float) -> None:
+    """One step on the gradients that are there, their norm cut to `clip` (0: as it is)."""
+    if clip:
+        nn.utils.clip_grad_norm_(net.parameters(), clip)
+    for optimiser in optimisers:
+        optimiser.step()

@@ -13,13 +13,14 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...arch import SengaError
-from .optimisers import OPTIMISERS, SCHEDULES
+from .optimisers import OPTIMISERS
+from .schedule import SCHEDULES
 
 logger = logging.getLogger("senga")
 
 PRECISIONS = ("auto", "fp32", "bf16")
 # Settings that were renamed: old name -> new. Files and --set may still use the old one, and the identity of a run
-# (folder.py) always does, so that a run begun before goes on.
+# (run_folder.py) always does, so that a run begun before goes on.
 RENAMED = {"data.mine": "data.hard_crops", "data.mine_among": "data.hard_crops_among"}
 
 

@@ -21,14 +21,15 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ...arch import Provenance, UpscaleModel, load_model
+from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
 from ..run.ema import EMA, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
-from ..run.folder import RunFolder, commit, environment, run_identity
-from ..run.optim import learning_rate, make_optimisers, set_learning_rate, step_optimisers
+from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
+from ..run.run_folder import RunFolder, commit, environment, run_identity
+from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
-from ..run.state import RunState, is_sound
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
 from .patches import MARGIN, PictureSet, batches, check_set

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sample_picture_sets import make_set
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
-from senga.training.run.folder import RunFolder
+from senga.training.run.run_folder import RunFolder
 from senga.training.run.settings import read_settings
 from senga.training.run.start_from import take_over
 from senga.training.sr import train as sr

@@ -8,7 +8,7 @@ import pytest
 from sample_picture_sets import SMALL, make_set
 from senga.arch import SengaError
 from senga.training.datasets.procedural import kind_names
-from senga.training.run.folder import run_identity
+from senga.training.run.run_folder import run_identity
 from senga.training.run.settings import to_dict
 from senga.training.sr.patches import PictureSet, chances, sample
 from senga.training.sr.picture_files import Row

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...arch import SengaError
 from .ema import EMA
-from .folder import RunFolder
+from .run_folder import RunFolder
 
 logger = logging.getLogger("senga")
 
