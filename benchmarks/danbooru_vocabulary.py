@@ -24,7 +24,7 @@ from senga.training.tagger.database import open_database
 from senga.training.tagger.index import choose_vocabulary, number
 from senga.training.tagger.settings import DataSettings
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 BLOCK = 10_000
 GENERAL, CHARACTERS = 100_000, 40_000

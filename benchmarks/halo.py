@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from .peer_weights import read_peer
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_FOLDERS = (ROOT / "data" / "art" / "val", ROOT / "example_workflows")
@@ -220,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(report(name, model, strips, args))
             sys.stdout.flush()
     except SengaError as error:
-        log.error("%s", error)
+        logger.error("%s", error)
         return 2
     return 0
 

@@ -30,7 +30,7 @@ from .quality_metrics import METRICS
 from .quality_pictures import CONDITIONS, Pair, Source, load_pictures, make_pair
 from .quality_table import Table, groups, leads, means
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 DOCS = ROOT / "docs" / "quality.md"
 BEGIN, END = "<!-- made by python -m benchmarks.quality", "<!-- end of what python -m benchmarks.quality made -->"
@@ -215,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.write_docs:
             write_docs(DOCS, command_line(args), text + "\n".join(table.as_markdown() for table in made))
     except SengaError as error:
-        log.error("%s", error)
+        logger.error("%s", error)
         return 2
     return 0
 

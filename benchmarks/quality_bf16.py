@@ -14,7 +14,7 @@ from .peer_weights import PEERS, read_peer
 from .quality_pictures import Pair
 from .quality_table import Table, mean
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def table(paths: Sequence[Path], peers: Sequence[str], pairs: dict[int, list[Pai
         except SengaError as error:
             if name not in PEERS:
                 raise
-            log.warning("left out: %s", error)
+            logger.warning("left out: %s", error)
             continue
         assert isinstance(model, UpscaleModel)
         found = measure(model, pairs[model.scale])

@@ -24,7 +24,7 @@ from . import peer_ncnn
 from .quality_metrics import METRICS, measure
 from .quality_pictures import Pair
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ def peers(patterns: list[str], scale: int) -> list[Contender]:
                 raise
             missing.add(str(error))
     for sentence in sorted(missing):
-        log.warning("left out: %s", sentence)
+        logger.warning("left out: %s", sentence)
     return found
 
 
