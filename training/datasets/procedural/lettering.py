@@ -72,7 +72,7 @@ def _rows(
 def _columns(
     canvas: Canvas, drawing: ImageDraw.ImageDraw, box: tuple[float, float, float, float], chosen: FontFile, size: int
 ) -> None:
-    """Japanese in columns from the right to the left, some with small kana beside."""
+    """Japanese in columns from the right to the left, some with small kana next to them."""
     rng = canvas.rng
     font, small = load_font(chosen.path, size), load_font(chosen.path, max(4, size // 2))
     left, top, right, bottom = box
