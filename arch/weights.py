@@ -16,10 +16,11 @@ from torch import Tensor
 from . import foreign_taggers
 from .errors import SengaError
 from .foreign_upscalers import recognise, rename
+from .header import Header, Provenance, as_table
 from .preprocessing import Preprocessing
 from .registry import architecture, make_config
 from .tagger import TaggerModel
-from .upscaler import Header, Provenance, UpscaleModel, as_table
+from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
@@ -64,6 +65,22 @@ def read_header(path: str | Path) -> Header:
         else:
             shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
         return _infer(path, shapes, Told())[1]
+    except SengaError as error:
+        raise _named(path, error) from error
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """A file's tensors on the CPU, under the file's own names and in its own precision, whatever network they are of.
+
+    Reads safetensors and torch checkpoints, these with `weights_only=True`; of a checkpoint that holds the tensors in
+    `params_ema`, `state_dict` or the like, those; DataParallel's prefix `module.` is taken off.
+
+    Raises:
+        SengaError: the file is missing, damaged or of an unknown kind.
+    """
+    path = _existing(path)
+    try:
+        return _tensors(path)[1]
     except SengaError as error:
         raise _named(path, error) from error
 
@@ -115,11 +132,7 @@ def load_tagger(
 
 def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
     try:
-        if path.suffix.lower() in SAFETENSORS:
-            text, _ = _safetensors_index(path)
-            state = load_file(path)
-        else:
-            text, state = None, _unpickle(path, "cpu")
+        text, state = _tensors(path)
         if text is not None:
             header = Header.from_json(text)
         else:
@@ -174,6 +187,14 @@ def _existing(path: str | Path) -> Path:
 
 def _named(path: Path, error: SengaError) -> SengaError:
     return SengaError(f"{path.name}: {error}")
+
+
+def _tensors(path: Path) -> tuple[str | None, State]:
+    """The header's text, if any, and the tensors."""
+    if path.suffix.lower() not in SAFETENSORS:
+        return None, _unpickle(path, "cpu")
+    text, _ = _safetensors_index(path)  # says in a sentence what is wrong with a damaged file
+    return text, load_file(path)
 
 
 def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
