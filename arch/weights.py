@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from . import foreign_taggers
+from .atomic import replacing
 from .errors import SengaError
 from .foreign_upscalers import recognise, rename
 from .header import Header, Provenance, as_table
@@ -155,24 +155,20 @@ def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     """Write a model and its header as safetensors. The same model gives the same bytes.
 
-    The file appears whole or not at all: it is written under a temporary name in the same folder and then moved.
+    The file appears whole or not at all.
     RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
 
     Raises:
-        SengaError: the name does not end in .safetensors.
+        SengaError: the name does not end in .safetensors, or another program has the file open (Windows).
         OSError: the folder cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         # Not save_file: that makes files which only their owner may read.
         temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _existing(path: str | Path) -> Path:
