@@ -8,18 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO, BorrowedUpscaler, wrapped
 from .errors import SengaError, Stopped
 from .image import bleed, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
 from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
-from .upscaler import UpscaleModel
 
 LARGEST_SIDE = 65536  # pixels; beyond it a size is a slip of the keyboard
-# What is assumed of other programs' models, which do not tell: the context that the deepest common network, RRDB with
-# 23 blocks, was measured to need (benchmarks/halo.py).
-UNKNOWN_HALO = 80
-UNKNOWN_FLOATS = 256  # per output pixel
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,9 @@ class Traits:
     halo: int
     border: int
     alignment: int
+    least: int  # side of a window that the network takes without padding
     floats: int
+    largest_tile: int  # side of a tile that is of use; 0 is the device's own
 
     @classmethod
     def of(cls, model: Any) -> "Traits":
@@ -53,7 +51,9 @@ class Traits:
             halo=getattr(model, "default_halo", UNKNOWN_HALO),
             border=getattr(model, "border", 0),
             alignment=getattr(model, "alignment", getattr(sizes, "multiple_of", 1)),
+            least=getattr(sizes, "minimum", 0),
             floats=getattr(model, "floats_per_pixel", UNKNOWN_FLOATS * scale**2),
+            largest_tile=LARGEST_SIDE if getattr(model, "whole_preferred", False) else 0,
         )
 
 
@@ -73,14 +73,14 @@ def upscale(
     """Upscale a batch of pictures without seams.
 
     Args:
-        model: an UpscaleModel, or a descriptor with `.model`, `.scale` and `__call__` (spandrel's, say). It runs on
-            the device where it is.
+        model: an UpscaleModel, a descriptor of spandrel's, or anything with `.model`, `.scale` and `__call__`. It runs
+            on the device where it is.
         image: (B, H, W, C) float32 in [0, 1], C = 1, 3 or 4 (the fourth is alpha), any size from 1x1.
         scale: output pixels per input pixel and side; None is the model's own.
         size: (width, height) of the result in pixels, instead of `scale`.
         tile: largest side of a tile in input pixels, without its halo: 16 or more, or 0 to fit the free memory.
         halo: context around each tile in input pixels; -1 is the model's default. At the receptive radius the result
-            equals the whole picture's.
+            equals the whole picture's. Networks that look at the whole picture have none: the log says so.
         precision: "auto" (the fastest that the device multiplies natively), "fp32", "bf16" or "fp16".
         self_ensemble: average over the eight flips and turns: slightly better, eight times slower.
         progress: called with (done, total) input pixels after each tile.
@@ -97,11 +97,15 @@ def upscale(
             moved to the CPU).
         Stopped: `should_stop` said yes.
     """
+    model = wrapped(model)
     traits = Traits.of(model)
     _check(image, tile, halo)
     frames, height, width, channels = image.shape
     target = target_size(width, height, traits.scale, scale, size)
     sizes = pass_sizes(width, height, traits.scale, target)
+    if isinstance(model, BorrowedUpscaler) and max(sizes[-1]) > (tile or _room(traits, traits.halo)):
+        model.before_tiling()
+        traits = Traits.of(model)
     run = _Run(
         model=model,
         traits=traits,
@@ -110,7 +114,7 @@ def upscale(
             traits.device,
             half=traits.half,
             bf16=traits.bf16,
-            full_last_layer=isinstance(model, UpscaleModel),
+            full_last_layer=getattr(model, "full_last_layer", False),
         ),
         halo=traits.halo if halo < 0 else halo,
         tile=tile,
@@ -190,6 +194,12 @@ def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> 
     return sizes
 
 
+def _room(traits: Traits, halo: int) -> int:
+    """The largest tile that fits the free memory."""
+    free, around = free_memory(traits.device), halo + traits.border
+    return tile_that_fits(free, traits.floats, around, traits.device, traits.largest_tile)
+
+
 def _check(image: Tensor, tile: int, halo: int) -> None:
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
         raise SengaError(
@@ -233,9 +243,8 @@ class _Run:
     def one_pass(self, image: Tensor, out: Tensor, held: bool) -> None:
         traits = self.traits
         height, width = image.shape[-2:]
-        around = self.halo + traits.border
-        tile = self.tile or tile_that_fits(free_memory(traits.device), traits.floats, around, traits.device)
-        grid = TileGrid(height, width, tile, self.halo, traits.alignment)
+        tile = self.tile or _room(traits, self.halo)
+        grid = TileGrid(height, width, tile, self.halo, traits.alignment, traits.least)
 
         def process(window: Tile) -> Tensor:
             part = image[..., window.top : window.bottom, window.left : window.right]

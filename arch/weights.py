@@ -14,7 +14,8 @@ from torch import Tensor
 
 from . import foreign_taggers
 from .atomic import replacing
-from .errors import SengaError
+from .borrowed import spandrel_upscalers
+from .errors import NotOurs, SengaError
 from .foreign_upscalers import recognise, rename
 from .header import Header, Provenance, as_table
 from .preprocessing import Preprocessing
@@ -28,10 +29,13 @@ SAFETENSORS = (".safetensors", ".sft")
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
 WRAPPERS = (
     "params_ema",
+    "params-ema",
     "params",
     "state_dict",
+    "model_state_dict",
     "model_ema",
     "model",
+    "net",
 )  # where checkpoints keep the tensors, the averaged ones first
 
 
@@ -52,21 +56,31 @@ def read_header(path: str | Path) -> Header:
     """Who a weights file is, without reading its tensors.
 
     Headers of other people's files are inferred from the tensors' names and shapes, and from the files beside them.
+    Of networks that spandrel runs, `architecture` begins with "spandrel/"; some of these are read whole for it.
 
     Raises:
         SengaError: the file is missing, damaged, of no known kind, or holds no network that Senga knows.
     """
     path = _existing(path)
     try:
-        if path.suffix.lower() in SAFETENSORS:
-            text, shapes = _safetensors_index(path)
-            if text is not None:
-                return Header.from_json(text)
-        else:
-            shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
-        return _infer(path, shapes, Told())[1]
+        text, shapes = _index(path)
+        if text is not None:
+            return Header.from_json(text)
+        state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+        try:
+            return _recognised(path, state, Told())[0]
+        except NotOurs as error:
+            return spandrel_upscalers.describe(shapes, lambda: _in_float32(_tensors(path)[1]), error)
     except SengaError as error:
         raise _named(path, error) from error
+
+
+def task_of(path: str | Path) -> str:
+    """ "tag" or "upscale", from the file's index alone: for lists, which must be quick. Raises SengaError."""
+    text, shapes = _index(_existing(path))
+    if text is not None:
+        return Header.from_json(text).row().task
+    return "tag" if foreign_taggers.layout_of(shapes) else "upscale"
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -89,8 +103,8 @@ def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     """Load a network in float32 on the CPU, ready to call.
 
     Reads Senga's files; Real-ESRGAN's `params_ema` / `params`, of RRDB and of Compact; ESRGAN's old and original forms;
-    yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); and the same keys in
-    plain safetensors.
+    yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); the same keys in
+    plain safetensors; and, where spandrel is installed, every upscaler that it knows (docs/models.md).
     `.pth` and `.pt` are read with `weights_only=True`.
 
     Raises:
@@ -133,23 +147,32 @@ def load_tagger(
 def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
     try:
         text, state = _tensors(path)
+        state = _in_float32(state)
         if text is not None:
             header = Header.from_json(text)
+            net = _built(header, state)
         else:
-            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, told)
-            state = rename_keys(state)
-        with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
-            net = header.row().build(header.config())
-        # Counters (of batch normalisation) stay integers.
-        _fill(net, {key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+            try:
+                header, net = _recognised(path, state, told)
+            except NotOurs as error:
+                return spandrel_upscalers.load(state, _sha256(path), error)
         if header.row().task == "upscale":
             return UpscaleModel(header, net)
         model = TaggerModel(header, net)
-        with path.open("rb") as file:
-            model.file_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        model.file_sha256 = _sha256(path)
         return model
     except SengaError as error:
         raise _named(path, error) from error
+
+
+def _in_float32(state: State) -> State:
+    """Counters (of batch normalisation) stay integers."""
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
@@ -193,6 +216,13 @@ def _tensors(path: Path) -> tuple[str | None, State]:
     return text, load_file(path)
 
 
+def _index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
+    """The header's text, if any, and every tensor's shape."""
+    if path.suffix.lower() in SAFETENSORS:
+        return _safetensors_index(path)
+    return None, {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
+
+
 def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
     """The header's text, if any, and every tensor's shape. Reads the file's index only."""
     try:
@@ -224,6 +254,8 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]
             break
+    if isinstance(found, dict):  # Real-CUGAN's pro files hold a mark besides the tensors
+        found = {key: torch.tensor(value) if type(value) in (bool, int) else value for key, value in found.items()}
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise SengaError(f"holds a {type(found).__name__}, not the tensors of a network; save its state_dict()")
     return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
@@ -252,6 +284,24 @@ def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[
     return lambda state: {rename(key, layout): value for key, value in state.items()}, header
 
 
+def _recognised(path: Path, state: State, told: Told) -> tuple[Header, torch.nn.Module]:
+    """The network of a file without Senga's header. Raises NotOurs where a borrowed library may know it instead."""
+    rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, told)
+    try:
+        return header, _built(header, rename_keys(state))
+    except NotOurs as error:
+        if header.row().task == "tag":
+            raise SengaError(str(error)) from error
+        raise
+
+
+def _built(header: Header, state: State) -> torch.nn.Module:
+    with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
+        net = header.row().build(header.config())
+    _fill(net, state)
+    return net
+
+
 def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
     """load_state_dict with one sentence instead of a page."""
     wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
@@ -266,7 +316,7 @@ def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
         ),
     ]
     if faults:
-        raise SengaError(
+        raise NotOurs(
             f"its tensors do not fit the network that its header or shapes describe: {sorted(faults)[0]}"
             f" (one of {len(faults)} such faults); the file was damaged or is a variant that Senga does not know"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..arch import SengaError, read_header
+from ..arch.weights import task_of
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]
@@ -112,7 +113,7 @@ def _is_tagger(path: Path) -> bool:
 @lru_cache(maxsize=1024)
 def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
     try:
-        return read_header(path).row().task == "tag"
+        return task_of(path) == "tag"
     except (SengaError, OSError):
         return False  # listed among the upscalers, with the reason when it is chosen
 
