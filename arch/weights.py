@@ -36,7 +36,7 @@ WRAPPERS = (
     "model_ema",
     "model",
     "net",
-)  # where checkpoints keep the tensors, the averaged ones first
+)  # keys under which checkpoints keep their tensors, averaged ones first
 
 
 State = dict[str, Tensor]
@@ -44,8 +44,8 @@ Rename = Callable[[State], State]
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
-    """What a caller says about other people's taggers, instead of the files beside them."""
+class Overrides:
+    """What a caller says about other people's taggers, in place of the accompanying files."""
 
     vocabulary: TagVocabulary | None = None
     preprocessing: Preprocessing | None = None
@@ -53,13 +53,13 @@ class Told:
 
 
 def read_header(path: str | Path) -> Header:
-    """Who a weights file is, without reading its tensors.
+    """Read a weights file's header, not its tensors.
 
-    Headers of other people's files are inferred from the tensors' names and shapes, and from the files beside them.
+    Headers of other people's files are inferred from the names and shapes of the tensors and from accompanying files.
     Of networks that spandrel runs, `architecture` begins with "spandrel/"; some of these are read whole for it.
 
     Raises:
-        SengaError: the file is missing, damaged, of no known kind, or holds no network that Senga knows.
+        SengaError: the file is missing, damaged or of an unknown kind, or holds no network that Senga knows.
     """
     path = _existing(path)
     try:
@@ -68,7 +68,7 @@ def read_header(path: str | Path) -> Header:
             return Header.from_json(text)
         state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
         try:
-            return _recognised(path, state, Told())[0]
+            return _recognised(path, state, Overrides())[0]
         except NotOurs as error:
             return spandrel_upscalers.describe(shapes, lambda: _in_float32(_tensors(path)[1]), error)
     except SengaError as error:
@@ -84,10 +84,10 @@ def task_of(path: str | Path) -> str:
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """A file's tensors on the CPU, under the file's own names and in its own precision, whatever network they are of.
+    """Read the tensors of any network to the CPU, with the file's own names and precision.
 
-    Reads safetensors and torch checkpoints, these with `weights_only=True`; of a checkpoint that holds the tensors in
-    `params_ema`, `state_dict` or the like, those; DataParallel's prefix `module.` is taken off.
+    Reads safetensors, and torch checkpoints with `weights_only=True`. Checkpoints may keep the tensors under
+    `params_ema`, `params`, `state_dict` or similar keys; DataParallel's prefix `module.` is removed.
 
     Raises:
         SengaError: the file is missing, damaged or of an unknown kind.
@@ -102,19 +102,19 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     """Load a network in float32 on the CPU, ready to call.
 
-    Reads Senga's files; Real-ESRGAN's `params_ema` / `params`, of RRDB and of Compact; ESRGAN's old and original forms;
+    Reads Senga's files; Real-ESRGAN's RRDB and Compact (`params_ema` or `params`); ESRGAN's old and original forms;
     yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); the same keys in
-    plain safetensors; and, where spandrel is installed, every upscaler that it knows (docs/models.md).
-    `.pth` and `.pt` are read with `weights_only=True`.
+    plain safetensors; and, if spandrel is installed, the upscalers that it knows (docs/models.md). `.pth` and `.pt` are
+    read with `weights_only=True`.
 
     Raises:
-        SengaError: as `read_header`; also when tensors are missing, left over or of the wrong shape.
+        SengaError: as `read_header`; also if tensors are missing, unexpected or of the wrong shape.
     """
-    return _load(_existing(path), Told())
+    return _load(_existing(path), Overrides())
 
 
 def load_upscaler(path: str | Path) -> UpscaleModel:
-    """`load_model` for upscalers alone. Raises SengaError for a tagger, too."""
+    """`load_model` for upscalers only. Also raises SengaError for a tagger."""
     model = load_model(path)
     if isinstance(model, UpscaleModel):
         return model
@@ -128,23 +128,23 @@ def load_tagger(
     preprocessing: Preprocessing | None = None,
     **hyperparameters: Any,
 ) -> TaggerModel:
-    """`load_model` for taggers alone.
+    """`load_model` for taggers only.
 
     Args:
-        vocabulary: of a file without Senga's header, instead of the list of tags beside it.
-        preprocessing: of such a file, instead of the settings beside it or torchvision's.
-        **hyperparameters: `eps` and `padding` of such a file, which its tensors do not tell.
+        vocabulary: for a file without Senga's header, in place of the accompanying list of tags.
+        preprocessing: for such a file, in place of the accompanying settings or torchvision's.
+        **hyperparameters: `eps` and `padding` of such a file, which its tensors do not reveal.
 
     Raises:
-        SengaError: as `load_model`; also for an upscaler, and for a list of tags of another length than the head.
+        SengaError: as `load_model`; also for an upscaler, and if the list of tags does not fit the head.
     """
-    model = _load(_existing(path), Told(vocabulary, preprocessing, hyperparameters))
+    model = _load(_existing(path), Overrides(vocabulary, preprocessing, hyperparameters))
     if isinstance(model, TaggerModel):
         return model
     raise SengaError(f"{Path(path).name}: is an upscaler ({model.header.architecture}); choose a model that tags")
 
 
-def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
+def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
     try:
         text, state = _tensors(path)
         state = _in_float32(state)
@@ -153,7 +153,7 @@ def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
             net = _built(header, state)
         else:
             try:
-                header, net = _recognised(path, state, told)
+                header, net = _recognised(path, state, given)
             except NotOurs as error:
                 return spandrel_upscalers.load(state, _sha256(path), error)
         if header.row().task == "upscale":
@@ -176,10 +176,10 @@ def _sha256(path: Path) -> str:
 
 
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
-    """Write a model and its header as safetensors. The same model gives the same bytes.
+    """Write a model and its header as safetensors. Equal models give equal bytes.
 
     The file appears whole or not at all.
-    RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
+    RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read them as well.
 
     Raises:
         SengaError: the name does not end in .safetensors, or another program has the file open (Windows).
@@ -190,7 +190,7 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     with replacing(path) as temporary:
-        # Not save_file: that makes files which only their owner may read.
+        # Not save_file: it makes files that only their owner may read.
         temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
 
 
@@ -212,7 +212,7 @@ def _tensors(path: Path) -> tuple[str | None, State]:
     """The header's text, if any, and the tensors."""
     if path.suffix.lower() not in SAFETENSORS:
         return None, _unpickle(path, "cpu")
-    text, _ = _safetensors_index(path)  # says in a sentence what is wrong with a damaged file
+    text, _ = _safetensors_index(path)  # raises an explanation for a damaged file
     return text, load_file(path)
 
 
@@ -231,24 +231,24 @@ def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except SafetensorError as error:
         raise SengaError(
-            f"is no safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
+            f"is not a safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
         ) from error
     return metadata.get(METADATA_KEY), shapes
 
 
 def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
-    """The tensors of a torch checkpoint, never running what a pickle may carry."""
-    with path.open("rb") as file:  # a file that cannot be opened is an OSError of its own
+    """The tensors of a torch checkpoint. Never runs code that a pickle may carry."""
+    with path.open("rb") as file:  # outside the try: failing to open is an OSError
         try:
             found: Any = torch.load(file, map_location=device, weights_only=True)
         except pickle.UnpicklingError as error:
             raise SengaError(
-                "holds Python objects besides tensors, or is no torch checkpoint; Senga never runs what a pickle"
-                " carries: ask its author for a safetensors file, or save its state_dict() alone"
+                "holds Python objects besides tensors, or is not a torch checkpoint; Senga never runs what a pickle"
+                " carries: ask its author for a safetensors file, or save only its state_dict()"
             ) from error
         except Exception as error:
             raise SengaError(
-                f"is no torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
+                f"is not a torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
             ) from error
     for wrapper in WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
@@ -261,20 +261,20 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
 
 
-def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[Rename, Header]:
-    """How the keys of a file without Senga's header become ours, and the header that it would have."""
+def _infer(path: Path, shapes: dict[str, tuple[int, ...]], given: Overrides) -> tuple[Rename, Header]:
+    """For a file without Senga's header: the function that renames its keys, and the header it would have."""
     if source := foreign_taggers.layout_of(shapes):
         name, hyperparameters = foreign_taggers.recognise(shapes)
         settings, preprocessing = foreign_taggers.settings_beside(path)
-        vocabulary = told.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
-        config = make_config(architecture(name), hyperparameters | settings | told.hyperparameters)
+        vocabulary = given.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
+        config = make_config(architecture(name), hyperparameters | settings | given.hyperparameters)
         header = Header(
             name,
             as_table(config),
             None,
             Provenance(source=source),
             vocabulary=vocabulary,
-            preprocessing=told.preprocessing or preprocessing,
+            preprocessing=given.preprocessing or preprocessing,
         )
         header.check()
         return lambda state: foreign_taggers.renamed(state, name), header
@@ -284,9 +284,9 @@ def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[
     return lambda state: {rename(key, layout): value for key, value in state.items()}, header
 
 
-def _recognised(path: Path, state: State, told: Told) -> tuple[Header, torch.nn.Module]:
+def _recognised(path: Path, state: State, given: Overrides) -> tuple[Header, torch.nn.Module]:
     """The network of a file without Senga's header. Raises NotOurs where a borrowed library may know it instead."""
-    rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, told)
+    rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, given)
     try:
         return header, _built(header, rename_keys(state))
     except NotOurs as error:
@@ -296,28 +296,28 @@ def _recognised(path: Path, state: State, told: Told) -> tuple[Header, torch.nn.
 
 
 def _built(header: Header, state: State) -> torch.nn.Module:
-    with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
+    with torch.device("meta"):  # spends no memory and no random numbers on weights that are replaced below
         net = header.row().build(header.config())
     _fill(net, state)
     return net
 
 
 def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
-    """load_state_dict with one sentence instead of a page."""
-    wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    """load_state_dict with a short error message."""
+    expected = {key: tuple(value.shape) for key, value in net.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     faults = [
-        *(f"{key} is missing" for key in wanted.keys() - found.keys()),
-        *(f"{key} is left over" for key in found.keys() - wanted.keys()),
+        *(f"{key} is missing" for key in expected.keys() - found.keys()),
+        *(f"{key} is unexpected" for key in found.keys() - expected.keys()),
         *(
-            f"{key} is {found[key]}, wanted {wanted[key]}"
-            for key in wanted.keys() & found.keys()
-            if wanted[key] != found[key]
+            f"{key} is {found[key]}, expected {expected[key]}"
+            for key in expected.keys() & found.keys()
+            if expected[key] != found[key]
         ),
     ]
     if faults:
         raise NotOurs(
-            f"its tensors do not fit the network that its header or shapes describe: {sorted(faults)[0]}"
-            f" (one of {len(faults)} such faults); the file was damaged or is a variant that Senga does not know"
+            f"its tensors do not fit the network described by its header or shapes: {sorted(faults)[0]}"
+            f" (fault 1 of {len(faults)}); the file was damaged or is a variant that Senga does not know"
         )
     net.load_state_dict(state, assign=True)

@@ -70,7 +70,7 @@ class BorrowedUpscaler(UpscaleModel):
         context = _contexts.get(descriptor)
         self.default_halo = UNKNOWN_HALO if context is None else context.halo
         self.alignment = self.size_requirements.multiple_of if context is None else context.alignment
-        # Where tiles change the picture, they are made as large as possible. Until it is measured, spandrel's word counts.
+        # Tiles that change the picture are made as large as possible. Until it is measured, spandrel's word counts.
         self.whole_preferred = descriptor.tiling.name != "SUPPORTED" if context is None else not context.seam_free
 
     def before_tiling(self) -> Context:
