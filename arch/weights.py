@@ -18,8 +18,9 @@ from .borrowed import spandrel_upscalers
 from .errors import NotOurs, SengaError
 from .foreign_upscalers import recognise, rename
 from .header import Header, Provenance, as_table
+from .official import lost_settings, official_state
 from .preprocessing import Preprocessing
-from .registry import architecture, make_config
+from .registry import BY_ID, architecture, make_config
 from .tagger import TaggerModel
 from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
@@ -188,10 +189,34 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
+    if model.header.architecture not in BY_ID:
+        raise SengaError(f"{path.name}: {model.header.architecture} is another library's network; Senga saves its own")
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     with replacing(path) as temporary:
         # Not save_file: it makes files that only their owner may read.
         temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
+
+
+def save_official(path: str | Path, model: UpscaleModel | TaggerModel) -> list[str]:
+    """Write a model without header under the key names of its official code, as .safetensors or .pth.
+
+    Returns:
+        What that code cannot know from the file and would take to be otherwise, as `name=value`.
+
+    Raises:
+        SengaError: the network has no official code, or the name ends otherwise.
+        OSError: the folder cannot be written.
+    """
+    path = Path(path)
+    official, state = official_state(model)
+    if path.suffix.lower() not in (".safetensors", ".pth"):
+        raise SengaError(f"{path.name}: official files are .safetensors or .pth; give a name that ends in one of them")
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".pth":
+            torch.save({official.wrapper: state} if official.wrapper else state, temporary)
+        else:
+            temporary.write_bytes(save(state))
+    return lost_settings(model, state)
 
 
 def _existing(path: str | Path) -> Path:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..atomic import replacing
 from ..errors import SengaError
@@ -28,11 +29,12 @@ METHOD = 1  # raised when measurements change, so that old ones are not taken fo
 LIMIT = 0.1  # of 255: what a strip may show at the halo that is taken, so that pictures stay well within one level
 SEAM_FREE = 0.5  # of 255: with more than that at any halo, tiles are not said to equal the whole
 HALOS = (4, 8, 12, 16, 24, 32, 48, 64, 80, 96)
-ALIGNMENTS = (8, 16, 32, 64)  # tried where tiles that begin anywhere do not do
+ALIGNMENTS = (8, 64)  # tried where tiles that begin anywhere do not do: halvings, and windows that have no known name
 LARGEST_ALIGNMENT = 128
 CORE = 16  # side of the tile that is compared
 THICKNESS = 32  # of a strip
-MARGIN = 24  # pixels of a strip beyond the largest window, on each side
+MARGIN = 24  # pixels of a strip before the first window
+BEYOND = 64  # after the last: flat white, so that networks which look at the whole see another whole than a window's
 # What authors call the sides of the windows in which their networks attend.
 WINDOWS = ("window_size", "split_size", "stripe_size", "win_size", "ws")
 
@@ -106,8 +108,10 @@ def _alignment(strip: "_Strip", multiple_of: int, windows: int) -> tuple[int, fl
             tried[alignment] = strip.levels(HALOS[-1], alignment)
             if tried[alignment] <= LIMIT:
                 return alignment, tried[alignment]
-    best = min(tried.values())
-    return next((alignment, levels) for alignment, levels in tried.items() if levels <= max(1.1 * best, LIMIT))
+    # Larger steps have larger windows: that alone lessens the error of a network that looks at the whole picture.
+    best = min(tried, key=lambda alignment: tried[alignment])
+    best = best if tried[best] <= SEAM_FREE else first
+    return best, tried[best]
 
 
 @dataclass
@@ -130,20 +134,21 @@ class _Strip:
     def _difference(self, halo: int, alignment: int) -> float:
         left = alignment * (math.ceil(MARGIN / alignment) | 1)  # an odd multiple: of no larger alignment
         core = max(CORE // alignment, 1) * alignment
-        furthest = left + 2 * math.ceil(HALOS[-1] / alignment) * alignment + core + MARGIN
-        length = math.ceil(furthest / alignment) * alignment
+        furthest = left + 2 * math.ceil(HALOS[-1] / alignment) * alignment + core
+        length = furthest + math.ceil(BEYOND / alignment) * alignment
         thickness = math.ceil(max(THICKNESS, self.minimum) / alignment) * alignment
-        picture, whole = self._whole(thickness, length)
+        picture, whole = self._whole(thickness, length, furthest)
         scale = self.model.scale
         part = self._run(picture[..., left : left + 2 * halo + core])[..., halo * scale : (halo + core) * scale]
         same = whole[..., (left + halo) * scale : (left + halo + core) * scale]
         levels = float((part - same).abs().max()) * 255
         return levels if math.isfinite(levels) else 255.0
 
-    def _whole(self, thickness: int, length: int) -> tuple[Tensor, Tensor]:
+    def _whole(self, thickness: int, length: int, drawn: int) -> tuple[Tensor, Tensor]:
         size = thickness, length
         if size not in self._wholes:
-            picture = drawing(thickness, length)[:, : self.model.input_channels].to(self.model.device)
+            picture = F.pad(drawing(thickness, drawn), (0, length - drawn), value=1.0)
+            picture = picture[:, : self.model.input_channels].to(self.model.device)
             self._wholes[size] = picture, self._run(picture)
         return self._wholes[size]
 

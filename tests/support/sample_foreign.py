@@ -101,7 +101,7 @@ def _spread(net: nn.Module) -> None:
         if isinstance(module, nn.Linear):
             module.weight.mul_(4)  # from the 0.02 that transformers begin with
     last = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)][-1]
-    picture = torch.rand(1, 3, 64, 64)
+    picture = torch.rand(1, 3, 48, 48)
     for _ in range(2):  # some nets add a constant or the picture behind it
         out = net(picture)
         gain = min(0.2 / float(out.std()), 100.0)
