@@ -33,7 +33,7 @@ OFFICIAL = {
             (r"^a\.", "reconstruction_block.A."),
             (r"^b\.", "reconstruction_block.B."),
             (r"^up\.", "up_sampler.Conv2d_block."),
-            (r"^picture\.", "up_sampler.0."),
+            (r"^picture\.", "up_sampler.Conv2d."),
             (r"^(feature_block.*|reconstruction_block.*|up_sampler\.Conv2d_block)\.0\.", r"\1.Conv2d."),
             (r"^(feature_block.*|reconstruction_block.*|up_sampler\.Conv2d_block)\.1\.", r"\1.Activation."),
         ),
