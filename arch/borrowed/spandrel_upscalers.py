@@ -4,6 +4,7 @@ Files are read by arch/weights.py, which never runs what a pickle carries; spand
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -117,7 +118,7 @@ def load(state: dict[str, Tensor], key: str, reason: SengaError, *, quiet: bool 
     """
     row, state = _row(state, reason)
     try:
-        model = BorrowedUpscaler(row.architecture.load(dict(state)), key)
+        model = BorrowedUpscaler(_built(row, state), key)
         model.model.requires_grad_(False)
     except SengaError:
         raise
@@ -150,7 +151,7 @@ def describe(shapes: Shapes, read: Callable[[], dict[str, Tensor]], reason: Seng
     row, state = _row({key: torch.empty(shape, device="meta") for key, shape in shapes.items()}, reason)
     try:
         with torch.device("meta"):
-            descriptor = row.architecture.load(dict(state))
+            descriptor = _built(row, state)
     except Exception as error:  # noqa: BLE001 (as above)
         logger.debug("%s: the tensors have to be read (%s)", row.architecture.id, error)
         return load(read(), "", reason, quiet=True).header
@@ -196,6 +197,13 @@ def _row(state: dict[str, Tensor], reason: SengaError) -> tuple[Any, dict[str, T
             return row, state
     either = "does not know it" if name else "does not know it either"
     raise SengaError(f"{what}; spandrel {spandrel_version()} {either}")
+
+
+def _built(row: Any, state: dict[str, Tensor]) -> Any:
+    """spandrel's descriptor. Its networks make torch warn of what is no fault of the file's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return row.architecture.load(dict(state))
 
 
 def _refused(name: str, reason: SengaError, error: Exception) -> SengaError:

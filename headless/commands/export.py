@@ -9,6 +9,7 @@ from ...arch.borrowed.onnx_export import export_onnx
 from ...nodes import host
 from ..errors import UsageError
 from ..log import logger
+from ..workflow.values import listed_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +45,10 @@ def find(model: str) -> Path:
     """A file, or one of the models that come with Senga. Raises UsageError where it is neither."""
     if Path(model).is_file():
         return Path(model)
-    if model in host.upscale_model_names():
-        return host.upscale_model_path(model)
-    if model in host.tagger_names():
-        return host.tagger_path(model)
+    for names, path in (
+        (host.upscale_model_names(), host.upscale_model_path),
+        (host.tagger_names(), host.tagger_path),
+    ):
+        if (listed := listed_model(model, names)) in names:
+            return path(listed)
     raise UsageError(f"{model}: there is no model of that name and no such file; `senga models` lists the names")
