@@ -5,12 +5,13 @@ large = senga.arch.upscaling(model, image)  # (B, H, W, C) float32 in [0, 1]
 """
 
 from .errors import SengaError, Stopped
+from .header import Header, Provenance
 from .preprocessing import Preprocessing, preprocess
 from .tagger import TaggerModel
-from .upscaler import Header, Provenance, UpscaleModel
+from .upscaler import UpscaleModel
 from .upscaling import upscale
 from .vocabulary import TagVocabulary
-from .weights import load_model, load_tagger, load_upscaler, read_header, save_model
+from .weights import load_model, load_tagger, load_upscaler, read_header, read_state_dict, save_model
 
 __all__ = [
     "Header",
@@ -26,6 +27,7 @@ __all__ = [
     "load_upscaler",
     "preprocess",
     "read_header",
+    "read_state_dict",
     "save_model",
     "upscale",
 ]

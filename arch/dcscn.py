@@ -45,6 +45,28 @@ class DCSCNConfig:
         decay = math.log(self.first / self.last) / (self.layers - 1)
         return tuple(round(self.first * math.exp(-decay * i)) for i in range(self.layers))
 
+    @property
+    def radius(self) -> int:
+        """How far, in input pixels, an input pixel can change the output.
+
+        One for each feature convolution, and three for branch B, the upsampling one and the last one with the residual.
+        """
+        return self.layers + 3
+
+    @property
+    def alignment(self) -> int:
+        return 1
+
+    @property
+    def border(self) -> int:
+        """Pixels to repeat around an input, so that none of the zero padding reaches the picture."""
+        return self.radius
+
+    @property
+    def floats(self) -> int:
+        """Activations alive at the peak, per input pixel: all features at once, both branches, and the picture's."""
+        return 2 * sum(self.widths) + 2 * self.upsampling * self.scale**2 + 4 * self.reconstruction
+
 
 def conv(ins: int, outs: int, kernel: int, activation: str) -> nn.Sequential:
     act = nn.SELU() if activation == "selu" else nn.PReLU(outs)

@@ -36,6 +36,25 @@ class ESPCNConfig:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is {self.activation!r}; it is one of {', '.join(ACTIVATIONS)}")
 
+    @property
+    def radius(self) -> int:
+        """A pixel for each 3x3 convolution: how far, in input pixels, an input pixel can change the output."""
+        return len(self.widths) + 1
+
+    @property
+    def alignment(self) -> int:
+        return 1
+
+    @property
+    def border(self) -> int:
+        """Pixels to repeat around an input: with zeros beyond the edge, corners of saturated pictures come out dark."""
+        return self.radius
+
+    @property
+    def floats(self) -> int:
+        """Activations alive at the peak, per input pixel: around the widest convolution and its selection unit."""
+        return 4 * max(self.widths)
+
 
 class SelectionUnit(nn.ModuleList):
     """A learnt gate per pixel and channel. Both forms have the same keys (`0.weight`, `0.bias`)."""

@@ -1,8 +1,14 @@
 """Every architecture that Senga knows, one row each: the only list to extend when a net is added.
 
-Radius, halo and alignment are in input (LR) pixels and depend on the config. `halo` is the smallest that kept the worst
-error of a tiled picture against the whole one at 0.5/255 or less with trained weights (`benchmarks/halo.py` prints
-it), and never more than the receptive radius, where the two are equal.
+An upscaler's config knows its geometry, in input (LR) pixels:
+
+    radius      how far an input pixel can be from an output pixel that it changes
+    alignment   tiles start on multiples of it, and input sizes are padded to it
+    border      pixels repeated around an input, so that the net's zero padding never shows
+    floats      activations alive at the peak, per input pixel: to choose a tile that fits the memory
+
+`halo` is measured: the smallest that kept the worst error of a tiled picture against the whole one at 0.5/255 or less
+with trained weights (`benchmarks/halo.py` prints it), and never more than the radius, where the two are equal.
 """
 
 from collections.abc import Callable
@@ -20,25 +26,22 @@ from .mobilenetv3 import MobileNetV3Config, MobileNetV3Large, MobileNetV3Small
 from .rrdb import RRDB, RRDBConfig
 
 
-def none(config: Any) -> int:
-    return 0
+def radius(config: Any) -> int:
+    """The halo of a net of which none smaller was measured to be enough."""
+    return config.radius
 
 
 @dataclass(frozen=True)
 class Architecture:
     id: str  # the name in a file's header
     task: str  # "upscale" or "tag"
-    config: type  # frozen dataclass of the hyperparameters; has `scale` and `channels`, or `tags`
+    config: type  # frozen dataclass of the hyperparameters; has `tags`, or `scale`, `channels` and the geometry
     build: Callable[[Any], nn.Module]
     half: bool  # float16 arithmetic is safe
     bf16: bool  # bfloat16 arithmetic is safe
-    # What follows is an upscaler's; a tagger sees the whole picture at once, at one size.
-    radius: Callable[[Any], int] = none  # how far an input pixel can be from an output pixel that it changes
-    halo: Callable[[Any], int] = none  # default context around a tile
-    alignment: Callable[[Any], int] = none  # tiles start on multiples of it, and input sizes are padded to it
-    border: Callable[[Any], int] = none  # pixels repeated around an input, so that the nets' zero padding never shows
-    foreign_border: bool = True  # so also for files of other programs
-    floats: Callable[[Any], int] = none  # activations alive at the peak, per input pixel (to choose a tile that fits)
+    # The rest is for upscalers; a tagger sees the whole picture at once, at one size.
+    halo: Callable[[Any], int] = radius  # config -> default context around a tile
+    foreign_border: bool = True  # the config's border is repeated for files of other programs too
 
 
 ARCHITECTURES = (
@@ -47,13 +50,9 @@ ARCHITECTURES = (
         task="upscale",
         config=ESPCNConfig,
         build=ESPCN7,
-        radius=lambda c: len(c.widths) + 1,
-        # The radius: 6 left 0.5035/255 in senga_espcn_7_x2 (python -m benchmarks.halo ... --count 200 --strip 48 320).
-        halo=lambda c: len(c.widths) + 1,
-        alignment=lambda c: 1,
-        # All of the radius: with zeros beyond the edge, corners of saturated pictures come out dark.
-        border=lambda c: len(c.widths) + 1,
-        floats=lambda c: 4 * max(c.widths),
+        # One less than the radius leaves 0.5035/255 in senga_espcn_7_x2 (python -m benchmarks.halo ... --count 200
+        # --strip 48 320).
+        halo=radius,
         half=True,
         bf16=True,
     ),
@@ -62,12 +61,8 @@ ARCHITECTURES = (
         task="upscale",
         config=DCSCNConfig,
         build=DCSCN,
-        radius=lambda c: c.layers + 3,
         # 10 of 15 for 12 layers: 0.06 of a level with a short training (8 leaves 0.47, too near the limit).
         halo=lambda c: max(1, c.layers - 2),
-        alignment=lambda c: 1,
-        border=lambda c: c.layers + 3,
-        floats=lambda c: 2 * sum(c.widths) + 2 * c.upsampling * c.scale**2 + 4 * c.reconstruction,
         half=True,
         bf16=True,
     ),
@@ -76,13 +71,9 @@ ARCHITECTURES = (
         task="upscale",
         config=RRDBConfig,
         build=RRDB,
-        radius=lambda c: c.radius,
         # 56 for 6 blocks, 80 for 23, a line between: python -m benchmarks.halo peer:x4plus-anime peer:x4plus (both x4).
         halo=lambda c: min(15 * c.blocks + 4, 48 + 4 * -(-c.blocks // 3)) * c.unshuffle,
-        alignment=lambda c: c.alignment,
-        border=lambda c: c.border,
         foreign_border=False,  # other programs' files give the picture that they give there
-        floats=lambda c: c.floats,
         half=True,
         bf16=True,
     ),
@@ -91,12 +82,8 @@ ARCHITECTURES = (
         task="upscale",
         config=CompactConfig,
         build=Compact,
-        radius=lambda c: c.radius,
-        halo=lambda c: c.radius,
-        alignment=lambda c: c.alignment,
-        border=lambda c: c.border,
+        halo=radius,
         foreign_border=False,  # as RRDB
-        floats=lambda c: c.floats,
         half=True,
         bf16=True,
     ),
@@ -105,11 +92,7 @@ ARCHITECTURES = (
         task="upscale",
         config=DRRNConfig,
         build=DRRN,
-        radius=lambda c: c.radius,
-        halo=lambda c: c.radius,
-        alignment=lambda c: c.alignment,
-        border=lambda c: c.border,
-        floats=lambda c: c.floats,
+        halo=radius,
         half=True,
         bf16=True,
     ),

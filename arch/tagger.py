@@ -6,14 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from .errors import SengaError
+from .header import UNKNOWN, Header, Provenance, as_table
 from .memory import BYTES_PER_FLOAT
 from .precision import autocast
 from .preprocessing import Preprocessing, preprocess
 from .registry import architecture, make_config
-from .upscaler import Header, Provenance, as_table
 from .vocabulary import TagVocabulary
 
-UNKNOWN = Provenance()
 # Pictures in one forward pass. More gain nothing on a CPU; elsewhere, small passes leave the device idle.
 CHUNK = {"cpu": 1}
 CHUNK_ELSEWHERE = 16

@@ -1,8 +1,6 @@
-"""What an upscaler's weights file is: its header, and the net that the header describes. Taggers: see tagger.py."""
+"""An upscaler: a net and its header in one callable."""
 
 import dataclasses
-import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -10,109 +8,9 @@ from torch import Tensor, nn
 
 from .drrn import DRRN
 from .errors import SengaError
+from .header import UNKNOWN, Header, Provenance, as_table
 from .image import pad_to_multiple
-from .preprocessing import Preprocessing
-from .registry import Architecture, architecture, make_config
-from .vocabulary import TagVocabulary
-
-FORMAT = 1
-TAGGERS_OWN = ("vocabulary", "preprocessing")  # fields of a header that upscalers do not have
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where weights come from. Every field may be unknown (foreign files), none is ever made up."""
-
-    source: str = ""  # other people's files: the key layout that was recognised; ours: "senga"
-    commit: str = ""  # of the repository that trained them
-    command: str = ""
-    data_sha256: str = ""  # of the training set's manifest.csv
-    licences: tuple[str, ...] = ()  # of the pictures trained on
-    seed: int | None = None
-    steps: int | None = None
-    metrics: dict[str, float] = field(default_factory=dict)  # name -> value on the validation set
-    notes: str = ""
-
-
-@dataclass(frozen=True)
-class Header:
-    """The one metadata key `senga` of a weights file, as sorted JSON."""
-
-    architecture: str
-    hyperparameters: dict[str, Any]
-    scale: int | None  # output pixels per input pixel and side; None for taggers
-    provenance: Provenance = Provenance()
-    format: int = FORMAT
-    vocabulary: TagVocabulary | None = None  # taggers
-    preprocessing: Preprocessing | None = None  # taggers
-
-    def to_json(self) -> str:
-        raw = dataclasses.asdict(self)
-        for name in TAGGERS_OWN:  # an upscaler's header has the same bytes as before there were taggers
-            if raw[name] is None:
-                del raw[name]
-        return json.dumps(raw, sort_keys=True, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Header":
-        """Raises SengaError for text that is no header, comes from a newer format or has unknown fields."""
-        try:
-            raw = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SengaError(
-                f"the header is not JSON ({error}); the file was damaged or made by another tool"
-            ) from error
-        found = raw.get("format") if isinstance(raw, dict) else None
-        if found != FORMAT:
-            raise SengaError(f"the header has format {found!r}; this version reads format {FORMAT}: update Senga")
-        for name, kind in (("architecture", str), ("hyperparameters", dict), ("provenance", dict)):
-            if not isinstance(raw.get(name), kind):
-                raise SengaError(f"the header's {name} is {raw.get(name)!r}; wanted {kind.__name__}: it was edited")
-        try:
-            provenance = dict(raw.pop("provenance"))
-            if not isinstance(provenance.get("metrics", {}), dict):
-                raise TypeError("metrics is no table")
-            provenance["licences"] = tuple(provenance.get("licences", ()))
-            for name, kind in zip(TAGGERS_OWN, (TagVocabulary, Preprocessing), strict=True):
-                if raw.get(name) is not None:
-                    raw[name] = kind(**raw[name])
-            header = cls(provenance=Provenance(**provenance), **raw)
-        except SengaError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise SengaError(f"the header has missing or unknown fields ({error}); update Senga") from error
-        header.check()
-        return header
-
-    def check(self) -> None:
-        """Raises SengaError where hyperparameters are not allowed or contradict the rest of the header."""
-        config = self.config()
-        if self.row().task == "upscale":
-            if self.scale != config.scale:
-                raise SengaError(
-                    f"the header says scale {self.scale}, its hyperparameters {config.scale}; it was edited"
-                )
-            return
-        if self.vocabulary is None or self.preprocessing is None:
-            missing = "vocabulary" if self.vocabulary is None else "preprocessing"
-            raise SengaError(f"the header of a tagger ({self.architecture}) has no {missing}; save it with both")
-        if config.tags != len(self.vocabulary):
-            raise SengaError(
-                f"the head has {config.tags} outputs, the vocabulary {len(self.vocabulary)} tags;"
-                " wanted as many: take the list of tags that the network was trained with"
-            )
-
-    def row(self) -> Architecture:
-        return architecture(self.architecture)
-
-    def config(self) -> Any:
-        """The architecture's config dataclass. Raises SengaError for what it does not allow."""
-        return make_config(self.row(), self.hyperparameters)
-
-
-def as_table(config: Any) -> dict[str, Any]:
-    """A config dataclass as a header's hyperparameters."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+from .registry import architecture, make_config
 
 
 class UpscaleModel:
@@ -135,18 +33,16 @@ class UpscaleModel:
         self.output_channels: int = config.channels
         self.supports_half = row.half
         self.supports_bfloat16 = row.bf16
-        self.receptive_radius: int = row.radius(config)
+        self.receptive_radius: int = config.radius
         self.default_halo: int = row.halo(config)
-        self.alignment: int = row.alignment(config)
+        self.alignment: int = config.alignment
         ours = header.provenance.source in ("", "senga")
-        self.border: int = row.border(config) if ours or row.foreign_border else 0
-        self.floats_per_pixel: int = row.floats(config)
+        self.border: int = config.border if ours or row.foreign_border else 0
+        self.floats_per_pixel: int = config.floats
         self.patcher: Any = None  # set by the load node inside ComfyUI, whose memory management asks for it
 
     @classmethod
-    def create(
-        cls, architecture_id: str, provenance: Provenance = Provenance(), **hyperparameters: Any
-    ) -> "UpscaleModel":
+    def create(cls, architecture_id: str, provenance: Provenance = UNKNOWN, **hyperparameters: Any) -> "UpscaleModel":
         """A freshly initialised model. Hyperparameters are those of the architecture's config dataclass."""
         row = architecture(architecture_id, "upscale")
         config = make_config(row, hyperparameters)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +13,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from . import foreign_taggers
+from .atomic import replacing
 from .errors import SengaError
 from .foreign_upscalers import recognise, rename
+from .header import Header, Provenance, as_table
 from .preprocessing import Preprocessing
 from .registry import architecture, make_config
 from .tagger import TaggerModel
-from .upscaler import Header, Provenance, UpscaleModel, as_table
+from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
@@ -64,6 +65,22 @@ def read_header(path: str | Path) -> Header:
         else:
             shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
         return _infer(path, shapes, Told())[1]
+    except SengaError as error:
+        raise _named(path, error) from error
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """A file's tensors on the CPU, under the file's own names and in its own precision, whatever network they are of.
+
+    Reads safetensors and torch checkpoints, these with `weights_only=True`; of a checkpoint that holds the tensors in
+    `params_ema`, `state_dict` or the like, those; DataParallel's prefix `module.` is taken off.
+
+    Raises:
+        SengaError: the file is missing, damaged or of an unknown kind.
+    """
+    path = _existing(path)
+    try:
+        return _tensors(path)[1]
     except SengaError as error:
         raise _named(path, error) from error
 
@@ -115,11 +132,7 @@ def load_tagger(
 
 def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
     try:
-        if path.suffix.lower() in SAFETENSORS:
-            text, _ = _safetensors_index(path)
-            state = load_file(path)
-        else:
-            text, state = None, _unpickle(path, "cpu")
+        text, state = _tensors(path)
         if text is not None:
             header = Header.from_json(text)
         else:
@@ -142,24 +155,20 @@ def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     """Write a model and its header as safetensors. The same model gives the same bytes.
 
-    The file appears whole or not at all: it is written under a temporary name in the same folder and then moved.
+    The file appears whole or not at all.
     RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
 
     Raises:
-        SengaError: the name does not end in .safetensors.
+        SengaError: the name does not end in .safetensors, or another program has the file open (Windows).
         OSError: the folder cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         # Not save_file: that makes files which only their owner may read.
         temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _existing(path: str | Path) -> Path:
@@ -174,6 +183,14 @@ def _existing(path: str | Path) -> Path:
 
 def _named(path: Path, error: SengaError) -> SengaError:
     return SengaError(f"{path.name}: {error}")
+
+
+def _tensors(path: Path) -> tuple[str | None, State]:
+    """The header's text, if any, and the tensors."""
+    if path.suffix.lower() not in SAFETENSORS:
+        return None, _unpickle(path, "cpu")
+    text, _ = _safetensors_index(path)  # says in a sentence what is wrong with a damaged file
+    return text, load_file(path)
 
 
 def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:

@@ -174,7 +174,8 @@ def open_model(name: str) -> Any:
 
 
 def report(name: str, model: Any, strips: Sequence[Strip], args: argparse.Namespace) -> str:
-    radius, alignment = model.receptive_radius, model.alignment
+    config = model.header.config()
+    radius, alignment = config.radius, config.alignment
     # Beyond the radius nothing can change, and the tiles' windows start on the alignment.
     wanted = {min(radius, -(-halo // alignment) * alignment) for halo in args.halos}
     table = measure(model, strips, args.tiles, sorted(wanted))

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from senga.arch import SengaError, load_model, read_header, upscale
+from senga.arch.atomic import replacing
 
 from . import peer_ncnn
 from .quality_metrics import METRICS, measure
@@ -154,9 +155,8 @@ class Cache:
     @staticmethod
     def write(path: Path, save: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.stem}.part{path.suffix}")
-        save(temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save(temporary)
 
 
 def digest(picture: Picture) -> str:
@@ -178,7 +178,7 @@ class Runner:
         if self._run is None:
             self._run = OPENERS[self.contender.side](self.contender)
         result = self._run(pair.small)
-        self.cache.write(path, lambda to: Image.fromarray(result).save(to, compress_level=1))
+        self.cache.write(path, lambda to: Image.fromarray(result).save(to, "PNG", compress_level=1))
         return result
 
     def score(self, pair: Pair, metrics: Iterable[str]) -> Score:

@@ -2,9 +2,7 @@
 
 import re
 import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -13,9 +11,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ..arch import SengaError
-
-IN_USE_TRIES = 5  # a virus scanner or a viewer may hold a file on Windows for a moment
-IN_USE_WAIT = 0.1  # seconds between two tries
+from ..arch.atomic import replacing
 
 
 def truncated_levels(image: Tensor) -> NDArray[np.uint8]:
@@ -38,33 +34,6 @@ def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] 
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=chunks, compress_level=level)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` (the same disk) that takes its place at the end, or goes away on failure."""
-    temporary = path.with_name(f".senga_{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        _take_its_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _take_its_place(temporary: Path, path: Path) -> None:
-    """Rename over `path`. Windows refuses while another program has that file open: wait a moment, then say so."""
-    for _ in range(IN_USE_TRIES - 1):
-        try:
-            temporary.replace(path)
-            return
-        except PermissionError:
-            time.sleep(IN_USE_WAIT)
-    try:
-        temporary.replace(path)
-    except PermissionError as error:
-        raise SengaError(
-            f"{path}: it cannot be replaced ({error.strerror}); close the program that has it open"
-        ) from error
 
 
 def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Path, int]:

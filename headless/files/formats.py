@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...arch.atomic import replacing
 from ..errors import SengaError
 from ..log import logger
-from .pictures import replacing
 
 OPAQUE = 128  # an alpha from here on is opaque where a format knows only clear and opaque
 SHORTEST_GIF = 20  # milliseconds: what viewers play a GIF frame of 0 or 10 ms no faster than

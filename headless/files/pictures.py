@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
-from ...nodes.saving import replacing, truncated_levels, write_png
+from ...nodes.saving import truncated_levels, write_png
 from ..errors import SengaError, one_line
 
 GREY_MODES = ("1", "L", "I", "F")
@@ -27,7 +27,6 @@ __all__ = [
     "decode",
     "read_frames",
     "read_picture",
-    "replacing",
     "rounded_levels",
     "truncated_levels",
     "write_png",

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ...arch.atomic import replacing
 from ..errors import NodeError, SengaError, UsageError
-from ..files.pictures import replacing
 from ..log import logger
 from ..progress import ProgressLine, progress_line
 from ..workflow.graph import NodeClasses, Prompt, Workflow, goes_on, label, sockets

@@ -93,10 +93,10 @@ NARROW = {
 def test_the_receptive_radius_is_how_far_a_nan_spreads(name, hyperparameters, radius):
     row = architecture(name)
     config = make_config(row, {**NARROW[name], **hyperparameters})
-    assert row.radius(config) == radius
+    assert config.radius == radius
     torch.manual_seed(0)
     net = row.build(config).eval()
-    block, scale = row.alignment(config), config.scale
+    block, scale = config.alignment, config.scale
     length = 2 * radius + 20 * block
     middle = length // 2 // block * block
     strip = torch.rand(1, 3, block, length)
@@ -115,8 +115,19 @@ def test_the_default_halo_never_exceeds_the_receptive_radius(row):
             config = make_config(row, {"scale": scale})
         except ValueError:
             continue
-        assert 0 < row.halo(config) <= row.radius(config)
-        assert row.halo(config) % row.alignment(config) == 0
+        assert 0 < row.halo(config) <= config.radius
+        assert row.halo(config) % config.alignment == 0
+
+
+@pytest.mark.parametrize("row", ARCHITECTURES, ids=lambda row: row.id)
+def test_upscalers_know_their_geometry_and_taggers_have_none(row):
+    config = row.config()
+    geometry = [getattr(config, name, None) for name in ("radius", "alignment", "border", "floats")]
+    if row.task == "tag":
+        assert geometry == [None] * 4
+        return
+    assert all(type(value) is int and value > 0 for value in geometry), geometry
+    assert config.border <= config.radius
 
 
 def test_a_multiplying_selection_unit_lets_the_first_layer_learn():

@@ -11,7 +11,17 @@ import senga.arch.weights
 import torch
 from safetensors.torch import save_file
 from sample_upscalers import VARIANT_IDS, VARIANTS, small_model
-from senga.arch import Header, Provenance, SengaError, UpscaleModel, load_model, load_upscaler, read_header, save_model
+from senga.arch import (
+    Header,
+    Provenance,
+    SengaError,
+    UpscaleModel,
+    load_model,
+    load_upscaler,
+    read_header,
+    read_state_dict,
+    save_model,
+)
 
 
 def state_of(model):
@@ -171,6 +181,21 @@ def test_other_peoples_files_load_with_equal_results(name, extra, wrap, layout, 
     x = torch.rand(1, 3, 8, 8)
     assert torch.equal(loaded.model(x), model.model(x))
     assert loaded.border == (model.border if model.header.row().foreign_border else 0)
+
+
+def test_a_state_dict_is_read_under_the_files_own_names_whatever_network_it_is_of(tmp_path):
+    tensors = {"features.0.weight": torch.rand(2, 3).half(), "head.count": torch.tensor(7)}
+    save_file(tensors, tmp_path / "a.safetensors")
+    torch.save({"optimizer": {}, "state_dict": {f"module.{key}": v for key, v in tensors.items()}}, tmp_path / "a.pth")
+    for name in ("a.safetensors", "a.pth"):
+        found = read_state_dict(tmp_path / name)
+        assert found.keys() == tensors.keys()
+        assert all(found[key].dtype == v.dtype and torch.equal(found[key], v) for key, v in tensors.items())
+    (tmp_path / "a.pth").write_bytes(b"no checkpoint")
+    with pytest.raises(SengaError, match=r"a\.pth: .*checkpoint"):
+        read_state_dict(tmp_path / "a.pth")
+    with pytest.raises(SengaError, match=r"b\.pth: there is no such file"):
+        read_state_dict(tmp_path / "b.pth")
 
 
 def test_half_precision_files_are_computed_in_float32(tmp_path):

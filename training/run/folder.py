@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ...arch import SengaError
+from ...arch.atomic import TEMPORARY, replacing
 
 log = logging.getLogger("senga")
 
@@ -139,12 +140,12 @@ class RunFolder:
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint whole or not at all, then let go of those beyond `keep`. `state` holds `step`."""
         path = self.path / f"checkpoint-{state['step']:07d}.pt"
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        for left in self.path.glob(TEMPORARY):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
-        temporary.replace(path)
         for old in list(self.checkpoints().values())[: -self.keep]:
             old.unlink()
 

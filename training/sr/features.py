@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...arch import SengaError, load_model, weights
+from ...arch import SengaError, load_model, read_state_dict
 
 # Real-ESRGAN's, for the last convolution of each block before its ReLU: conv1_2, 2_2, 3_4, 4_4, 5_4 of VGG19.
 VGG_WEIGHTS = (0.1, 0.1, 1.0, 1.0, 1.0)
@@ -96,7 +96,7 @@ def read_network(path: Path) -> Network:
     Raises:
         SengaError: as `FeatureLoss`.
     """
-    state = _tensors(path)
+    state = read_state_dict(path)
     if state.get("features.0.weight", torch.empty(0)).ndim == 4:
         try:
             layers = vgg_layers(state)
@@ -158,15 +158,3 @@ def _tagger(path: Path) -> Network:
     last = {side: str(i) for i, side in enumerate(sides)}
     default = dict.fromkeys(last.values(), 1.0)
     return Network(layers, default, preprocessing.mean, preprocessing.std, preprocessing.order)
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """A file's tensors under its own names; pickles are read with `weights_only=True`."""
-    path = weights._existing(path)
-    try:
-        if path.suffix.lower() in weights.PICKLES:
-            return weights._unpickle(path, "cpu")
-        weights._safetensors_index(path)  # says in a sentence what is wrong with a damaged file
-        return weights.load_file(path)
-    except SengaError as error:
-        raise weights._named(path, error) from error

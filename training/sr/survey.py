@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ...arch import SengaError
+from ...arch.atomic import replacing
 from .picture_files import BROKEN, Member, Picture, decode, list_shard
 
 log = logging.getLogger("senga")
@@ -146,13 +148,12 @@ def write_survey(found: Sequence[Facts], path: Path) -> None:
         about = (m.file, m.offset, m.size, m.split, m.source, m.licence)
         writer.writerow([*about, f.stamp, f.sha256, f.width, f.height, f.fault])
     for place in places(path):
-        partial = place.with_name(f"{place.name}.{os.getpid()}")
         try:
             if place is not path:
                 place.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text.getvalue(), encoding="utf-8", newline="")
-            partial.replace(place)
-        except OSError as error:
+            with replacing(place) as temporary:
+                temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+        except (OSError, SengaError) as error:
             log.info("%s: cannot be written (%s)", place, error)
         else:
             return

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
+from senga.arch import atomic
 from senga.headless import model_cache as shared
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.commands import upscale
 from senga.headless.files import pictures
 from senga.headless.files.plan import make_plan
 from senga.headless.progress import ProgressLine
-from senga.nodes import saving
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -199,7 +199,7 @@ def test_a_file_that_is_open_elsewhere_is_tried_again_and_then_named(monkeypatch
             raise PermissionError(13, "The process cannot access the file")
         return real(self, target)
 
-    monkeypatch.setattr(saving, "IN_USE_WAIT", 0.0)
+    monkeypatch.setattr(atomic, "WAIT", 0.0)
     monkeypatch.setattr(Path, "replace", refuse)
     pictures.write_png(Path("x.png"), RGBA)
     assert Image.open("x.png").size == (5, 6)

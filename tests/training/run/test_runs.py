@@ -208,6 +208,13 @@ def test_only_the_newest_checkpoints_are_kept(config, tmp_path):
     assert kept == [f"checkpoint-{step:07d}.pt" for step in (4, 6, 8)]
 
 
+def test_what_a_killed_process_left_half_written_goes_with_the_next_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path / "run", ("step",), 3)
+    (folder.path / ".senga_0.tmp").write_bytes(b"half of a checkpoint")
+    folder.save({"step": 1})
+    assert [path.name for path in folder.path.iterdir()] == ["checkpoint-0000001.pt"]
+
+
 def test_a_checkpoint_is_exported_by_its_step(config, tmp_path):
     sr.train(settings(config), "test")
     path = sr.train(settings(config), "test", export=4)

@@ -27,6 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ....arch.atomic import replacing
 from .copyleft import COPYLEFT_SOURCES
 from .sources import SOURCES, Picture, Request, SourceError
 
@@ -149,9 +150,8 @@ def read_rgba(path: Path) -> Image.Image:
 
 def save_webp(image: Image.Image, target: Path) -> None:
     """Lossless; whole or not at all, so that an interrupted build leaves no broken picture behind."""
-    partial = target.with_suffix(".partial")
-    image.save(partial, "WEBP", lossless=True, quality=60, method=2)
-    partial.replace(target)
+    with replacing(target) as temporary:
+        image.save(temporary, "WEBP", lossless=True, quality=60, method=2)
 
 
 def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> None:
@@ -174,7 +174,8 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
     elif picture.sha256 != hashlib.sha256(picture.path.read_bytes()).hexdigest():
         raise PictureError("does not have the sha256 that its source declares")
     else:
-        shutil.copyfile(picture.path, target.with_suffix(".partial")).replace(target)
+        with replacing(target) as temporary:
+            shutil.copyfile(picture.path, temporary)
 
 
 # --- the set ----------------------------------------------------------------------------------------------------------
@@ -229,9 +230,8 @@ def write_manifest(rows: Sequence[Any], path: Path, row_type: type = Row) -> str
     writer.writerow(columns)
     writer.writerows([getattr(row, column) for column in columns] for row in sorted(rows, key=lambda row: row.file))
     content = text.getvalue().encode("utf-8")
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
 
