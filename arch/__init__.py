@@ -1,13 +1,17 @@
 """Networks, their files, tags, and seam-free upscaling: needs torch, einops, numpy and safetensors, and no ComfyUI.
 
 model = senga.arch.load_model("weights/senga_rrdb_6b_x2.safetensors")
-large = senga.arch.upscaling(model, image)  # (B, H, W, C) float32 in [0, 1]
+large = senga.arch.upscale(model, image)  # (B, H, W, C) float32 in [0, 1]
+tagger = senga.arch.load_model("weights/senga_tagger_large.safetensors")
+tags = senga.arch.tag(tagger, image, senga.arch.Options())[0].tags
 """
 
 from .errors import SengaError, Stopped
 from .header import Header, Provenance
 from .preprocessing import Preprocessing, preprocess
 from .tagger import TaggerModel
+from .tagging import tag
+from .tags import Options, Tagged
 from .upscaler import UpscaleModel
 from .upscaling import upscale
 from .vocabulary import TagVocabulary
@@ -15,11 +19,13 @@ from .weights import load_model, load_tagger, load_upscaler, read_header, read_s
 
 __all__ = [
     "Header",
+    "Options",
     "Preprocessing",
     "Provenance",
     "SengaError",
     "Stopped",
     "TagVocabulary",
+    "Tagged",
     "TaggerModel",
     "UpscaleModel",
     "load_model",
@@ -29,5 +35,6 @@ __all__ = [
     "read_header",
     "read_state_dict",
     "save_model",
+    "tag",
     "upscale",
 ]

@@ -8,6 +8,16 @@ from torch.nn import functional as F
 from .errors import SengaError
 
 
+def check_pictures(image: Tensor) -> None:
+    """Raises SengaError unless the image is (B, H, W, C) float32 with 1, 3 or 4 channels, and not empty."""
+    if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
+        raise SengaError(
+            f"the image has shape {tuple(image.shape)}; expected (frames, height, width, 1, 3 or 4 channels)"
+        )
+    if image.dtype != torch.float32:
+        raise SengaError(f"the image is {image.dtype}; expected torch.float32 with values in 0 to 1")
+
+
 def to_bchw(image: Tensor) -> Tensor:
     """(B, H, W, C), ComfyUI's layout, -> (B, C, H, W), torch's. A view, nothing is copied."""
     return rearrange(image, "b h w c -> b c h w")

@@ -93,14 +93,22 @@ class TaggerModel:
     @torch.no_grad()
     def predict(self, prepared: Tensor) -> Tensor:
         """The second half: (B, 3, size, size) -> probabilities (B, tags), float32, on the model's device."""
-        chunk = pictures_at_once(self.device)
+        size = pictures_at_once(self.device)
         rows = []
-        for part in prepared.to(self.device, self.dtype).split(chunk):
-            x = torch.cat((part, part.new_zeros(chunk - len(part), *part.shape[1:])))
-            with autocast(x.device, "fp32"):
-                logits = self.model(x.contiguous(memory_format=torch.channels_last))[: len(part)]
-            rows.append(logits.float().sigmoid())
+        for part in prepared.to(self.device, self.dtype).split(size):
+            filled = torch.cat((part, part.new_zeros(size - len(part), *part.shape[1:])))
+            rows.append(self.one_pass(filled)[: len(part)])
         return torch.cat(rows)
+
+    def one_pass(self, prepared: Tensor, precision: str = "fp32") -> Tensor:
+        """`predict` in a single pass, however many pictures there are, and in another precision if asked for.
+
+        For scores over many pictures: here a picture's last bits may depend on the others.
+        """
+        x = prepared.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
+        with autocast(x.device, precision):
+            logits = self.model(x)
+        return logits.float().sigmoid()
 
 
 def pictures_at_once(device: torch.device) -> int:

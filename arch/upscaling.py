@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .errors import SengaError, Stopped
-from .image import bleed, pad_to_multiple, resize, to_bchw, within_neighbours
+from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
 from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
@@ -23,7 +23,7 @@ UNKNOWN_FLOATS = 256  # per output pixel
 
 
 @dataclass(frozen=True)
-class Traits:
+class ModelSpec:
     """What the loop needs to know of a model, ours or another program's descriptor."""
 
     scale: int
@@ -37,7 +37,7 @@ class Traits:
     floats: int
 
     @classmethod
-    def of(cls, model: Any) -> "Traits":
+    def of(cls, model: Any) -> "ModelSpec":
         scale = int(model.scale)
         first = next(model.model.parameters())
         channels = getattr(model, "input_channels", 3)
@@ -97,22 +97,22 @@ def upscale(
             moved to the CPU).
         Stopped: `should_stop` said yes.
     """
-    traits = Traits.of(model)
+    spec = ModelSpec.of(model)
     _check(image, tile, halo)
     frames, height, width, channels = image.shape
-    target = target_size(width, height, traits.scale, scale, size)
-    sizes = pass_sizes(width, height, traits.scale, target)
+    target = target_size(width, height, spec.scale, scale, size)
+    sizes = pass_sizes(width, height, spec.scale, target)
     run = _Run(
         model=model,
-        traits=traits,
+        spec=spec,
         precision=pick_precision(
             precision,
-            traits.device,
-            half=traits.half,
-            bf16=traits.bf16,
+            spec.device,
+            half=spec.half,
+            bf16=spec.bf16,
             full_last_layer=isinstance(model, UpscaleModel),
         ),
-        halo=traits.halo if halo < 0 else halo,
+        halo=spec.halo if halo < 0 else halo,
         tile=tile,
         ensemble=self_ensemble,
         total=frames * sum(w * h for w, h in sizes) * (2 if channels == 4 else 1),
@@ -136,9 +136,9 @@ def upscale(
 
 def memory_wanted(model: Any, tile: int, halo: int) -> int:
     """Bytes that the device should have free for the activations of the tiles that `upscale` would like to use."""
-    traits = Traits.of(model)
-    side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (traits.halo if halo < 0 else halo) + 2 * traits.border
-    return int(side**2 * traits.floats * BYTES_PER_FLOAT / SHARE)
+    spec = ModelSpec.of(model)
+    side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (spec.halo if halo < 0 else halo) + 2 * spec.border
+    return int(side**2 * spec.floats * BYTES_PER_FLOAT / SHARE)
 
 
 def target_size(
@@ -191,12 +191,7 @@ def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> 
 
 
 def _check(image: Tensor, tile: int, halo: int) -> None:
-    if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
-        raise SengaError(
-            f"the image has shape {tuple(image.shape)}; wanted (frames, height, width, 1, 3 or 4 channels)"
-        )
-    if image.dtype != torch.float32:
-        raise SengaError(f"the image is {image.dtype}; wanted torch.float32 with values in 0 to 1")
+    check_pictures(image)
     if tile != 0 and tile < MIN_TILE:
         raise SengaError(f"tile is {tile}; wanted 0 (chosen from the free memory) or {MIN_TILE} and more")
     if halo < -1:
@@ -208,7 +203,7 @@ class _Run:
     """The arguments of one `upscale` call, and how far it is."""
 
     model: Any
-    traits: Traits
+    spec: ModelSpec
     precision: str
     halo: int
     tile: int  # 0: chosen for each pass; made smaller, and kept so, when memory runs out
@@ -220,7 +215,7 @@ class _Run:
 
     def passes(self, image: Tensor, count: int, out: Tensor, held: bool) -> None:
         """`count` passes upward, then the exact size, into `out`. image: (1, C, H, W); held: see within_neighbours."""
-        scale = self.traits.scale
+        scale = self.spec.scale
         for i in range(count):
             height, width = image.shape[-2] * scale, image.shape[-1] * scale
             exact = i == count - 1 and out.shape[-2:] == (height, width)
@@ -231,27 +226,27 @@ class _Run:
             out.copy_(resize(image, out.shape[-2], out.shape[-1]))
 
     def one_pass(self, image: Tensor, out: Tensor, held: bool) -> None:
-        traits = self.traits
+        spec = self.spec
         height, width = image.shape[-2:]
-        around = self.halo + traits.border
-        tile = self.tile or tile_that_fits(free_memory(traits.device), traits.floats, around, traits.device)
-        grid = TileGrid(height, width, tile, self.halo, traits.alignment)
+        around = self.halo + spec.border
+        tile = self.tile or tile_that_fits(free_memory(spec.device), spec.floats, around, spec.device)
+        grid = TileGrid(height, width, tile, self.halo, spec.alignment)
 
         def process(window: Tile) -> Tensor:
             part = image[..., window.top : window.bottom, window.left : window.right]
             if held and part.min() == part.max():
                 # Flat alpha stays what it is, so the network need not be asked: an opaque picture costs nothing extra.
-                return part.repeat_interleave(traits.scale, 2).repeat_interleave(traits.scale, 3).cpu()
-            part = part.to(traits.device)
+                return part.repeat_interleave(spec.scale, 2).repeat_interleave(spec.scale, 3).cpu()
+            part = part.to(spec.device)
             result = self.call(part).float()
             return (within_neighbours(result, part) if held else result).cpu()
 
         try:
-            used = run_tiles(grid, process, out, traits.scale, self.before_tile, self.after_tile)
+            used = run_tiles(grid, process, out, spec.scale, self.before_tile, self.after_tile)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            device = str(traits.device)
+            device = str(spec.device)
             self.model.to("cpu")
             raise SengaError(
                 f"{device} has no room for a tile of {MIN_TILE} with a halo of {grid.halo} of the {width}x{height}"
@@ -263,21 +258,21 @@ class _Run:
     def call(self, x: Tensor) -> Tensor:
         """(1, C, H, W) -> (1, C, scale * H, scale * W): channels matched to the model's, flips averaged."""
         channels = x.shape[1]
-        if self.traits.channels == 1:
+        if self.spec.channels == 1:
             x = x.transpose(0, 1)  # each channel as a picture of its own
         elif channels == 1:
             x = x.expand(-1, 3, -1, -1)
         with autocast(x.device, self.precision):
             y = self.ensembled(x) if self.ensemble else self.model(x)
-        if self.traits.channels == 1:
+        if self.spec.channels == 1:
             return y.transpose(0, 1)
         return y.mean(1, keepdim=True) if channels == 1 else y
 
     def ensembled(self, x: Tensor) -> Tensor:
         """The mean over eight flips and turns, each undone."""
-        height, width = x.shape[-2] * self.traits.scale, x.shape[-1] * self.traits.scale
+        height, width = x.shape[-2] * self.spec.scale, x.shape[-1] * self.spec.scale
         # A flip must not move the blocks that the network works on, so the size is made even before it.
-        x = pad_to_multiple(x, self.traits.alignment)
+        x = pad_to_multiple(x, self.spec.alignment)
         total: Tensor | None = None
         for turns in range(4):
             for flip in (False, True):

@@ -3,16 +3,15 @@
 import logging
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from ..arch import Stopped, TaggerModel
-from ..arch.image import apply_mask, to_bchw
-from ..arch.tagger import memory_wanted, passes
-from ..arch.tagging import MODES, SORTS, Options, Tagged, doubts, tag
+from ..arch import Options, TaggerModel, tag
+from ..arch.image import apply_mask
+from ..arch.tagger import memory_wanted
+from ..arch.tags import MODES, SORTS, warnings
 from . import host
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 
 class SengaTagImage:
@@ -169,25 +168,17 @@ class SengaTagImage:
             prefix=prefix,
             suffix=suffix,
         )
-        for doubt in doubts(options, tagger.vocabulary):
-            log.warning("Tag Image (Senga): %s", doubt)
-        found = tag_frames(tagger, apply_mask(image.float(), mask), options)
+        for warning in warnings(options, tagger.vocabulary):
+            logger.warning("Tag Image (Senga): %s", warning)
+        with host.on_device(tagger, memory_wanted(tagger, host.compute_device())):
+            found = tag(
+                tagger,
+                apply_mask(image.float(), mask),
+                options,
+                progress=host.progress(),
+                should_stop=host.should_stop,
+            )
         tags, characters, ratings, scores = (
             [getattr(one, name) for one in found] for name in ("tags", "characters", "rating", "scores")
         )
         return {"ui": {"text": tags}, "result": (tags, characters, ratings, scores)}
-
-
-def tag_frames(tagger: TaggerModel, image: Tensor, options: Options) -> list[Tagged]:
-    """The tags of each frame. image: (B, H, W, C) in [0, 1]. The tagger runs where ComfyUI wants it."""
-    report = host.progress()
-    rows: list[Tensor] = []
-    with host.on_device(tagger, memory_wanted(tagger, host.compute_device())):
-        for part in passes(to_bchw(image), tagger.device):
-            if host.should_stop():
-                raise Stopped(f"stopped after {sum(map(len, rows))} of {len(image)} frames")
-            rows.append(tagger(part).cpu())
-            if report is not None:
-                report(sum(map(len, rows)), len(image))
-    probabilities: list[list[float]] = torch.cat(rows).tolist()
-    return [tag(row, tagger.vocabulary, options, model_sha256=tagger.file_sha256) for row in probabilities]

@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...arch import TaggerModel
+from ...arch import Options, Tagged, TaggerModel
 from ...arch.image import to_bchw
 from ...arch.tagger import pictures_at_once
-from ...arch.tagging import Options, Tagged, doubts
-from ...arch.tagging import tag as choose
+from ...arch.tagging import tag_prepared
+from ...arch.tags import warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ...nodes.saving import write_text
 from ..errors import UsageError
@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
     model = load(args.model)
     if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
         raise UsageError("--threshold-mode per_tag: this tagger has no thresholds of its own; use fixed or mcut")
-    for doubt in doubts(options, model.vocabulary):
-        logger.warning("--%s", doubt.replace("_", "-", 1))
+    for warning in warnings(options, model.vocabulary):
+        logger.warning("--%s", warning.replace("_", "-", 1))
     with progress_line() as line:
         failed = run_jobs(left, model, options, line, files=not args.print, workers=args.workers)
     if failed and len(jobs) > 1:
@@ -165,9 +165,8 @@ def run_jobs(
                     logger.error("%s", named(job.source, error))
                     failed.append(job.source)
                     batch.end()
-            rows = model.predict(torch.cat([x for _, x in ready])).tolist() if ready else []
-            for (job, _), row in zip(ready, rows, strict=True):
-                found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
+            tagged = tag_prepared(model, torch.cat([x for _, x in ready]), options) if ready else []
+            for (job, _), found in zip(ready, tagged, strict=True):
                 try:
                     line.result(_put(job, found, model) if files else as_line(job.source, found))
                 except OSError as error:

@@ -1,190 +1,100 @@
-"""Which tags are chosen from probabilities, and how they are written."""
-
-import dataclasses
-import json
+"""`tag`: pictures in, one Tagged for each out, whatever else is in the batch; progress and stopping between passes."""
 
 import pytest
-from senga.arch import SengaError
-from senga.arch.tagging import NOT_TRAINED, Options, doubts, matcher, mcut, tag, written
-from senga.arch.vocabulary import TagVocabulary
+import torch
+from sample_taggers import VOCABULARY, known_tagger, scenes, small_tagger
+from senga.arch import Options, SengaError, Stopped, Tagged, tag
+from senga.arch.image import to_bchw, to_bhwc
+from senga.arch.tagging import tag_prepared
+from senga.arch.tags import choose
 
-SCORES = {
-    "solo": 0.9,
-    "1girl": 0.8,
-    "long_hair": 0.5,
-    "^_^": 0.4,
-    "cat_(animal)": 0.36,
-    "2boys": 0.3,
-    "hatsune_miku": 0.95,
-    "saber_(fate)": 0.7,
-    "rin": 0.1,
-    "safe": 0.2,
-    "explicit": 0.1,
-}
-CATEGORIES = ("general",) * 6 + ("character",) * 3 + ("rating",) * 2
-VOCABULARY = TagVocabulary(tuple(SCORES), CATEGORIES)
+OPTIONS = Options(general_threshold=0.3, character_threshold=0.3)
 
 
-def tagged(vocabulary=VOCABULARY, **options):
-    return tag(list(SCORES.values()), vocabulary, Options(**options), model_sha256="abc")
+def pictures(count: int, height: int = 40, width: int = 60, channels: int = 3) -> torch.Tensor:
+    """(count, height, width, channels) in [0, 1]."""
+    torch.manual_seed(5)
+    return to_bhwc(scenes(count, height, width, channels))
 
 
-def test_each_category_has_its_own_threshold():
-    found = tagged()
-    assert found.tags == "hatsune miku, solo, 1girl, long hair, ^_^, cat \\(animal\\)"
-    assert (found.characters, found.rating) == ("hatsune miku", "safe")
-    assert found.chosen[:2] == (("hatsune_miku", 0.95), ("solo", 0.9))
-    assert tagged(general_threshold=0.85, character_threshold=0.7).tags == "hatsune miku, solo, saber \\(fate\\)"
-    assert tagged(general_threshold=1.0, character_threshold=1.0).tags == ""
+def same(one: Tagged, other: Tagged) -> bool:
+    names, scores = zip(*one.chosen, strict=True)
+    other_names, other_scores = zip(*other.chosen, strict=True)
+    texts = (one.tags, one.characters, one.rating) == (other.tags, other.characters, other.rating)
+    return texts and names == other_names and scores == pytest.approx(other_scores, abs=1e-5)
 
 
-def test_a_score_at_the_threshold_is_in():
-    assert "long hair" in tagged(general_threshold=0.5).tags
+def test_a_picture_is_tagged_as_it_is_alone():
+    model, image = small_tagger(), pictures(3)
+    together = tag(model, image, OPTIONS)
+    assert len({found.tags for found in together}) == 3  # the pictures differ
+    for i, found in enumerate(together):
+        assert same(found, tag(model, image[i : i + 1], OPTIONS)[0])
 
 
-def test_mcut_cuts_each_category_at_its_largest_gap():
-    found = tagged(threshold_mode="mcut")
-    assert found.tags == "hatsune miku, solo, 1girl, saber \\(fate\\)"
-    assert json.loads(found.scores)["thresholds"] == {"general": 0.65, "character": 0.4}
-    nobody = tag([0.5] * 6 + [0.14, 0.01, 0.01, 0.2, 0.1], VOCABULARY, Options(threshold_mode="mcut"))
-    assert nobody.characters == ""  # the floor
-    assert json.loads(nobody.scores)["thresholds"]["character"] == 0.15
+def test_it_is_the_choice_from_what_calling_the_model_gives():
+    model, image = small_tagger(), pictures(2)
+    model.file_sha256 = "abc"
+    rows = model(to_bchw(image)).tolist()
+    assert tag(model, image, OPTIONS) == [choose(row, VOCABULARY, OPTIONS, model_sha256="abc") for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("scores", "cut"), [([0.9, 0.8, 0.1], 0.45), ([0.1, 0.9], 0.5), ([0.4], 0.4), ([0.4, 0.4], 0.4), ([], 0.0)]
-)
-def test_where_mcut_cuts(scores, cut):
-    assert mcut(scores) == pytest.approx(cut)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grey_colour_and_transparent_pictures_of_any_size(channels):
+    image = torch.rand(2, 1, 5, channels)
+    assert [found.tags for found in tag(known_tagger([0.9] + [0.1] * 8), image, OPTIONS)] == ["1girl", "1girl"]
 
 
-def test_thresholds_of_the_model():
-    own = [0.95, 0.1, 0.6, 0.4, 0.5, 0.3, 0.96, 0.5, 0.5, 0.0, 0.0]
-    found = tagged(dataclasses.replace(VOCABULARY, thresholds=own), threshold_mode="per_tag")
-    assert found.tags == "1girl, saber \\(fate\\), ^_^, 2boys"
-    assert json.loads(found.scores)["thresholds"] == {"general": "per tag", "character": "per tag"}
-    with pytest.raises(SengaError, match="has no thresholds of its own; use fixed or mcut"):
-        tagged(threshold_mode="per_tag")
+def test_pictures_prepared_one_by_one_share_a_pass_whatever_their_sizes(monkeypatch):
+    model, sizes = small_tagger(), []
+    images = [pictures(1, *size) for size in ((40, 60), (90, 20), (64, 64))]
+    alone = [tag(model, image, OPTIONS)[0] for image in images]
+    monkeypatch.setattr("senga.arch.tagger.CHUNK", {"cpu": 4})
+    model.model.register_forward_pre_hook(lambda net, args: sizes.append(len(args[0])))
+    found = tag_prepared(model, torch.cat([model.prepare(to_bchw(image)) for image in images]), OPTIONS)
+    assert all(map(same, found, alone))
+    assert sizes == [4]
 
 
-def test_max_tags_keeps_the_likeliest_whatever_the_order():
-    assert tagged(max_tags=3).tags == "hatsune miku, solo, 1girl"
-    assert tagged(max_tags=3, sort="alphabetical").tags == "1girl, hatsune miku, solo"
-    assert tagged(max_tags=99).tags == tagged().tags
-    assert tagged(max_tags=3).characters == "hatsune miku"
+def test_only_one_group_is_prepared_at_a_time_and_progress_follows(monkeypatch):
+    model, events = small_tagger(), []
+    real = model.prepare
+    monkeypatch.setattr("senga.arch.tagger.CHUNK", {"cpu": 4})
+    monkeypatch.setattr(model, "prepare", lambda x: (events.append(f"prepare {len(x)}"), real(x))[1])
+    model.model.register_forward_pre_hook(lambda net, args: events.append(f"pass of {len(args[0])}"))
+    found = tag(model, pictures(6), OPTIONS, progress=lambda done, total: events.append(f"{done}/{total}"))
+    assert len(found) == 6
+    assert events == ["prepare 4", "pass of 4", "4/6", "prepare 2", "pass of 4", "6/6"]
 
 
-def test_people_come_first_then_characters():
-    assert tagged(sort="people first", general_threshold=0.3).tags == (
-        "1girl, 2boys, solo, hatsune miku, long hair, ^_^, cat \\(animal\\)"
-    )
-
-
-def test_the_rating_is_the_likeliest_and_never_thresholded():
-    assert tagged(include_rating=True, general_threshold=1.0, character_threshold=1.0).tags == "safe"
-    assert tagged(include_rating=True, sort="alphabetical").tags.endswith(", solo, safe")
-    assert tagged(include_rating=True, exclude_tags="safe").tags == tagged().tags
-    assert "safe" not in tagged(general_threshold=0.0).tags
-
-
-def test_an_untrained_category_says_so():
-    found = tagged(dataclasses.replace(VOCABULARY, untrained=("rating", "character")), include_rating=True)
-    assert found.tags == "solo, 1girl, long hair, ^_^, cat \\(animal\\)"
-    assert (found.rating, found.characters) == (NOT_TRAINED, NOT_TRAINED)
-    scores = json.loads(found.scores)
-    assert (scores["rating"], scores["character"]) == (NOT_TRAINED, NOT_TRAINED)
-    assert scores["thresholds"] == {"general": 0.35}
-    plain = tag([0.5], TagVocabulary(("a",), ("general",)), Options())
-    assert (plain.tags, plain.rating, plain.characters) == ("a", NOT_TRAINED, NOT_TRAINED)
+def test_it_stops_between_two_passes():
+    asked = iter([False, False, True])
+    seen = []
+    with pytest.raises(Stopped, match="stopped after 2 of 3 pictures"):
+        tag(
+            small_tagger(),
+            pictures(3),
+            OPTIONS,
+            progress=lambda done, total: seen.append((done, total)),
+            should_stop=lambda: next(asked),
+        )
+    assert seen == [(1, 3), (2, 3)]
 
 
 @pytest.mark.parametrize(
-    ("text", "tags"),
+    ("image", "words"),
     [
-        ("solo", "hatsune miku, 1girl, long hair, ^_^, cat \\(animal\\)"),
-        ("SOLO, Long Hair,", "hatsune miku, 1girl, ^_^, cat \\(animal\\)"),
-        ("long_hair\n1girl", "hatsune miku, solo, ^_^, cat \\(animal\\)"),
-        ("cat (animal), ^_^", "hatsune miku, solo, 1girl, long hair"),
-        (r"cat \(animal\)", "hatsune miku, solo, 1girl, long hair, ^_^"),
-        ("*hair, hatsune *", "solo, 1girl, ^_^, cat \\(animal\\)"),
-        ("*", ""),
-        ("?olo, [s]olo, long", tagged().tags),  # only * means anything
-        (" , ", tagged().tags),
+        (torch.rand(40, 60, 3), r"shape \(40, 60, 3\); expected \(frames, height, width, 1, 3 or 4 channels\)"),
+        (torch.rand(1, 3, 40, 60), r"shape \(1, 3, 40, 60\)"),
+        (torch.rand(0, 40, 60, 3), r"shape \(0, 40, 60, 3\)"),
+        (torch.zeros(1, 40, 60, 3, dtype=torch.uint8), r"torch\.uint8; expected torch\.float32"),
     ],
 )
-def test_excluded_tags_are_found_however_they_are_written(text, tags):
-    assert tagged(exclude_tags=text).tags == tags
-
-
-def test_only_tags_leaves_nothing_else():
-    assert tagged(only_tags="*girl*, Long Hair, safe").tags == "1girl, long hair"
-    assert tagged(only_tags="*girl*, long hair", exclude_tags="long hair").tags == "1girl"
-    assert tagged(only_tags="1girl").characters == ""
-    assert tagged(only_tags="1girl, safe", include_rating=True).tags == "1girl, safe"
-    assert tagged(only_tags=" ,\n").tags == tagged().tags
-
-
-def test_what_the_tagger_does_not_know_is_told():
-    assert doubts(Options(only_tags="*girl*, Long Hair, 1gril,cake*", include_rating=True), VOCABULARY) == [
-        "only_tags: this tagger knows no tag that matches 1gril, cake*"
-    ]
-    untaught = TagVocabulary(tuple(SCORES), CATEGORIES, untrained=("rating",))
-    assert doubts(Options(include_rating=True), untaught) == [
-        "include_rating: this tagger was not taught ratings; none is added"
-    ]
-    assert doubts(Options(exclude_tags="whatever another tagger says"), untaught) == []
-
-
-def test_a_pattern_takes_the_whole_name():
-    assert matcher("*_hair")("long_hair")
-    assert not matcher("hair")("long_hair")
-    assert not matcher("a*b")("abc")
-    assert matcher("a*c*")("a_b_c_d")
-
-
-@pytest.mark.parametrize(
-    "face", ["^_^", ">_<", "o_o", "0_0", ">_o", "+_-", "(o)_(o)", "<|>_<|>", "||_||", "._.", "3_3"]
-)
-def test_faces_keep_their_underscore(face):
-    assert written(face, 0.5, Options(escape_parentheses=False)) == face
-
-
-@pytest.mark.parametrize("name", ["long_hair", "a_cat", "k-on!_x_y", "x-ray_b", "no_humans", "^_^_face"])
-def test_other_names_do_not(name):
-    assert written(name, 0.5, Options()) == name.replace("_", " ")
-
-
-def test_how_a_tag_is_written():
-    plain = Options(replace_underscore=False, escape_parentheses=False)
-    assert written("cat_(animal)", 0.5, plain) == "cat_(animal)"
-    assert written("cat_(animal)", 0.856, Options(with_scores=True)) == "(cat \\(animal\\):0.86)"
-    assert tagged(separator=" | ", prefix="best, ", suffix=".", max_tags=2).tags == "best, hatsune miku | solo."
-
-
-def test_scores_hold_every_category_the_thresholds_and_the_model():
-    scores = json.loads(tagged().scores)
-    assert scores["model_sha256"] == "abc"
-    assert (scores["threshold_mode"], scores["thresholds"]) == ("fixed", {"general": 0.35, "character": 0.85})
-    assert list(scores["general"]) == ["solo", "1girl", "long_hair", "^_^", "cat_(animal)", "2boys"]
-    assert scores["character"] == {"hatsune_miku": 0.95, "saber_(fate)": 0.7, "rin": 0.1}
-    assert scores["rating"] == {"safe": 0.2, "explicit": 0.1}
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"general_threshold": 1.5}, "general_threshold is 1.5"),
-        ({"character_threshold": float("nan")}, "character_threshold is nan"),
-        ({"max_tags": -1}, "max_tags is -1"),
-        ({"threshold_mode": "auto"}, "threshold_mode is 'auto'; it is one of fixed, mcut, per_tag"),
-        ({"sort": "size"}, "sort is 'size'"),
-    ],
-)
-def test_impossible_options_are_refused(options, words):
+def test_another_shape_or_type_is_refused(image, words):
     with pytest.raises(SengaError, match=words):
-        Options(**options)
+        tag(small_tagger(), image, OPTIONS)
 
 
-def test_another_number_of_probabilities_is_refused():
-    with pytest.raises(SengaError, match="1 probabilities for 11 tags"):
-        tag([0.5], VOCABULARY, Options())
+def test_thresholds_that_the_tagger_lacks_are_refused():
+    with pytest.raises(SengaError, match="no thresholds of its own; use fixed or mcut"):
+        tag(small_tagger(), pictures(1), Options(threshold_mode="per_tag"))

@@ -242,7 +242,12 @@ def test_stopping_takes_effect_within_one_tile():
 def test_bad_arguments_are_named(image, arguments, words):
     with pytest.raises(SengaError, match=words) as caught:
         upscale(Recorder(), image, **arguments)
-    assert "wanted" in str(caught.value) or "give" in str(caught.value) or "one of" in str(caught.value)
+    assert (
+        "expected" in str(caught.value)
+        or "wanted" in str(caught.value)
+        or "give" in str(caught.value)
+        or "one of" in str(caught.value)
+    )
 
 
 def test_a_model_of_two_channels_is_refused():

@@ -9,7 +9,7 @@ import pytest
 from docs_examples import folder_of_the_page
 from repository import ROOT
 from senga.arch.foreign_taggers import HYPERPARAMETERS, PREPROCESSING, SETTINGS, TAGS, settings_beside
-from senga.arch.tagging import MODES, SORTS, Options
+from senga.arch.tags import MODES, SORTS, Options
 from senga.nodes.tag_image import SengaTagImage
 
 PAGE = ROOT / "docs" / "tagging.md"

@@ -12,7 +12,7 @@ from sample_taggers import VOCABULARY, known_tagger, scenes, small_tagger
 from senga.arch import SengaError, load_tagger, save_model
 from senga.arch.image import to_bhwc
 from senga.arch.tagger import memory_wanted
-from senga.arch.tagging import Options, tag
+from senga.arch.tags import Options, choose
 from senga.headless.workflow.execute import call_node
 from senga.nodes import NODE_CLASS_MAPPINGS, host
 from senga.nodes.load_model import SengaLoadTagger
@@ -63,7 +63,7 @@ OPTIONS = [
 def test_every_option_reaches_the_choice_and_changes_it(options):
     probabilities = [0.5, 0.95, 0.55, 0.9, 0.75, 0.97, 0.7, 0.2, 0.1]
     model = known_tagger(probabilities)
-    found = tag(model(torch.rand(1, 3, 8, 8))[0].tolist(), VOCABULARY, Options(**options))
+    found = choose(model(torch.rand(1, 3, 8, 8))[0].tolist(), VOCABULARY, Options(**options))
     outputs = tagged(model, frames(1), **options)
     assert [output[0] for output in outputs[:3]] == [found.tags, found.characters, found.rating]
     assert json.loads(outputs[3][0])["thresholds"] == json.loads(found.scores)["thresholds"]
@@ -130,7 +130,7 @@ def test_progress_and_cancel_reach_the_tagger(monkeypatch):
     tagged(small_tagger(), frames(2))
     assert seen == [(1, 2), (2, 2)]
     monkeypatch.setattr(host.standalone, "should_stop", lambda: True)
-    with pytest.raises(Exception, match="stopped after 0 of 2 frames"):
+    with pytest.raises(Exception, match="stopped after 0 of 2 pictures"):
         tagged(small_tagger(), frames(2))
 
 

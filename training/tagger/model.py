@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...arch import TaggerModel, TagVocabulary
-from ...arch.precision import autocast
 from .batches import TagPictures
 from .index import TagIndex
 from .metrics import Array, Scored
@@ -81,9 +80,7 @@ def predict(model: TaggerModel, pictures: TagPictures, numbers: Array, precision
     with ThreadPoolExecutor(pictures.data.workers) as pool, torch.inference_mode():
         for begin in range(0, len(numbers), EVALUATED):
             x = torch.stack(list(pool.map(pictures.whole, numbers[begin : begin + EVALUATED].tolist())))
-            with autocast(model.device, precision):
-                logits = model.model(x.to(model.device).contiguous(memory_format=torch.channels_last))
-            rows.append(logits.float().sigmoid().cpu().numpy())
+            rows.append(model.one_pass(x, precision).cpu().numpy())
     truths = [pictures.index.truth(number) for number in numbers.tolist()]
     truth, known = (np.stack(column) for column in zip(*truths, strict=True))
     return Scored(numbers, np.concatenate(rows), truth, known)
