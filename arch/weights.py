@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import foreign_taggers
 from .atomic import replacing
+from .borrowed import onnx_taggers, timm_taggers
 from .errors import SengaError
 from .foreign_upscalers import recognise, rename
 from .header import Header, Provenance, as_table
@@ -25,6 +26,7 @@ from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
 SAFETENSORS = (".safetensors", ".sft")
+ONNX = (".onnx",)  # taggers
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
 WRAPPERS = (
     "params_ema",
@@ -58,12 +60,16 @@ def read_header(path: str | Path) -> Header:
     """
     path = _existing(path)
     try:
+        if path.suffix.lower() in ONNX:
+            return onnx_taggers.describe(path)
         if path.suffix.lower() in SAFETENSORS:
             text, shapes = _safetensors_index(path)
             if text is not None:
                 return Header.from_json(text)
         else:
             shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
+        if _is_timm(path, shapes):
+            return timm_taggers.describe(path, shapes)
         return _infer(path, shapes, Told())[1]
     except SengaError as error:
         raise _named(path, error) from error
@@ -132,7 +138,11 @@ def load_tagger(
 
 def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
     try:
+        if path.suffix.lower() in ONNX:
+            return _signed(onnx_taggers.load(path, told.vocabulary, told.preprocessing), path)
         text, state = _tensors(path)
+        if text is None and _is_timm(path, {key: tuple(value.shape) for key, value in state.items()}):
+            return _signed(timm_taggers.load(path, state, told.vocabulary, told.preprocessing), path)
         if text is not None:
             header = Header.from_json(text)
         else:
@@ -144,12 +154,34 @@ def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
         _fill(net, {key: value.float() if value.is_floating_point() else value for key, value in state.items()})
         if header.row().task == "upscale":
             return UpscaleModel(header, net)
-        model = TaggerModel(header, net)
-        with path.open("rb") as file:
-            model.file_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return model
+        return _signed(TaggerModel(header, net), path)
     except SengaError as error:
         raise _named(path, error) from error
+
+
+def _signed(model: TaggerModel, path: Path) -> TaggerModel:
+    with path.open("rb") as file:
+        model.file_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return model
+
+
+def _is_timm(path: Path, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether timm has the network. Ours come first: MobileNetV3 under timm's keys needs no library."""
+    return not foreign_taggers.layout_of(shapes) and timm_taggers.claims(path, shapes)
+
+
+def looks_like_a_tagger(path: Path) -> bool:
+    """Whether a file that cannot be read as a model belongs among the taggers, not the upscalers. Never raises."""
+    try:
+        if path.suffix.lower() in ONNX:
+            return True
+        if path.suffix.lower() in SAFETENSORS:
+            shapes = _safetensors_index(path)[1]
+        else:
+            shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
+        return bool(foreign_taggers.layout_of(shapes)) or timm_taggers.claims(path, shapes)
+    except (SengaError, OSError):
+        return False
 
 
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
@@ -165,6 +197,11 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
+    if "/" in model.header.architecture:
+        raise SengaError(
+            f"{path.name}: {model.header.architecture} is another library's network, which Senga does not save; copy its"
+            " own files"
+        )
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     with replacing(path) as temporary:
         # Not save_file: that makes files which only their owner may read.
@@ -175,8 +212,8 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise SengaError(f"{path}: there is no such file; check the name and the folder")
-    if path.suffix.lower() not in SAFETENSORS + PICKLES:
-        known = ", ".join(SAFETENSORS + PICKLES)
+    if path.suffix.lower() not in SAFETENSORS + PICKLES + ONNX:
+        known = ", ".join(SAFETENSORS + PICKLES + ONNX)
         raise SengaError(f"{path.name}: ends in {path.suffix!r}; weights files end in {known}")
     return path
 

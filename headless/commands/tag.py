@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...arch import Options, Tagged, TaggerModel
 from ...arch.image import to_bchw
-from ...arch.tagger import pictures_at_once
+from ...arch.preprocessing import ORDERS
 from ...arch.tagging import tag_prepared
 from ...arch.tags import warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
     parser.add_argument("-r", "--recursive", action="store_true", help="go into the sub-folders of folders")
     parser.add_argument("--model", metavar="NAME|PATH", help="a tagger that `senga models` lists, or a file")
+    parser.add_argument(
+        "--channel-order",
+        choices=ORDERS,
+        help="of the colours that the network is given, where its files say it wrongly or not at all",
+    )
     declared = sockets(NODE_CLASS_MAPPINGS[TAGGER])
     for field in dataclasses.fields(Options):
         kind = type(field.default)
@@ -91,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     if not left:
         return 0
     model = load(args.model)
+    if args.channel_order is not None:
+        model = model.with_channel_order(args.channel_order)
     if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
         raise UsageError("--threshold-mode per_tag: this tagger has no thresholds of its own; use fixed or mcut")
     for warning in warnings(options, model.vocabulary):
@@ -151,7 +158,7 @@ def run_jobs(
     """
     batch = BatchLine(line, len(jobs))
     failed: list[Path] = []
-    size = pictures_at_once(model.device)
+    size = model.pictures_at_once()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="senga")
     try:
         waiting = _read_ahead(pool, jobs, model, workers + size)
