@@ -24,7 +24,7 @@ logger = logging.getLogger("senga")
 
 PROVIDERS = {"cuda": ("CUDAExecutionProvider", "ROCMExecutionProvider")}  # torch's device -> onnxruntime's, best first
 INSTALL = "pip install onnxruntime (or onnxruntime-gpu for an NVIDIA card), or Senga's extra [taggers]"
-SMALLEST = 32  # pixels; an axis of 3 is the colours
+ON_CORES = ("cpu",)  # types of device whose pictures run one by one, each on a core
 
 _sessions: "WeakValueDictionary[tuple[object, ...], Session]" = WeakValueDictionary()
 _lock = threading.Lock()
@@ -246,7 +246,7 @@ class OnnxTagger(TaggerModel):
         return bool(provider_for(device.type))
 
     def pictures_at_once(self) -> int:
-        return cores() if self.device.type == "cpu" else CHUNK_ELSEWHERE
+        return cores() if self.device.type in ON_CORES else CHUNK_ELSEWHERE
 
     @torch.no_grad()
     def predict(self, prepared: Tensor) -> Tensor:
@@ -255,7 +255,7 @@ class OnnxTagger(TaggerModel):
         A picture's probabilities are the same whatever else is in the batch: on a CPU pictures are run one by one,
         elsewhere in passes of one size.
         """
-        if self.device.type == "cpu":
+        if self.device.type in ON_CORES:
             rows = self._on_cores(prepared)
         else:
             size = self.model.found.batch or CHUNK_ELSEWHERE
