@@ -1,4 +1,6 @@
-"""Networks, their files, tags, and seam-free upscaling: needs torch, einops, numpy and safetensors, and no ComfyUI.
+"""Networks, their weights files, seam-free upscaling and tagging.
+
+Needs torch, einops, numpy and safetensors, not ComfyUI.
 
 model = senga.arch.load_model("weights/senga_rrdb_6b_x2.safetensors")
 large = senga.arch.upscale(model, image)  # (B, H, W, C) float32 in [0, 1]

@@ -1,4 +1,4 @@
-"""Pieces that more than one net needs: SELU's initialisation and the full-precision last layer."""
+"""Shared by several nets: SELU's initialisation and the full-precision last layer."""
 
 import math
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 def lecun_normal_(net: nn.Module) -> None:
-    """Weights from N(0, 1 / fan_in), biases 0: what SELU needs to keep its activations at unit variance.
+    """Weights from N(0, 1 / fan_in), biases 0: SELU then keeps its activations at unit variance.
 
-    Klambauer et al. 2017. With N(0, 1 / numel), which yu45020/Waifu2x used, features fade from 0.055 to 5e-11 over
-    twelve layers, and training stalls.
+    Klambauer et al. 2017. With N(0, 1 / numel), as in yu45020/Waifu2x, features fade from 0.055 to 5e-11 over twelve
+    layers, and training stalls.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
@@ -21,10 +21,10 @@ def lecun_normal_(net: nn.Module) -> None:
 
 
 def last_layer(layer: nn.Module, x: Tensor) -> Tensor:
-    """Run the layer that makes the picture in its weights' own precision, whatever autocast says.
+    """Run the layer that makes the picture in the precision of its weights, even under autocast.
 
-    bfloat16 has 8 bits of mantissa: between 0.5 and 1 it cannot tell neighbouring 8-bit levels apart, and skies would
-    band. The last convolution is under 2 % of the arithmetic, so full precision there costs nothing.
+    bfloat16 has 8 bits of mantissa: between 0.5 and 1 it cannot separate neighbouring 8-bit levels, and skies would
+    band. The last convolution is under 2 % of the arithmetic, so full precision costs next to nothing.
     """
     x = x.to(next(layer.parameters()).dtype)
     if not torch.is_autocast_enabled(x.device.type):  # some devices (DirectML) have no autocast to turn off

@@ -2,7 +2,7 @@
 
 SRVGGNetCompact of Real-ESRGAN (Wang et al. 2021; first used for realesr-animevideov3), the VGG-style stack of
 Simonyan and Zisserman 2015 with the sub-pixel convolution of Shi et al. 2016. The keys are the official ones: `body.N`
-with convolutions at even N and activations at odd N, so that other programs read our files.
+with convolutions at even N and activations at odd N, so other programs read our files.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from .blocks import last_layer
 
 NEGATIVE_SLOPE = 0.1  # of the official LeakyReLU
-# name -> layer after so many channels. PReLU has a learnt slope for each channel (He et al. 2015).
+# name -> layer for that many channels. PReLU learns a slope for each channel (He et al. 2015).
 ACTIVATIONS = {
     "prelu": nn.PReLU,
     "relu": lambda width: nn.ReLU(),
     "leakyrelu": lambda width: nn.LeakyReLU(NEGATIVE_SLOPE),
 }
-NOISE = 0.3  # share of Kaiming noise beside the Dirac in a new hidden kernel
+NOISE = 0.3  # share of Kaiming noise added to the Dirac in a new hidden kernel
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class CompactConfig:
 
     def __post_init__(self) -> None:
         if self.scale not in (1, 2, 3, 4):
-            raise ValueError(f"scale is {self.scale}; Compact knows 1, 2, 3 and 4")
+            raise ValueError(f"scale is {self.scale}; Compact supports 1, 2, 3 and 4")
         if min(self.channels, self.features, self.layers) < 1:
             raise ValueError(f"channels, features and layers must be positive; found {self}")
         if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {self.activation!r}; it is one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(f"activation is {self.activation!r}; expected one of {', '.join(ACTIVATIONS)}")
 
     @property
     def radius(self) -> int:
-        """A pixel for each 3x3 convolution: how far, in input pixels, an input pixel can change the output."""
+        """How far, in input pixels, an input pixel can change the output: one for each 3x3 convolution."""
         return self.layers + 2
 
     @property
@@ -50,7 +50,7 @@ class CompactConfig:
 
     @property
     def border(self) -> int:
-        """Pixels to repeat around an input, so that none of the zero padding reaches the picture."""
+        """Pixels to repeat around an input, so that zero padding never reaches the picture."""
         return self.radius
 
     @property
@@ -74,10 +74,10 @@ class Compact(nn.Module):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """Training begins at the nearest-neighbour enlargement, with features that already carry the picture.
+        """Training starts at nearest-neighbour enlargement, with features that already carry the picture.
 
-        A hidden kernel is a Dirac with `NOISE` of Kaiming's normal one (He et al. 2015), so that gradients pass sixteen
-        layers at full size, as they do through a residual net. The first kernels hand the input on.
+        A hidden kernel is a Dirac plus `NOISE` times Kaiming's normal initialisation (He et al. 2015), so gradients
+        pass sixteen layers undiminished, as in a residual net. The first kernels pass the input on.
         """
         convolutions = [layer for layer in self.body if isinstance(layer, nn.Conv2d)]
         for conv in convolutions:

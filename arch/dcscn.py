@@ -1,7 +1,7 @@
-"""DCSCN: dense skip connections, a network-in-network head, and a global residual over an interpolated picture.
+"""DCSCN: dense skip connections, a network-in-network head, and a global residual added to an interpolated picture.
 
 Yamanaka, Kuwashima and Kurita 2017, "Fast and Accurate Image Super Resolution by Deep CNN with Skip Connection and
-Network in Network". The exponential decay of the widths is yu45020/Waifu2x's; SELU in place of the paper's PReLU, too.
+Network in Network". The exponential decay of the widths and SELU in place of the paper's PReLU are yu45020/Waifu2x's.
 """
 
 import math
@@ -27,17 +27,17 @@ class DCSCNConfig:
     reconstruction: int = 128  # R: channels of branch A and of branch B; R / 2 between B's two convolutions
     upsampling: int = 32  # channels at the output size, before the convolution that makes the picture
     activation: str = "selu"  # "selu", or "prelu" as in the paper
-    residual: str = "bicubic"  # filter of the upscaled input that the net's output is added to (part of the model)
+    residual: str = "bicubic"  # filter that upscales the input, to which the net adds its output (part of the model)
 
     def __post_init__(self) -> None:
         if self.scale not in (2, 3, 4):
-            raise ValueError(f"scale is {self.scale}; DCSCN knows 2, 3 and 4")
+            raise ValueError(f"scale is {self.scale}; DCSCN supports 2, 3 and 4")
         if self.layers < 2 or min(self.first, self.last, self.upsampling, self.channels) < 1 or self.reconstruction < 2:
             raise ValueError(f"layers (2 or more) and widths must be positive; found {self}")
         if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {self.activation!r}; it is one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(f"activation is {self.activation!r}; expected one of {', '.join(ACTIVATIONS)}")
         if self.residual not in RESIDUALS:
-            raise ValueError(f"residual is {self.residual!r}; it is one of {', '.join(RESIDUALS)}")
+            raise ValueError(f"residual is {self.residual!r}; expected one of {', '.join(RESIDUALS)}")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -49,7 +49,8 @@ class DCSCNConfig:
     def radius(self) -> int:
         """How far, in input pixels, an input pixel can change the output.
 
-        One for each feature convolution, and three for branch B, the upsampling one and the last one with the residual.
+        One for each feature convolution, and three for branch B, the upsampling convolution, and the last one together
+        with the residual.
         """
         return self.layers + 3
 
@@ -59,12 +60,12 @@ class DCSCNConfig:
 
     @property
     def border(self) -> int:
-        """Pixels to repeat around an input, so that none of the zero padding reaches the picture."""
+        """Pixels to repeat around an input, so that zero padding never reaches the picture."""
         return self.radius
 
     @property
     def floats(self) -> int:
-        """Activations alive at the peak, per input pixel: all features at once, both branches, and the picture's."""
+        """Activations alive at the peak, per input pixel: all features, both branches, and at the output's size."""
         return 2 * sum(self.widths) + 2 * self.upsampling * self.scale**2 + 4 * self.reconstruction
 
 
@@ -88,7 +89,7 @@ class DCSCN(nn.Module):
         self.shuffle = nn.PixelShuffle(config.scale)
         self.picture = nn.Conv2d(config.upsampling, config.channels, 3, padding=1, bias=False)
         lecun_normal_(self)
-        # Training begins at the upsampled input: at full size, the noise of this layer was a loss of 0.76 at first.
+        # Training starts at the upsampled input: at full size, the noise of this layer gave a first loss of 0.76.
         self.picture.weight.data.mul_(0.01)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
-"""DRRN: residual units with shared kernels, run several times: many layers of few parameters.
+"""DRRN: residual units with shared kernels, run several times: many layers, few parameters.
 
 Tai, Yang and Liu 2017, "Image Super-Resolution via Deep Recursive Residual Network". In each of B recursive blocks
 h_u = h_0 + conv2(act(conv1(act(h_(u-1))))), the kernels the same for all u from 1 to U. In place of the paper's batch
-normalisation each convolution has a scale and a bias for each channel and recursion. The paper enlarges the input
+normalisation, each convolution has a scale and a bias for each channel and recursion. The paper enlarges the input
 first and works at the output's size (`at="hr"`); yu45020/Waifu2x planned a form "modified for the CPU", which is the
-default here: all recursion at the input's size, then a pixel shuffle (Shi et al. 2016), the enlarged input added.
+default here: all recursions at the input's size, then a pixel shuffle (Shi et al. 2016) and the enlarged input added.
 The paper's nets: `at="hr", features=128, blocks=1, units=25` (or 9), `supervised_units=(25,), activation="relu"`.
-The convolution with which the paper's blocks after the first begin is left out.
+The paper's blocks after the first begin with a further convolution; it is left out.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from .blocks import last_layer
 
 PLACES = ("lr", "hr")
 ACTIVATIONS = {"leakyrelu": 0.1, "relu": 0.0}  # name -> slope below zero
-RESIDUALS = {"bicubic": 2, "bilinear": 1, "nearest": 0}  # name -> how many pixels the filter reaches
-DAMPING = 0.5  # first scale of a unit's second convolution: keeps features near their size through any number of units
+RESIDUALS = {"bicubic": 2, "bilinear": 1, "nearest": 0}  # name -> how far the filter reaches, in pixels
+DAMPING = 0.5  # first scale of a unit's second convolution: features keep their size through any number of units
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class DRRNConfig:
     features: int = 48  # channels of the trunk
     blocks: int = 2  # B: recursive blocks, each with kernels of its own
     units: int = 5  # U: recursions of each block
-    supervised_units: tuple[int, ...] = (3, 5)  # numbers of recursions that training teaches, rising up to `units`
+    supervised_units: tuple[int, ...] = (3, 5)  # recursions after which the output is trained, rising up to `units`
     activation: str = "leakyrelu"  # leakyrelu, or relu as in the paper
-    residual: str = "bicubic"  # filter of the enlarged input that the net's output is added to (part of the model)
-    at: str = "lr"  # where the recursion works: at the input's size, or at the output's ("hr") as in the paper
+    residual: str = "bicubic"  # filter that enlarges the input, to which the net adds its output (part of the model)
+    at: str = "lr"  # where the recursion runs: at the input's size ("lr"), or at the output's ("hr") as in the paper
 
     def __post_init__(self) -> None:
         if self.scale not in (1, 2, 3, 4):
-            raise ValueError(f"scale is {self.scale}; DRRN knows 1, 2, 3 and 4")
+            raise ValueError(f"scale is {self.scale}; DRRN supports 1, 2, 3 and 4")
         if min(self.channels, self.features, self.blocks, self.units) < 1:
             raise ValueError(f"channels, features, blocks and units must be positive; found {self}")
         units = self.supervised_units
@@ -53,7 +53,7 @@ class DRRNConfig:
             ("at", self.at, PLACES),
         ):
             if value not in known:
-                raise ValueError(f"{name} is {value!r}; it is one of {', '.join(known)}")
+                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
 
     @property
     def radius(self) -> int:
@@ -62,7 +62,7 @@ class DRRNConfig:
         if self.at == "lr" or self.scale == 1:
             return convolutions
         reach = RESIDUALS[self.residual]
-        # An interpolated pixel lies up to so far off the middle of the input pixel that it is in.
+        # The largest distance from an interpolated pixel to the middle of the input pixel that contains it.
         off = 0.5 - 0.5 / self.scale if reach else 0.0
         return max(0, reach - 1) + math.ceil(convolutions / self.scale + off)
 
@@ -72,18 +72,18 @@ class DRRNConfig:
 
     @property
     def border(self) -> int:
-        """Pixels to repeat around an input, so that none of the zero padding reaches the picture."""
+        """Pixels to repeat around an input, so that zero padding never reaches the picture."""
         return self.radius
 
     @property
     def floats(self) -> int:
-        """Activations alive at the peak, per input pixel: a unit's, and the picture with its parts."""
+        """Activations alive at the peak, per input pixel: a unit's, and the output's with its addends."""
         trunk = 4 * self.features * (self.scale**2 if self.at == "hr" else 1)
         return trunk + 2 * self.channels * self.scale**2
 
 
 class RecursiveBlock(nn.Module):
-    """Residual units that share their two kernels; each has its own scale and bias for each channel."""
+    """Residual units that share two kernels; each unit has its own scale and bias for each channel."""
 
     def __init__(self, config: DRRNConfig) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class RecursiveBlock(nn.Module):
         self.bias2 = nn.Parameter(torch.zeros(units, n))
 
     def forward(self, start: Tensor, stops: tuple[int, ...]) -> list[Tensor]:
-        """(B, features, H, W) -> the same after each number of recursions in `stops`, which rise."""
+        """(B, features, H, W) -> the same, after each number of recursions in `stops` (rising)."""
         h, states = start, []
         for u in range(stops[-1]):
             y = self._convolve(h, self.conv1.weight, self.scale1[u], self.bias1[u])
@@ -107,7 +107,7 @@ class RecursiveBlock(nn.Module):
         return states
 
     def _convolve(self, x: Tensor, kernel: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-        # The kernel is scaled and not the picture: there is far less of it.
+        # Scale the kernel, not the features: it is far smaller.
         return F.conv2d(F.leaky_relu(x, self.slope), kernel * scale[:, None, None, None], bias, padding=1)
 
 
@@ -126,7 +126,7 @@ class DRRN(nn.Module):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """He et al.'s normal weights; the last layer near 0, so that training begins at the enlarged input."""
+        """Normal weights after He et al. 2015; the last layer near 0, so that training starts at the enlarged input."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=ACTIVATIONS[self.config.activation])
@@ -138,14 +138,14 @@ class DRRN(nn.Module):
         return self._outputs(x, (self.config.units,))[0]
 
     def forward_all(self, x: Tensor) -> list[Tensor]:
-        """The result after each of `supervised_units` recursions a block, for training; the last is `forward`'s."""
+        """For training: the output after each of `supervised_units` recursions; the last one equals `forward`."""
         return self._outputs(x, self.config.supervised_units)
 
     def shortened(self, units: int) -> "DRRN":
-        """The net that stops after so many recursions a block, with these very tensors: less time, less quality.
+        """A net that stops after `units` recursions of each block and shares these tensors: faster, less exact.
 
         Raises:
-            ValueError: it was not trained to stop there.
+            ValueError: the net was not trained to stop there.
         """
         known = self.config.supervised_units
         if units not in known:
@@ -160,7 +160,7 @@ class DRRN(nn.Module):
 
     def _outputs(self, x: Tensor, stops: tuple[int, ...]) -> list[Tensor]:
         base = self._enlarged(x)
-        h = self.head(base if self.config.at == "hr" else x)  # (B, features, H, W), of the output's size at "hr"
+        h = self.head(base if self.config.at == "hr" else x)  # (B, features, H, W); at "hr" of the output's size
         first, *others = self.blocks
         states = first(h, stops)
         for block in others:

@@ -1,9 +1,9 @@
-"""The errors Senga raises on purpose: each message is one sentence that names the input and the way out."""
+"""The errors Senga raises on purpose: each message is a sentence that names the input and the way out."""
 
 
 class SengaError(ValueError):
-    """Bad input: what was found, what was wanted, and what to do about it."""
+    """Bad input: what was found, what was expected, and the way out."""
 
 
 class Stopped(Exception):
-    """The caller's `should_stop` said yes; nothing is wrong."""
+    """The caller's `should_stop` returned True; nothing is wrong."""

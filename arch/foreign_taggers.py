@@ -1,14 +1,14 @@
-"""Other people's taggers: MobileNetV3 as torchvision and timm save it, and the files that come along.
+"""Other people's taggers: MobileNetV3 as saved by torchvision and timm, and the accompanying files.
 
 A state dict does not say what its outputs mean, how pictures are prepared, the epsilon of batch normalisation or how
-borders are padded. Beside `NAME.safetensors` (or .pth) these are looked for, in this order:
+borders are padded. The folder of `NAME.safetensors` (or .pth) is searched for, in this order:
 
     tags        NAME.csv, NAME.json, selected_tags.csv, tags.json
-    settings    NAME.config.json, config.json: as timm writes it (`architecture`, `pretrained_cfg`), and any of
-                eps, padding, size, mean, std, pad_colour, resize, order
+    settings    NAME.config.json, config.json: in timm's form (`architecture`, `pretrained_cfg`), with any of eps,
+                padding, size, mean, std, pad_colour, resize, order
 
-Without settings: torchvision's keys mean eps 1e-3; timm's mean 1e-5, as its mobilenetv3_* have it, because nothing in
-the keys tells the tf_mobilenetv3_* (eps 1e-3, padding "same") from them: an `architecture` in config.json does.
+Without settings: torchvision's keys mean eps 1e-3, and timm's 1e-5, as in its mobilenetv3_*. The keys do not
+distinguish its tf_mobilenetv3_* (eps 1e-3, padding "same"); `architecture` in config.json does.
 """
 
 import json
@@ -27,7 +27,7 @@ from .vocabulary import TagVocabulary, read_vocabulary
 Shapes = Mapping[str, tuple[int, ...]]
 
 TORCHVISION, TIMM = "torchvision MobileNetV3", "timm MobileNetV3"
-WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # that are in use; another one is read off the stem
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # in use; any other is computed from the widths of the last convolution
 NETS = {"mobilenetv3_large": LARGE, "mobilenetv3_small": SMALL}
 TAGS = ("{stem}.csv", "{stem}.json", "selected_tags.csv", "tags.json")
 SETTINGS = ("{stem}.config.json", "config.json")
@@ -36,7 +36,7 @@ PREPROCESSING = ("size", "mean", "std", "pad_colour", "resize", "order")
 
 
 def layout_of(shapes: Shapes) -> str:
-    """Whose keys these are: TORCHVISION, TIMM, or "" for neither."""
+    """The layout of the keys: TORCHVISION, TIMM, or "" for neither."""
     if {"features.0.1.running_mean", "classifier.0.weight", "classifier.3.weight"} <= shapes.keys():
         return TORCHVISION
     if {"conv_stem.weight", "conv_head.weight", "classifier.weight"} <= shapes.keys() and "bn2.weight" not in shapes:
@@ -48,7 +48,7 @@ def recognise(shapes: Shapes) -> tuple[str, dict[str, Any]]:
     """Architecture id and hyperparameters of a state dict with torchvision's or timm's keys.
 
     Raises:
-        SengaError: a variant of another depth.
+        SengaError: the net has another depth.
     """
     if layout_of(shapes) == TORCHVISION:
         blocks = len({key.split(".")[1] for key in shapes if key.startswith("features.")}) - 2
@@ -63,14 +63,14 @@ def recognise(shapes: Shapes) -> tuple[str, dict[str, Any]]:
             width = next((w for w in WIDTHS if divisible(out * w) == ins), ins / out)
             return name, {"tags": shapes[head][0], "width": width, "eps": eps}
     known = " or ".join(f"{len(rows)} ({name})" for name, rows in NETS.items())
-    raise SengaError(f"has {blocks} blocks between its first and last convolution; wanted {known}")
+    raise SengaError(f"has {blocks} blocks between its first and last convolution; expected {known}")
 
 
 def renamed(state: Mapping[str, Tensor], architecture: str) -> dict[str, Tensor]:
-    """A state dict under torchvision's keys, which are ours.
+    """A state dict with torchvision's keys, which are also ours.
 
-    timm's tensors are the same ones in the same order; only its hidden layer is a 1 x 1 convolution instead of a linear
-    layer. Counters of batch normalisation, which some tools drop, are made up: nothing reads them outside of training.
+    timm has the same tensors in the same order, but a 1 x 1 convolution as hidden layer in place of a linear one.
+    Missing counters of batch normalisation, which some tools drop, are set to 0: only training reads them.
     """
     if "conv_stem.weight" not in state:
         return _counted(dict(state))
@@ -91,7 +91,7 @@ def _counted(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def our_modules(rows: tuple[Row, ...]) -> Iterator[str]:
-    """The modules of our net that hold tensors, in the order of its state dict."""
+    """The modules of our net that have tensors, in the order of its state dict."""
     yield from ("features.0.0", "features.0.1")
     ins = STEM
     for i, row in enumerate(rows, 1):
@@ -106,7 +106,7 @@ def our_modules(rows: tuple[Row, ...]) -> Iterator[str]:
 
 
 def timm_modules(rows: tuple[Row, ...]) -> Iterator[str]:
-    """The same modules under timm's names: rows of equal output width are one stage."""
+    """The same modules under timm's names: consecutive rows of equal output width are one stage."""
     yield from ("conv_stem", "bn1")
     ins, stage, block = STEM, 0, 0
     for i, row in enumerate(rows):
@@ -128,27 +128,27 @@ LAST_OF_TIMM = {name: f"{[*timm_modules(rows)][-4]}.weight" for name, rows in NE
 
 
 def vocabulary_beside(path: Path, outputs: int) -> TagVocabulary:
-    """The list of tags that lies beside a weights file. Raises SengaError where there is none, or of another length."""
+    """The list of tags in the folder of a weights file. Raises SengaError if it is missing or has another length."""
     found = _beside(path, TAGS)
     if found is None:
-        wanted = ", ".join(name.format(stem=path.stem) for name in TAGS)
+        names = ", ".join(name.format(stem=path.stem) for name in TAGS)
         raise SengaError(
             f"is a tagger of {outputs} outputs without a list of its tags; put the list that it was trained with"
-            f" beside it, as one of {wanted}"
+            f" into its folder, as one of {names}"
         )
     vocabulary = read_vocabulary(found)
     if len(vocabulary) != outputs:
         raise SengaError(
             f"the head has {outputs} outputs, the vocabulary in {found.name} {len(vocabulary)} tags;"
-            " wanted as many: take the list of tags that the network was trained with"
+            " expected equal numbers: take the list of tags that the network was trained with"
         )
     return vocabulary
 
 
 def settings_beside(path: Path) -> tuple[dict[str, Any], Preprocessing]:
-    """(hyperparameters that the keys do not tell, preprocessing) from the settings beside a weights file.
+    """(hyperparameters that the keys do not reveal, preprocessing) from the settings in the folder of a weights file.
 
-    Without any: torchvision's and timm's 224 pixels, with ImageNet's mean and deviation, on white.
+    Without settings: 224 pixels on white with ImageNet's mean and deviation, as in torchvision and timm.
     """
     found = _beside(path, SETTINGS)
     raw = _read_settings(found) if found else {}
@@ -177,9 +177,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SengaError(f"{path.name}: is no JSON ({error}); wanted a table of settings") from error
+        raise SengaError(f"{path.name}: is not JSON ({error}); expected a table of settings") from error
     if not isinstance(raw, dict):
-        raise SengaError(f"{path.name}: holds a {type(raw).__name__}; wanted a table of settings")
+        raise SengaError(f"{path.name}: holds a {type(raw).__name__}; expected a table of settings")
     return raw
 
 

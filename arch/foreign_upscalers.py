@@ -1,7 +1,7 @@
-"""Other people's upscalers: which net a headerless state dict holds, told from its keys and shapes.
+"""Other people's upscalers: recognises the net in a state dict without header by its keys and shapes.
 
-One row a key layout. `renames` turn its keys into ours, in order; `infer` reads the hyperparameters off the shapes of
-the renamed keys.
+One row for each key layout. `renames` turn its keys into ours, in order; `infer` reads the hyperparameters from the
+shapes of the renamed keys.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import SengaError
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -26,7 +26,7 @@ def count(shapes: Shapes, pattern: str) -> int:
 def square_root(value: float, what: str) -> int:
     root = math.isqrt(round(value))
     if root * root != value:
-        raise SengaError(f"{what} is {value:g}, which is no square; the file holds no net that Senga knows")
+        raise SengaError(f"{what} is {value:g}; expected a square number: the file holds no net that Senga knows")
     return root
 
 
@@ -34,7 +34,7 @@ def infer_rrdb(shapes: Shapes) -> dict[str, Any]:
     channels = shapes["conv_last.weight"][0]
     unshuffle = square_root(shapes["conv_first.weight"][1] / channels, "input channels over output channels")
     if unshuffle not in (1, 2, 4):
-        raise SengaError(f"the input is pixel-unshuffled by {unshuffle}; RRDB knows 1, 2 and 4")
+        raise SengaError(f"the input is pixel-unshuffled by {unshuffle}; RRDB supports 1, 2 and 4")
     doublings = sum(f"conv_up{i}.weight" in shapes for i in range(1, 10))
     plain = unshuffle == 1 and doublings != 2
     if not plain and doublings != 2:
@@ -54,7 +54,7 @@ def infer_rrdb(shapes: Shapes) -> dict[str, Any]:
 def infer_compact(shapes: Shapes) -> dict[str, Any]:
     channels, last = shapes["body.0.weight"][1], count(shapes, r"body\.(\d+)\.weight") - 1
     if "body.1.weight" not in shapes:
-        log.warning("a Compact file does not tell ReLU from LeakyReLU; it is read as one with ReLU")
+        logger.warning("a Compact file does not say whether it has ReLU or LeakyReLU; ReLU is assumed")
     return {
         "scale": square_root(shapes[f"body.{last}.weight"][0] / channels, "sub-pixels per colour channel"),
         "channels": channels,
@@ -70,7 +70,7 @@ def infer_espcn(shapes: Shapes) -> dict[str, Any]:
         "scale": square_root(shapes["up_sampler.0.weight"][0] / channels, "sub-pixels per colour channel"),
         "channels": channels,
         "widths": [shapes[f"conv.{i}.0.weight"][0] for i in range(count(shapes, r"conv\.(\d+)\.0\.weight"))],
-        # yu45020's code does not multiply; a file of ours, which does, says so in its header.
+        # yu45020's code does not multiply; our files, which do, say so in their header.
         "selection": "replace",
     }
 
@@ -87,22 +87,22 @@ def infer_dcscn(shapes: Shapes) -> dict[str, Any]:
         "reconstruction": shapes["a.0.weight"][0],
         "upsampling": upsampling,
         "activation": "prelu" if "a.1.weight" in shapes else "selu",
-        "residual": "bilinear",  # what the seed's own splitter feeds it by default
+        "residual": "bilinear",  # the default of yu45020/Waifu2x's own image splitter
     }
 
 
 @dataclass(frozen=True)
 class Layout:
     name: str
-    marker: str  # a key that this layout has and no other
+    marker: str  # a key of this layout and no other
     architecture: str
     renames: tuple[tuple[str, str], ...]  # regular expression, replacement
     infer: Callable[[Shapes], dict[str, Any]]
-    also: str = ""  # a second key that must be there, where one alone could be of another layout
+    also: str = ""  # a second key that must be present, if `marker` alone is ambiguous
 
 
 def old_esrgan(doublings: int) -> Layout:
-    """ESRGAN's first files number the layers of one sequence, those without weights included."""
+    """ESRGAN's first files number the layers of one sequence, including those without weights."""
     tail = 3 * doublings
     return Layout(
         "ESRGAN (old)",
@@ -154,7 +154,7 @@ LAYOUTS = (
         ),
         infer_dcscn,
     ),
-    # Our own DCSCN keys without a header: somebody's conversion.
+    # Our own DCSCN keys without a header: a conversion by somebody else.
     Layout("Senga DCSCN without header", "features.0.0.weight", "dcscn", (), infer_dcscn),
 )
 
@@ -166,13 +166,13 @@ def rename(key: str, layout: Layout) -> str:
 
 
 def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
-    """The layout of a headerless state dict and its hyperparameters.
+    """The layout and the hyperparameters of a state dict without header.
 
     Args:
-        shapes: key -> shape of every tensor, under the keys of the file.
+        shapes: key in the file -> shape, for every tensor.
 
     Raises:
-        SengaError: no row of LAYOUTS fits, or the shapes contradict each other.
+        SengaError: no row of LAYOUTS matches, or the shapes contradict each other.
     """
     for layout in LAYOUTS:
         if layout.marker in shapes and (not layout.also or layout.also in shapes):
@@ -183,4 +183,4 @@ def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
                 raise SengaError(f"its keys look like {layout.name}, but {error} is missing") from error
     known = ", ".join(dict.fromkeys(layout.name for layout in LAYOUTS))
     first = ", ".join(sorted(shapes)[:3]) or "none"
-    raise SengaError(f"no known network has its keys ({first}, ...); wanted a file of Senga, or of {known}")
+    raise SengaError(f"no known network has its keys ({first}, ...); expected a file of Senga, or of {known}")

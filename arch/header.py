@@ -16,13 +16,13 @@ TAGGERS_OWN = ("vocabulary", "preprocessing")  # fields of a header that upscale
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where weights come from. Every field may be unknown (foreign files), none is ever made up."""
+    """Where weights come from. In other programs' files most fields are unknown; none is ever guessed."""
 
-    source: str = ""  # other people's files: the key layout that was recognised; ours: "senga"
+    source: str = ""  # other programs' files: the recognised key layout; ours: "senga"
     commit: str = ""  # of the repository that trained them
     command: str = ""
     data_sha256: str = ""  # of the training set's manifest.csv
-    licences: tuple[str, ...] = ()  # of the pictures trained on
+    licences: tuple[str, ...] = ()  # of the training pictures
     seed: int | None = None
     steps: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)  # name -> value on the validation set
@@ -34,7 +34,7 @@ UNKNOWN = Provenance()
 
 @dataclass(frozen=True)
 class Header:
-    """The one metadata key `senga` of a weights file, as sorted JSON."""
+    """What a weights file says about itself: its one metadata key `senga`, as sorted JSON."""
 
     architecture: str
     hyperparameters: dict[str, Any]
@@ -48,14 +48,14 @@ class Header:
         raw = dataclasses.asdict(self)
         if self.preprocessing is not None:
             raw["preprocessing"] = self.preprocessing.as_table()
-        for name in TAGGERS_OWN:  # an upscaler's header has the same bytes as before there were taggers
+        for name in TAGGERS_OWN:  # an upscaler's header keeps the bytes from before there were taggers
             if raw[name] is None:
                 del raw[name]
         return json.dumps(raw, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Header":
-        """Raises SengaError for text that is no header, comes from a newer format or has unknown fields."""
+        """Raises SengaError for text that is not a header, has a newer format or unknown fields."""
         try:
             raw = json.loads(text)
         except json.JSONDecodeError as error:
@@ -67,11 +67,11 @@ class Header:
             raise SengaError(f"the header has format {found!r}; this version reads format {FORMAT}: update Senga")
         for name, kind in (("architecture", str), ("hyperparameters", dict), ("provenance", dict)):
             if not isinstance(raw.get(name), kind):
-                raise SengaError(f"the header's {name} is {raw.get(name)!r}; wanted {kind.__name__}: it was edited")
+                raise SengaError(f"the header's {name} is {raw.get(name)!r}; expected {kind.__name__}: it was edited")
         try:
             provenance = dict(raw.pop("provenance"))
             if not isinstance(provenance.get("metrics", {}), dict):
-                raise TypeError("metrics is no table")
+                raise TypeError("metrics is not a table")
             provenance["licences"] = tuple(provenance.get("licences", ()))
             for name, kind in zip(TAGGERS_OWN, (TagVocabulary, Preprocessing), strict=True):
                 if raw.get(name) is not None:
@@ -85,7 +85,7 @@ class Header:
         return header
 
     def check(self) -> None:
-        """Raises SengaError where hyperparameters are not allowed or contradict the rest of the header."""
+        """Raises SengaError if hyperparameters are invalid or contradict the rest of the header."""
         config = self.config()
         if self.row().task == "upscale":
             if self.scale != config.scale:
@@ -99,17 +99,17 @@ class Header:
         if config.tags != len(self.vocabulary):
             raise SengaError(
                 f"the head has {config.tags} outputs, the vocabulary {len(self.vocabulary)} tags;"
-                " wanted as many: take the list of tags that the network was trained with"
+                " expected equal numbers: take the list of tags that the network was trained with"
             )
 
     def row(self) -> Architecture:
         return architecture(self.architecture)
 
     def config(self) -> Any:
-        """The architecture's config dataclass. Raises SengaError for what it does not allow."""
+        """The architecture's config dataclass. Raises SengaError for invalid hyperparameters."""
         return make_config(self.row(), self.hyperparameters)
 
 
 def as_table(config: Any) -> dict[str, Any]:
-    """A config dataclass as a header's hyperparameters."""
+    """A config dataclass as hyperparameters of a header."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}

@@ -1,4 +1,4 @@
-"""Pictures as tensors: layouts, sizes, alpha and channels. The only change of layout in the project stands here."""
+"""Pictures as tensors: layouts, sizes, alpha and channels. The only file of the project that changes layouts."""
 
 import torch
 from einops import rearrange
@@ -29,7 +29,7 @@ def to_bhwc(image: Tensor) -> Tensor:
 
 
 def pad_to_multiple(image: Tensor, multiple: int, border: int = 0) -> Tensor:
-    """Repeat the edge of (B, C, H, W): `border` pixels all around, and more below and right up to a multiple."""
+    """Repeat the edge of (B, C, H, W): `border` pixels on each side, then more below and right up to a multiple."""
     height, width = (side + 2 * border for side in image.shape[-2:])
     bottom, right = border + -height % multiple, border + -width % multiple
     if not bottom and not right:
@@ -38,23 +38,23 @@ def pad_to_multiple(image: Tensor, multiple: int, border: int = 0) -> Tensor:
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]; at equal size the input."""
+    """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]. Same size: the input itself."""
     if image.shape[-2:] == (height, width):
         return image
     x = F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    # The filter's weights sum to 1 but for rounding, and ComfyUI truncates when it saves: white must not be 0.9999999.
+    # The filter's weights sum to 1 except for rounding, and ComfyUI truncates on saving: white must not be 0.9999999.
     level = (x * 255).round()
     return torch.where((x * 255 - level).abs() < 1e-3, level / 255, x)
 
 
 def within_neighbours(larger: Tensor, image: Tensor) -> Tensor:
-    """Hold each pixel of an upscaled picture between the least and the greatest of its source pixel's 3 x 3.
+    """Clamp each pixel of an upscaled picture to the minimum and maximum of its source pixel's 3 x 3 neighbourhood.
 
-    For alpha: a network gives flat parts a level or two of noise, and a sprite's inside must stay fully opaque, its
-    outside fully transparent. Edges keep the network's sharpness.
+    For alpha: a network adds a level or two of noise to flat parts, but the inside of a sprite must stay fully opaque
+    and the outside fully transparent. Edges keep the network's sharpness.
 
     Args:
-        larger: (B, C, scale * H, scale * W), made from
+        larger: (B, C, scale * H, scale * W), upscaled from `image`.
         image: (B, C, H, W).
     """
     greatest = F.max_pool2d(image, 3, stride=1, padding=1)
@@ -66,22 +66,22 @@ def within_neighbours(larger: Tensor, image: Tensor) -> Tensor:
 def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
     """Fill the colour of fully transparent pixels from the nearest visible ones.
 
-    Editors leave black (or anything) under alpha 0; a network or a filter would mix it into the edge as a dark fringe.
-    A pyramid of alpha-weighted means is built down to one pixel, then read back up into the holes.
+    Editors leave black (or anything) under alpha 0, which a network or a filter would mix into the edge as a dark
+    fringe. A pyramid of alpha-weighted means is built down to one pixel; its levels then fill the holes.
 
     Args:
         colour: (B, 3, H, W) in [0, 1], not premultiplied.
         alpha: (B, 1, H, W) in [0, 1].
 
     Returns:
-        (B, 3, H, W); pixels with alpha > 0 are unchanged. A picture with no visible pixel is returned as it is.
+        (B, 3, H, W); pixels with alpha > 0 are unchanged. A picture without visible pixels is returned unchanged.
     """
     hole = alpha <= 0
     if not hole.any() or hole.all():
         return colour
     levels = [(colour * alpha, alpha)]
     while max(levels[-1][0].shape[-2:]) > 1:
-        # Sizes are padded to even with weight 0, so that the border counts only what is there.
+        # Pad odd sizes with weight 0, so that only real pixels count at the border.
         height, width = levels[-1][0].shape[-2:]
         padding = (0, width % 2, 0, height % 2)
         total, weight = (F.avg_pool2d(F.pad(part, padding), 2) for part in levels[-1])
@@ -97,25 +97,26 @@ def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
 
 
 def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
-    """Put ComfyUI's mask (1 - alpha) into a picture as its fourth channel.
+    """Put ComfyUI's mask (1 - alpha) into a picture, as its fourth channel.
 
     Args:
         image: (B, H, W, 1, 3 or 4) in [0, 1].
-        mask: (B or 1, h, w), (B or 1, 1, h, w) or (h, w), 1 is transparent; None and all zeros, of any size, are
-            opaque: ComfyUI's LoadImage hands out 64 x 64 zeros for a picture without alpha. Another size is resized.
+        mask: (B or 1, h, w), (B or 1, 1, h, w) or (h, w), 1 is transparent. None and all zeros of any
+            size mean opaque: ComfyUI's LoadImage gives 64 x 64 zeros for a picture without alpha. A mask of another
+            size is resized.
 
     Returns:
-        The image itself where everything is opaque, else (B, H, W, 4); an alpha that the image has is multiplied.
+        The image itself if everything is opaque, else (B, H, W, 4). An existing alpha channel is multiplied.
 
     Raises:
-        SengaError: the mask's number of frames fits neither 1 nor the image's.
+        SengaError: the mask has neither one frame nor as many as the image.
     """
     if mask is None or not mask.any():
         return image
     mask = mask.reshape(-1, *mask.shape[-2:]).to(image.device)
     if mask.shape[0] not in (1, image.shape[0]):
         raise SengaError(
-            f"the mask has {mask.shape[0]} frames, the image {image.shape[0]}; wanted as many, or one for all"
+            f"the mask has {mask.shape[0]} frames, the image {image.shape[0]}; expected equal numbers, or one for all"
         )
     height, width = image.shape[1:3]
     alpha = 1 - mask[:, None].float().clamp(0, 1)  # (B or 1, 1, h, w)
@@ -129,7 +130,7 @@ def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def take_mask(image: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    """The reverse of `apply_mask`: the picture with its own channels, and its mask (B, H, W), zeros if opaque."""
+    """Undo `apply_mask`: the picture with `channels` channels, and its mask (B, H, W), zeros if opaque."""
     mask = 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
     if channels == image.shape[3]:
         return image, mask

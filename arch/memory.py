@@ -1,4 +1,4 @@
-"""How much room a device has, and the tile that fits into it."""
+"""How much memory a device has free, and the tile size that fits into it."""
 
 import math
 from pathlib import Path
@@ -7,18 +7,18 @@ import torch
 
 from .tiling import MIN_TILE
 
-# A larger core saves little halo and costs memory for nothing: at a halo of 56, cores of 512 do 1.5 times the work.
+# Larger cores save little: at a halo of 56, cores of 384 do 1.7 times the work and cores of 512 still 1.5 times.
 LARGEST_TILE = {"cpu": 384}
 LARGEST_TILE_ELSEWHERE = 1024
 SHARE = 0.5  # of the free memory; the rest is for the libraries' own workspaces
 BYTES_PER_FLOAT = 4
-UNKNOWN_FREE = 2 * 2**30  # bytes assumed where the system does not tell
+UNKNOWN_FREE = 2 * 2**30  # bytes assumed where the system does not report them
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a new tensor on the device could take without pushing anything out."""
+    """Bytes that new tensors on the device can take without evicting anything."""
     if device.type == "cuda":
-        # What torch holds but does not use is free to us as well.
+        # What torch has reserved but does not use is free as well.
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     if device.type == "cpu":
@@ -31,7 +31,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def tile_that_fits(free: int, floats_per_pixel: int, halo: int, device: torch.device) -> int:
-    """Side of the largest core, without its halo, whose window's activations fit into a share of the free memory.
+    """Side of the largest core whose window (core and halo) fits into a share of the free memory.
 
     Args:
         free: bytes.

@@ -1,7 +1,7 @@
-"""MobileNetV3, Large and Small, with a head of one logit a tag.
+"""MobileNetV3, Large and Small, with one logit for each tag.
 
 Howard et al. 2019, "Searching for MobileNetV3" (tables 1 and 2). Keys, initialisation and rounding of the widths are
-torchvision's, so that its checkpoints fit as they are; timm's are renamed by foreign_taggers.py.
+torchvision's, so its checkpoints fit unchanged; foreign_taggers.py renames timm's.
 """
 
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ PADDINGS = ("symmetric", "same")
 @dataclass(frozen=True)
 class MobileNetV3Config:
     tags: int = 1000  # logits
-    width: float = 1.0  # multiplies every channel count of the table, rounded to multiples of 8
+    width: float = 1.0  # factor of every channel count of the table, rounded to multiples of 8
     dropout: float = 0.2  # before the last layer, while training
-    eps: float = 1e-3  # of batch normalisation; in no state dict: 1e-3 in torchvision and timm's tf_*, 1e-5 in timm
-    padding: str = "symmetric"  # "symmetric", or "same" as TensorFlow pads (timm's tf_*): more below and right
+    eps: float = 1e-3  # of batch normalisation; not in state dicts: 1e-3 in torchvision and timm's tf_*, 1e-5 in timm
+    padding: str = "symmetric"  # "symmetric", or "same" as in TensorFlow (timm's tf_*): more below and right
 
     def __post_init__(self) -> None:
         if self.tags < 1 or self.width <= 0 or self.eps <= 0:
             raise ValueError(f"tags (1 or more), width and eps must be positive; found {self}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; wanted 0 or more, below 1")
+            raise ValueError(f"dropout is {self.dropout}; expected 0 or more, below 1")
         if self.padding not in PADDINGS:
-            raise ValueError(f"padding is {self.padding!r}; it is one of {', '.join(PADDINGS)}")
+            raise ValueError(f"padding is {self.padding!r}; expected one of {', '.join(PADDINGS)}")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the paper's tables: a bottleneck."""
+    """A line of the paper's tables: one bottleneck."""
 
     kernel: int
-    expand: int  # channels of the depthwise convolution; no expansion where they equal the input's
+    expand: int  # channels of the depthwise convolution; no expansion if they equal the input's
     out: int
     squeeze: bool  # squeeze-and-excite
     activation: str  # "RE" ReLU, "HS" hard-swish
@@ -45,7 +45,7 @@ class Row:
 
 
 STEM = 16  # channels of the first convolution, stride 2, hard-swish
-LAST = 6  # the last convolution has so many times the last row's channels
+LAST = 6  # channels of the last convolution over those of the last row
 
 LARGE = (
     Row(3, 16, 16, False, "RE", 1),  # 1/2
@@ -89,7 +89,7 @@ def divisible(channels: float, by: int = 8) -> int:
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution that pads as TensorFlow does: an odd pixel goes below and right. Depends on the input's size."""
+    """A convolution padded as in TensorFlow: an odd pixel goes below and right, depending on the input's size."""
 
     def forward(self, input: Tensor) -> Tensor:
         padding: list[int] = []
@@ -102,7 +102,7 @@ class SameConv2d(nn.Conv2d):
 def conv(
     ins: int, outs: int, config: MobileNetV3Config, activation: str, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution, batch normalisation, and the activation if any."""
+    """Convolution, batch normalisation, and an activation if one is named."""
     same = config.padding == "same"
     kind, padding = (SameConv2d, 0) if same else (nn.Conv2d, kernel // 2)
     layers: list[nn.Module] = [
@@ -115,7 +115,7 @@ def conv(
 
 
 class SqueezeExcite(nn.Module):
-    """Each channel times a gate, made from the means of all channels."""
+    """Each channel times a gate computed from the means of all channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Expand, filter each channel alone, weigh the channels, project; added to its input where sizes allow."""
+    """Expand, filter each channel, weight the channels, project; added to the input where sizes allow."""
 
     def __init__(self, ins: int, row: Row, config: MobileNetV3Config) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which arithmetic a network runs in. Chosen per call and passed as an argument; no global state is touched."""
+"""The arithmetic that a network runs in: chosen for each call and passed as an argument, never set globally."""
 
 from contextlib import ExitStack
 
@@ -13,17 +13,17 @@ PRECISIONS = ("auto", *DTYPES)
 def pick_precision(
     precision: str, device: torch.device, *, half: bool, bf16: bool, full_last_layer: bool = True
 ) -> str:
-    """What "auto" means on a device, given what the network supports; other values are checked and returned.
+    """Resolve "auto" for a device and what the network supports; check and return any other value.
 
-    float16 has three more bits of mantissa than bfloat16 and is as fast on a GPU. On a CPU only bfloat16 is native, and
-    only where the processor multiplies it (AMX, AVX512-BF16). A network whose last layer would run in bfloat16 too
-    (`full_last_layer` false: other programs' nets) would show bands in gradients, so auto leaves it in float32.
+    float16 has three more bits of mantissa than bfloat16 and is as fast on a GPU. On a CPU only bfloat16 can be native,
+    if the processor multiplies it (AMX, AVX512-BF16). A network whose last layer would run in bfloat16 too
+    (`full_last_layer` False: other programs' nets) would show bands in gradients, so auto keeps float32.
 
     Raises:
         SengaError: an unknown name, or a precision that the network does not support.
     """
     if precision not in PRECISIONS:
-        raise SengaError(f"precision is {precision!r}; it is one of {', '.join(PRECISIONS)}")
+        raise SengaError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
     supported = {"fp32": True, "bf16": bf16, "fp16": half}
     if precision != "auto":
         if not supported[precision]:
@@ -40,9 +40,9 @@ def pick_precision(
 
 
 def autocast(device: torch.device, precision: str) -> ExitStack:
-    """Run convolutions in that precision inside the block; weights keep their own.
+    """Run convolutions in this precision inside the block; weights keep their own.
 
-    fp32 means it: a caller's autocast is off inside, and so is TensorFloat-32, which rounds products to 10 bits.
+    fp32 is exact: it turns off a caller's autocast and TensorFloat-32, which rounds factors to 10 bits of mantissa.
     """
     stack = ExitStack()
     if precision != "fp32":

@@ -1,4 +1,4 @@
-"""How a picture becomes a tagger's input. Part of the model: the file's header holds it."""
+"""How a picture becomes a tagger's input. Part of the model, and of its file's header."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +18,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the net was trained to be given. Raises SengaError for impossible values."""
+    """The input that the net was trained on. Raises SengaError for impossible values."""
 
     size: int  # pixels, each side of the square
     mean: Triple = (0.5, 0.5, 0.5)  # subtracted, per colour channel of [0, 1], in RGB order
@@ -27,9 +27,9 @@ class Preprocessing:
         1.0,
         1.0,
         1.0,
-    )  # RGB in [0, 1]: under transparent pixels and around pictures that are no square
+    )  # RGB in [0, 1]: under transparent pixels and around pictures that are not square
     resize: str = "bicubic"  # "bicubic" or "bilinear", both antialiased
-    order: str = "rgb"  # of the channels that the net is given: "rgb", or "bgr" as OpenCV's users have it
+    order: str = "rgb"  # of the net's input channels: "rgb", or "bgr" as in OpenCV
     # Other programs' scripts; a header does not hold these two where they are False.
     pad_first: bool = False  # the picture is padded to a square and that is resized, instead of the other way round
     eight_bit: bool = False  # pixels are 8-bit levels until they are normalised, as in Pillow
@@ -38,17 +38,17 @@ class Preprocessing:
         for name in ("mean", "std", "pad_colour"):
             value = getattr(self, name)
             if not isinstance(value, tuple | list) or len(value) != 3 or not all(_is_number(v) for v in value):
-                raise SengaError(f"preprocessing: {name} is {value!r}; wanted three numbers")
+                raise SengaError(f"preprocessing: {name} is {value!r}; expected three numbers")
             object.__setattr__(self, name, tuple(float(v) for v in value))
         if type(self.size) is not int or self.size < 32:
-            raise SengaError(f"preprocessing: size is {self.size!r}; wanted 32 pixels or more")
+            raise SengaError(f"preprocessing: size is {self.size!r}; expected 32 pixels or more")
         if min(self.std) <= 0:
-            raise SengaError(f"preprocessing: std is {self.std}; wanted numbers above 0")
+            raise SengaError(f"preprocessing: std is {self.std}; expected numbers above 0")
         if not all(0 <= v <= 1 for v in self.pad_colour):
-            raise SengaError(f"preprocessing: pad_colour is {self.pad_colour}; wanted numbers from 0 to 1")
+            raise SengaError(f"preprocessing: pad_colour is {self.pad_colour}; expected numbers from 0 to 1")
         for name, known in (("resize", RESIZES), ("order", ORDERS)):
             if getattr(self, name) not in known:
-                raise SengaError(f"preprocessing: {name} is {getattr(self, name)!r}; it is one of {', '.join(known)}")
+                raise SengaError(f"preprocessing: {name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
         for name in ADDED:
             if type(getattr(self, name)) is not bool:
                 raise SengaError(f"preprocessing: {name} is {getattr(self, name)!r}; expected true or false")
@@ -63,13 +63,14 @@ def _is_number(value: object) -> bool:
 
 
 def preprocess(image: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Pictures of any size, as many at once as are of one size, as the net takes them.
+    """Prepare pictures of any size for the net; all pictures of a batch have one size.
 
-    Transparency is laid on the pad colour; the longer side becomes `size` with the aspect kept; the rest of the square
-    is pad colour on both sides (an odd pixel goes below or right). A picture's result does not depend on the others.
+    Transparent pixels are composited onto the pad colour; the longer side becomes `size`, and the aspect is kept; the
+    rest of the square is pad colour on both sides (an odd pixel goes below or right). The result for a picture does
+    not depend on the others.
 
     Args:
-        image: (B, C, H, W) in [0, 1]; C = 1 (grey), 3 or 4 (the fourth is alpha).
+        image: (B, C, H, W) in [0, 1]; C = 1 (grey), 3, or 4 (the fourth is alpha).
 
     Returns:
         (B, 3, size, size) float32, normalised, on the image's device.
@@ -79,9 +80,9 @@ def preprocess(image: Tensor, preprocessing: Preprocessing) -> Tensor:
     """
     if image.ndim != 4 or image.shape[1] not in (1, 3, 4) or 0 in image.shape:
         raise SengaError(
-            f"the image has shape {tuple(image.shape)}; wanted (frames, 1, 3 or 4 channels, height, width)"
+            f"the image has shape {tuple(image.shape)}; expected (frames, 1, 3 or 4 channels, height, width)"
         )
-    # One layout for one picture and for many: the filter's arithmetic follows the layout.
+    # The same layout for one picture and for many: the filter's arithmetic depends on the layout.
     x = image.float().contiguous()
     pad = _per_channel(preprocessing.pad_colour, x)
     if x.shape[1] == 4:
@@ -97,7 +98,7 @@ def preprocess(image: Tensor, preprocessing: Preprocessing) -> Tensor:
         x = _in_square(x, pad, longer)
         fitted = [size, size]
     else:
-        # In integers, so that 2:1 is 2:1; a line one pixel high stays one pixel high.
+        # In integers, so that 2:1 stays 2:1; a line one pixel high stays one pixel high.
         fitted = [max(1, (2 * side * size + longer) // (2 * longer)) for side in (height, width)]
     if fitted != [*x.shape[-2:]]:
         x = _resized(x, fitted, preprocessing.resize)

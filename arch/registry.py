@@ -1,4 +1,4 @@
-"""Every architecture that Senga knows, one row each: the only list to extend when a net is added.
+"""Every architecture that Senga knows, one row each: the one list to extend when a net is added.
 
 An upscaler's config knows its geometry, in input (LR) pixels:
 
@@ -27,7 +27,7 @@ from .rrdb import RRDB, RRDBConfig
 
 
 def radius(config: Any) -> int:
-    """The halo of a net of which none smaller was measured to be enough."""
+    """The halo of nets for which no smaller one was measured to be enough."""
     return config.radius
 
 
@@ -39,9 +39,9 @@ class Architecture:
     build: Callable[[Any], nn.Module]
     half: bool  # float16 arithmetic is safe
     bf16: bool  # bfloat16 arithmetic is safe
-    # The rest is for upscalers; a tagger sees the whole picture at once, at one size.
+    # The rest is for upscalers; a tagger sees the whole picture at once, at a fixed size.
     halo: Callable[[Any], int] = radius  # config -> default context around a tile
-    foreign_border: bool = True  # the config's border is repeated for files of other programs too
+    foreign_border: bool = True  # repeat the config's border for other programs' files too
 
 
 ARCHITECTURES = (
@@ -73,7 +73,7 @@ ARCHITECTURES = (
         build=RRDB,
         # 56 for 6 blocks, 80 for 23, a line between: python -m benchmarks.halo peer:x4plus-anime peer:x4plus (both x4).
         halo=lambda c: min(15 * c.blocks + 4, 48 + 4 * -(-c.blocks // 3)) * c.unshuffle,
-        foreign_border=False,  # other programs' files give the picture that they give there
+        foreign_border=False,  # other programs' files give the same picture as in those programs
         half=True,
         bf16=True,
     ),
@@ -118,26 +118,26 @@ BY_ID = {row.id: row for row in ARCHITECTURES}
 
 
 def architecture(name: str, task: str = "") -> Architecture:
-    """The row of that id, of that task if one is named. Raises SengaError that lists the ids there are."""
+    """The row with this id, for this task if one is named. Raises SengaError that lists the known ids."""
     known = [row.id for row in ARCHITECTURES if not task or row.task == task]
     if name not in known:
-        found = "is for another task" if name in BY_ID else "is unknown"
-        wanted = f", to {task} with" if task else ""
-        raise SengaError(f"architecture {name!r} {found}; this version knows {', '.join(known)}{wanted}")
+        found = f"does not {task}" if name in BY_ID else "is unknown"
+        purpose = f" to {task}" if task else ""
+        raise SengaError(f"architecture {name!r} {found}; this version knows{purpose}: {', '.join(known)}")
     return BY_ID[name]
 
 
 def make_config(row: Architecture, hyperparameters: dict[str, Any]) -> Any:
-    """A checked config from a header's or a settings file's table. Unknown names and wrong types are errors."""
+    """A checked config from the table of a header or a settings file. Unknown names and wrong types are errors."""
     known = {field.name: field for field in fields(row.config)}
     for name, value in hyperparameters.items():
         if name not in known:
             raise SengaError(f"{row.id}: hyperparameter {name!r} is unknown; it has {', '.join(known)}")
-        wanted = type(known[name].default)
+        expected = type(known[name].default)
         integers = isinstance(value, list | tuple) and all(type(item) is int for item in value)
-        if not (integers if wanted is tuple else type(value) is wanted):
+        if not (integers if expected is tuple else type(value) is expected):
             found = f"{type(value).__name__} {value!r}"
-            raise SengaError(f"{row.id}: hyperparameter {name!r} is {found}; wanted {wanted.__name__}")
+            raise SengaError(f"{row.id}: hyperparameter {name!r} is {found}; expected {expected.__name__}")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in hyperparameters.items()}
     try:
         return row.config(**values)

@@ -1,10 +1,10 @@
 """RRDB: residual-in-residual dense blocks, the generator of ESRGAN and Real-ESRGAN.
 
-Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks": the trunk works at the input's
-size, and each doubling is a nearest-neighbour one with a convolution after it: two for x4, one for x2, none for x1.
+Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks": the trunk runs at the input's
+size; each nearest-neighbour doubling is followed by a convolution: two doublings for x4, one for x2, none for x1.
 Wang et al. 2021, "Real-ESRGAN", keeps two doublings for scales 2 and 1 and pixel-unshuffles the input instead. That is
-cheaper, but stripes of one pixel, checkerboards and dither are constant to its trunk, and a constant comes out of it.
-The keys are the official ones, so that other programs read our files.
+cheaper, but stripes of one pixel, checkerboards and dither are constant to its trunk, and come out flat.
+The keys are the official ones, so other programs read our files.
 """
 
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ from torch.nn import functional as F
 
 from .blocks import last_layer
 
-RESIDUAL_SCALE = 0.2  # the papers' beta: what is added back of each dense block, and of each block of three
+RESIDUAL_SCALE = 0.2  # the papers' beta: the factor of each dense block's output, and of each block of three
 NEGATIVE_SLOPE = 0.2
 
 
 @dataclass(frozen=True)
 class RRDBConfig:
-    scale: int = 4  # output pixels per input pixel and side: 1, 2, 4; in the plain form 8 too
+    scale: int = 4  # output pixels per input pixel and side: 1, 2, 4; in the plain form also 8
     channels: int = 3  # colour channels in and out
     blocks: int = 6  # residual-in-residual dense blocks (x4plus has 23, x4plus_anime_6B has 6)
     features: int = 64  # nf: channels of the trunk
     growth: int = 32  # gc: channels that each convolution of a dense block adds
-    # ESRGAN's form at every scale: log2(scale) doublings and no unshuffling. False: always two doublings, the input
-    # unshuffled by 4 / scale, as Real-ESRGAN. At scale 4 they are the same net but for its first weights.
+    # True: ESRGAN's form at every scale, log2(scale) doublings and no unshuffling. False: Real-ESRGAN's, always two
+    # doublings, the input unshuffled by 4 / scale. At scale 4 the two differ only in their initial weights.
     plain: bool = False
 
     def __post_init__(self) -> None:
         if self.scale not in (1, 2, 4) and not (self.plain and self.scale == 8):
-            raise ValueError(f"scale is {self.scale}; RRDB knows 1, 2 and 4, and 8 in its plain form")
+            raise ValueError(f"scale is {self.scale}; RRDB supports 1, 2 and 4, and 8 in its plain form")
         if min(self.blocks, self.features, self.growth, self.channels) < 1:
             raise ValueError(f"blocks, features, growth and channels must be positive; found {self}")
 
@@ -50,7 +50,7 @@ class RRDBConfig:
     def radius(self) -> int:
         """How far, in input pixels, an input pixel can change the output.
 
-        15 for each block, 2 for conv_first and conv_body, and 2 for the tail whatever the number of doublings.
+        15 for each block, 2 for conv_first and conv_body, and 2 for the tail with any number of doublings.
         """
         return (15 * self.blocks + 4) * self.unshuffle
 
@@ -62,7 +62,8 @@ class RRDBConfig:
     def border(self) -> int:
         """Pixels to repeat around an input.
 
-        With zeros beyond the edge, corners of flat colours of senga_rrdb_6b_x2 were 55 levels off; with this 0.9.
+        With zeros beyond the edge, corners of flat pictures from senga_rrdb_6b_x2 were off by 55 levels; with this
+        border by 0.9.
         """
         return 4 * self.unshuffle
 
@@ -122,11 +123,11 @@ class RRDB(nn.Module):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """Kaiming normal, scaled by 0.1 inside the dense blocks (ESRGAN, section 3.1); a copy to begin with.
+        """Kaiming normal, scaled by 0.1 inside the dense blocks (ESRGAN, section 3.1); the net starts as a copy.
 
-        The first features carry the mean colour of each block of pixels through to the output. So training begins with
-        a picture and spends no steps on finding one in noise. The plain form begins with the nearest-neighbour
-        enlargement, which has all the contrast of stripes; the other one with one that is smoothed at each doubling.
+        The first features carry the mean colour of each block of pixels to the output, so training starts with a
+        picture and spends no steps on finding one in noise. The plain form starts at nearest-neighbour enlargement,
+        which keeps the contrast of stripes; the other one smooths at each doubling.
         """
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
@@ -141,7 +142,7 @@ class RRDB(nn.Module):
         straight[1, 1] = 1.0
         enlarged = straight if self.config.plain else smooth
         cells = self.config.unshuffle**2
-        self.conv_last.weight.mul_(0.02)  # what the other features say is noise as yet
+        self.conv_last.weight.mul_(0.02)  # the other features are still noise
         for k in range(min(self.config.channels, self.config.features)):
             self.conv_first.weight[k] = 0.0
             self.conv_first.weight[k, k * cells : (k + 1) * cells] = straight / cells

@@ -15,21 +15,21 @@ from .preprocessing import Preprocessing, preprocess
 from .registry import architecture, make_config
 from .vocabulary import TagVocabulary
 
-# Pictures in one forward pass. More gain nothing on a CPU; elsewhere, small passes leave the device idle.
+# Pictures in a forward pass. Larger passes gain nothing on a CPU; elsewhere, small passes leave the device idle.
 CHUNK = {"cpu": 1}
 CHUNK_ELSEWHERE = 16
-FLOATS_PER_PIXEL = 48  # at the first expansion, 64 channels at half the size, in and out, with room for the libraries
+FLOATS_PER_PIXEL = 48  # at the first expansion: 64 channels at half the size, in and out, and the libraries' workspace
 
 
 class TaggerModel:
-    """A net and its header, callable; what the SENGA_TAGGER socket carries.
+    """A net and its header, callable; the type of the SENGA_TAGGER socket.
 
     Args:
-        header: says which net, with which vocabulary and preprocessing.
-        net: built from that header; it is put into eval mode, without gradients.
+        header: the architecture, its hyperparameters, the vocabulary and the preprocessing.
+        net: built from that header. It is set to eval mode, without gradients.
 
     Raises:
-        SengaError: the header is no tagger's, or the net's head has not one output for each tag.
+        SengaError: the header is not a tagger's, or the net's head does not have one output for each tag.
     """
 
     def __init__(self, header: Header, net: nn.Module) -> None:
@@ -44,11 +44,11 @@ class TaggerModel:
         outputs = [m.out_features for m in net.modules() if isinstance(m, nn.Linear)][-1:]
         if outputs and outputs[0] != len(self.vocabulary):
             raise SengaError(
-                f"the head has {outputs[0]} outputs, the vocabulary {len(self.vocabulary)} tags; wanted as many"
+                f"the head has {outputs[0]} outputs, the vocabulary {len(self.vocabulary)} tags; expected equal numbers"
             )
         self.model = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.file_sha256 = ""  # of the weights file, where it came from one
-        self.patcher: Any = None  # set by the load node inside ComfyUI, whose memory management asks for it
+        self.file_sha256 = ""  # of the weights file, if loaded from one
+        self.patcher: Any = None  # set by the load node for ComfyUI's memory management
 
     @classmethod
     def create(
@@ -59,7 +59,7 @@ class TaggerModel:
         provenance: Provenance = UNKNOWN,
         **hyperparameters: Any,
     ) -> "TaggerModel":
-        """A freshly initialised model. Hyperparameters are the config dataclass's; `tags` comes from the vocabulary."""
+        """A newly initialised model. Hyperparameters are the config's fields; `tags` follows from the vocabulary."""
         row = architecture(architecture_id, "tag")
         config = make_config(row, {"tags": len(vocabulary), **hyperparameters})
         header = Header(row.id, as_table(config), None, provenance, vocabulary=vocabulary, preprocessing=preprocessing)
@@ -80,11 +80,11 @@ class TaggerModel:
     def __call__(self, image: Tensor) -> Tensor:
         """(B, 1, 3 or 4, H, W) in [0, 1], any size, -> probabilities (B, tags), float32, on the image's device.
 
-        A sigmoid for each tag, those of the rating group too. A picture's probabilities do not depend on what else is
-        in the batch: the arithmetic is float32, in passes of one size that are filled up where pictures are missing
-        (libraries take sums in another order for another number of pictures).
+        Each tag has its own sigmoid, ratings too. A picture's probabilities do not depend on the rest of the batch: the
+        arithmetic is float32, and every pass has the same number of pictures, filled up with zeros (libraries sum in
+        another order for another number).
         """
-        # Prepared where the pictures are: less to move, and not every device has the antialiased filters.
+        # Prepare on the pictures' device: less to move, and not every device has the antialiased filters.
         rows = [self.predict(self.prepare(part)) for part in image.split(self.pictures_at_once())]
         return torch.cat(rows).to(image.device)
 
@@ -100,7 +100,7 @@ class TaggerModel:
         return model
 
     def prepare(self, image: Tensor) -> Tensor:
-        """The first half of a call: (B, C, H, W) -> what the net takes, (B, 3, size, size), on the image's device."""
+        """The first half of a call: (B, C, H, W) -> the net's input (B, 3, size, size), on the image's device."""
         return preprocess(image, self.preprocessing)
 
     @torch.no_grad()
@@ -114,10 +114,7 @@ class TaggerModel:
         return torch.cat(rows)
 
     def one_pass(self, prepared: Tensor, precision: str = "fp32") -> Tensor:
-        """`predict` in a single pass, however many pictures there are, and in another precision if asked for.
-
-        For scores over many pictures: here a picture's last bits may depend on the others.
-        """
+        """`predict` in one pass of all pictures, in any precision. A picture's last bits may depend on the others."""
         x = prepared.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
         with autocast(x.device, precision):
             logits = self.model(x)
@@ -125,15 +122,15 @@ class TaggerModel:
 
 
 def pictures_at_once(device: torch.device) -> int:
-    """How many pictures one forward pass takes there."""
+    """How many pictures a forward pass takes on the device."""
     return CHUNK.get(device.type, CHUNK_ELSEWHERE)
 
 
 def passes(image: Tensor, device: torch.device) -> tuple[Tensor, ...]:
-    """A batch in parts of one forward pass each."""
+    """A batch, split into parts of one forward pass each."""
     return image.split(pictures_at_once(device))
 
 
-def memory_wanted(model: TaggerModel, device: torch.device) -> int:
-    """Bytes of activations alive at the peak of one pass, to ask a memory management for."""
+def memory_needed(model: TaggerModel, device: torch.device) -> int:
+    """Bytes of activations alive at the peak of one pass, for a memory manager."""
     return pictures_at_once(device) * model.preprocessing.size**2 * FLOATS_PER_PIXEL * BYTES_PER_FLOAT

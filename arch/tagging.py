@@ -1,4 +1,4 @@
-"""Name what is in pictures of any size with a tagger: what node and command call."""
+"""Tag pictures of any size with a tagger: the function behind node and command."""
 
 from collections.abc import Callable
 
@@ -21,23 +21,23 @@ def tag(
     """Tag a batch of pictures.
 
     Args:
-        model: runs on the device where it is, in float32.
-        image: (B, H, W, C) float32 in [0, 1], C = 1, 3 or 4 (the fourth is alpha), any size from 1x1. Transparent
-            parts count as background.
+        model: runs on its own device, in float32.
+        image: (B, H, W, C) float32 in [0, 1], C = 1, 3, or 4 (the fourth is alpha), any size from 1x1.
+            Transparent parts count as background.
         options: which tags are chosen, and how they are written.
         progress: called with (done, total) pictures after each pass of the network.
-        should_stop: asked before each pass.
+        should_stop: called before each pass; True stops.
 
     Returns:
-        One Tagged for each picture, in order. It does not depend on the other pictures of the batch.
+        A Tagged for each picture, in order. It does not depend on the other pictures of the batch.
 
     Raises:
         SengaError: the image has another shape or type, or `options` ask for thresholds that the tagger lacks.
-        Stopped: `should_stop` said yes.
+        Stopped: `should_stop` returned True.
     """
     check_pictures(image)
     found: list[Tagged] = []
-    # Only one group is prepared at a time: memory does not grow with the batch.
+    # Prepare one group at a time: memory does not grow with the batch.
     for group in to_bchw(image).split(model.pictures_at_once()):
         if should_stop is not None and should_stop():
             raise Stopped(f"stopped after {len(found)} of {len(image)} pictures")
@@ -48,7 +48,7 @@ def tag(
 
 
 def tag_prepared(model: TaggerModel, prepared: Tensor, options: Options) -> list[Tagged]:
-    """The second half of `tag`, for callers that prepare pictures of several sizes ahead with `model.prepare`.
+    """The second half of `tag`, for callers that prepare pictures of several sizes with `model.prepare`.
 
     Args:
         prepared: (B, 3, size, size), on any device.

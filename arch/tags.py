@@ -1,4 +1,4 @@
-"""From one picture's probabilities to its tags: what is chosen, and how it is written. Nothing here runs a network."""
+"""From a picture's probabilities to its tags: which are chosen, and how they are written. Runs no network."""
 
 import itertools
 import json
@@ -11,10 +11,10 @@ from .vocabulary import TagVocabulary
 
 MODES = ("fixed", "mcut", "per_tag")
 SORTS = ("score", "people first", "alphabetical")
-NOT_TRAINED = "not trained"  # instead of an answer that the network was never taught to give
-MCUT_FLOOR = {"general": 0.0, "character": 0.15}  # where nobody is known, the largest gap lies between two noises
-LISTED = ("general", "character")  # categories that a threshold chooses from; of ratings there is one, the likeliest
-# How many people there are: what prompts and captions begin with.
+NOT_TRAINED = "not trained"  # in place of an answer that the network was never trained to give
+MCUT_FLOOR = {"general": 0.0, "character": 0.15}  # without a known character the largest gap is noise
+LISTED = ("general", "character")  # categories with a threshold; the rating is the likeliest one
+# Numbers of people: prompts and captions begin with them.
 PEOPLE = (r"(\d\+?|multiple_)girls?", r"(\d\+?|multiple_)boys?", r"(\d\+?|multiple_)others?", "no_humans", "solo")
 # Faces such as ^_^, o_o, >_o, (o)_(o), |_|: at most one letter or digit on each side of the underscore.
 KAOMOJI = re.compile(r"(?=[^_]+_[^_]+$)[^\w]*\w?[^\w]*_[^\w]*\w?[^\w]*")
@@ -22,17 +22,17 @@ KAOMOJI = re.compile(r"(?=[^_]+_[^_]+$)[^\w]*\w?[^\w]*_[^\w]*\w?[^\w]*")
 
 @dataclass(frozen=True)
 class Options:
-    """What is chosen and how it is written; the inputs of the node and the flags of the command."""
+    """Which tags are chosen and how they are written: the inputs of the node and the flags of the command."""
 
     general_threshold: float = 0.35  # 0 to 1
     character_threshold: float = 0.85  # 0 to 1
-    threshold_mode: str = "fixed"  # "fixed": those two; "mcut": the largest gap; "per_tag": the model's own
-    max_tags: int = 0  # so many of the likeliest; 0 is all
-    include_rating: bool = False  # at the end of the tags
-    exclude_tags: str = ""  # names between commas, * for anything
-    only_tags: str = ""  # the same; empty is all
-    replace_underscore: bool = True  # by spaces, but in faces such as ^_^
-    escape_parentheses: bool = True  # \( \), since a prompt's parentheses are weights
+    threshold_mode: str = "fixed"  # "fixed": the two above; "mcut": the largest gap; "per_tag": the model's own
+    max_tags: int = 0  # only the likeliest; 0 is all
+    include_rating: bool = False  # appended to the tags
+    exclude_tags: str = ""  # names separated by commas; * matches any text
+    only_tags: str = ""  # likewise; empty is all
+    replace_underscore: bool = True  # by spaces, except in faces such as ^_^
+    escape_parentheses: bool = True  # as \( \): in a prompt, bare parentheses are weights
     with_scores: bool = False  # (tag:0.85)
     sort: str = "score"
     separator: str = ", "
@@ -41,51 +41,51 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("general_threshold", "character_threshold"):
-            if not 0 <= getattr(self, name) <= 1:  # False for NaN, too
-                raise SengaError(f"{name} is {getattr(self, name)}; wanted 0 to 1")
+            if not 0 <= getattr(self, name) <= 1:  # also False for NaN
+                raise SengaError(f"{name} is {getattr(self, name)}; expected 0 to 1")
         if self.max_tags < 0:
-            raise SengaError(f"max_tags is {self.max_tags}; wanted a number of tags, or 0 for all")
+            raise SengaError(f"max_tags is {self.max_tags}; expected a number of tags, or 0 for all")
         for name, known in (("threshold_mode", MODES), ("sort", SORTS)):
             if getattr(self, name) not in known:
-                raise SengaError(f"{name} is {getattr(self, name)!r}; it is one of {', '.join(known)}")
+                raise SengaError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
 
 
 @dataclass(frozen=True)
 class Tagged:
     """One picture's tags."""
 
-    tags: str  # as the options write them
-    characters: str  # the characters alone, likeliest first; "not trained" where the network knows none
-    rating: str  # the likeliest; "not trained" where the network was taught none
-    chosen: tuple[tuple[str, float], ...]  # (name as the vocabulary has it, probability), in the order of `tags`
+    tags: str  # written as the options say
+    characters: str  # only the characters, likeliest first; "not trained" if the network knows none
+    rating: str  # the likeliest; "not trained" if the network was trained on none
+    chosen: tuple[tuple[str, float], ...]  # (name in the vocabulary, probability), in the order of `tags`
     scores: str  # JSON: model, thresholds, and every tag's probability by category
 
 
 def choose(
     probabilities: Sequence[float], vocabulary: TagVocabulary, options: Options, *, model_sha256: str = ""
 ) -> Tagged:
-    """Choose and write one picture's tags.
+    """Choose and write the tags of one picture.
 
     Args:
         probabilities: one for each tag of the vocabulary, in [0, 1].
         model_sha256: of the weights file, for the scores.
 
     Raises:
-        SengaError: there are more or fewer probabilities than tags, or the tagger has no thresholds of its own.
+        SengaError: the numbers of probabilities and tags differ, or `per_tag` is chosen without such thresholds.
     """
     if len(probabilities) != len(vocabulary):
-        raise SengaError(f"{len(probabilities)} probabilities for {len(vocabulary)} tags; wanted one for each")
+        raise SengaError(f"{len(probabilities)} probabilities for {len(vocabulary)} tags; expected one for each")
     score = dict(zip(vocabulary.names, map(float, probabilities), strict=True))
     trained = {c: [vocabulary.names[i] for i in vocabulary.indices(c)] for c in (*LISTED, "rating")}
     trained = {c: names for c, names in trained.items() if names and c not in vocabulary.untrained}
     thresholds = {c: threshold(trained[c], score, vocabulary, options, c) for c in LISTED if c in trained}
-    wanted = wish(options)
-    passed = {c: [n for n in trained[c] if score[n] >= limit(n) and wanted(n)] for c, limit in thresholds.items()}
+    allowed = tag_filter(options)
+    passed = {c: [n for n in trained[c] if score[n] >= limit(n) and allowed(n)] for c, limit in thresholds.items()}
     best = sorted((n for names in passed.values() for n in names), key=lambda n: -score[n])
     kept = best[: options.max_tags or None]
     ordered = arrange(kept, options.sort, set(trained.get("character", ())))
     rating = max(trained["rating"], key=lambda n: score[n]) if "rating" in trained else NOT_TRAINED
-    if options.include_rating and "rating" in trained and wanted(rating):
+    if options.include_rating and "rating" in trained and allowed(rating):
         ordered.append(rating)
     characters = sorted(passed.get("character", ()), key=lambda n: -score[n])
     return Tagged(
@@ -102,7 +102,7 @@ def choose(
 def threshold(
     names: list[str], score: dict[str, float], vocabulary: TagVocabulary, options: Options, category: str
 ) -> Callable[[str], float]:
-    """The least probability at which each of a category's tags is chosen."""
+    """A function: tag -> the least probability at which it is chosen."""
     if options.threshold_mode == "per_tag":
         if not vocabulary.thresholds:
             raise SengaError(
@@ -117,10 +117,10 @@ def threshold(
 
 
 def mcut(scores: Iterable[float]) -> float:
-    """The middle of the largest gap between neighbours in the sorted scores: Maximum Cut Thresholding.
+    """The middle of the largest gap between neighbouring sorted scores: Maximum Cut Thresholding.
 
-    Largeron, Moulin and Gery 2012, "MCut: A Thresholding Strategy for Multi-label Classification". Of fewer than two
-    scores, or of equal ones, it is the highest.
+    Largeron, Moulin and Gery 2012, "MCut: A Thresholding Strategy for Multi-label Classification". For fewer than
+    two scores, or equal ones, it is the highest.
     """
     ranked = sorted(scores, reverse=True)
     gaps = [high - low for high, low in itertools.pairwise(ranked)]
@@ -131,41 +131,41 @@ def mcut(scores: Iterable[float]) -> float:
 
 
 def normalised(name: str) -> str:
-    """A tag however it is written: spaces for underscores, escaped parentheses, capitals."""
+    """A tag's name with spaces, escaped parentheses and capitals undone."""
     return re.sub(r"\s+", "_", name.strip().lower().replace("\\(", "(").replace("\\)", ")"))
 
 
 def listed(text: str) -> list[str]:
-    """The entries of a list of tags, as they were typed."""
+    """The entries of a list of tags, as typed."""
     return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
 
 
 def matcher(text: str) -> Callable[[str], bool]:
-    """Whether a tag is in a list such as `1girl, *_hair, cat \\(animal\\)`; * is any run of characters."""
+    """A function: is a tag in a list such as `1girl, *_hair, cat \\(animal\\)`? * matches any run of characters."""
     patterns = [normalised(part) for part in listed(text)]
     exact = {p for p in patterns if "*" not in p}
     wild = [re.compile(".*".join(map(re.escape, p.split("*")))) for p in patterns if "*" in p]
     return lambda name: (n := normalised(name)) in exact or any(pattern.fullmatch(n) for pattern in wild)
 
 
-def wish(options: Options) -> Callable[[str], bool]:
-    """Whether the lists of the options leave a tag in."""
+def tag_filter(options: Options) -> Callable[[str], bool]:
+    """A function: do `only_tags` and `exclude_tags` let a tag through?"""
     only, excluded = matcher(options.only_tags), matcher(options.exclude_tags)
     everything = not options.only_tags.strip(" ,\n")
     return lambda name: (everything or only(name)) and not excluded(name)
 
 
 def warnings(options: Options, vocabulary: TagVocabulary) -> list[str]:
-    """What the options want of a tagger that it does not know, a sentence each: no errors, but no answers either."""
+    """What the options ask for that this tagger does not know, a sentence each: not an error, but without effect."""
     unknown = [part for part in listed(options.only_tags) if not any(map(matcher(part), vocabulary.names))]
     found = [f"only_tags: this tagger knows no tag that matches {', '.join(unknown)}"] if unknown else []
     if options.include_rating and (not vocabulary.indices("rating") or "rating" in vocabulary.untrained):
-        found.append("include_rating: this tagger was not taught ratings; none is added")
+        found.append("include_rating: this tagger was not trained on ratings; none is added")
     return found
 
 
 def arrange(names: list[str], order: str, characters: set[str]) -> list[str]:
-    """Names, which come likeliest first, in another order."""
+    """Sort names that come likeliest first."""
     if order == "alphabetical":
         return sorted(names, key=str.lower)
     if order == "people first":
@@ -179,7 +179,7 @@ def _place(name: str, characters: set[str]) -> int:
 
 
 def written(name: str, score: float, options: Options) -> str:
-    """One tag as a prompt or a caption has it."""
+    """A tag as written in a prompt or a caption."""
     if options.replace_underscore and not KAOMOJI.fullmatch(name):
         name = name.replace("_", " ")
     if options.escape_parentheses:

@@ -1,6 +1,6 @@
-"""Tiles with their halo cut away: each output pixel is written once, by a tile whose context covers it.
+"""Tiles whose halo is cut away: each output pixel is written once, by a tile with enough surrounding context.
 
-No feathering: a blend averages border pixels that both tiles have wrong. With a halo of the receptive radius the tiled
+No feathering: it blends border pixels that are wrong in both tiles. With a halo of the receptive radius, the tiled
 picture equals the whole one.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 MIN_TILE = 16
-# How allocators say it that have no exception of their own, in lower case.
+# Messages of allocators that raise a plain RuntimeError, in lower case.
 OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",  # CPU, Linux
@@ -27,7 +27,7 @@ OUT_OF_MEMORY = (
 
 @dataclass(frozen=True)
 class Tile:
-    """A core that this tile alone writes. Input pixels; `bottom` and `right` are exclusive."""
+    """The core of a tile, which no other tile writes. Input pixels; `bottom` and `right` are exclusive."""
 
     top: int
     left: int
@@ -43,7 +43,7 @@ class Tile:
         return (self.bottom - self.top) * (self.right - self.left)
 
     def window(self, halo: int, height: int, width: int) -> "Tile":
-        """The core with its context, as far as the picture goes."""
+        """The core with its context, clipped to the picture."""
         return Tile(
             max(0, self.top - halo),
             max(0, self.left - halo),
@@ -55,8 +55,8 @@ class Tile:
 def edges(start: int, stop: int, tile: int, alignment: int) -> list[int]:
     """Cut [start, stop) into the fewest parts of at most `tile`, equal to within one alignment step.
 
-    `start` is a multiple of `alignment`, and so is every edge but the last. A tile smaller than the alignment counts
-    as one alignment step.
+    `start` and every edge except the last are multiples of `alignment`. A tile smaller than the alignment counts as
+    one alignment step.
     """
     steps = math.ceil((stop - start) / alignment)
     parts = math.ceil(steps / max(1, tile // alignment))
@@ -64,7 +64,7 @@ def edges(start: int, stop: int, tile: int, alignment: int) -> list[int]:
 
 
 def cut(area: Tile, tile: int, alignment: int) -> list[Tile]:
-    """The balanced grid over an area, row by row: 513 pixels at tile 512 give 256 and 257, never a sliver."""
+    """The balanced grid over an area, row by row: 513 pixels at tile 512 give 256 and 257, not a sliver."""
     rows = edges(area.top, area.bottom, tile, alignment)
     columns = edges(area.left, area.right, tile, alignment)
     return [Tile(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
@@ -72,7 +72,7 @@ def cut(area: Tile, tile: int, alignment: int) -> list[Tile]:
 
 @dataclass(frozen=True)
 class TileGrid:
-    """How one picture is cut: integers only.
+    """How a picture is cut into tiles, in integers.
 
     Attributes:
         height, width: of the picture, input pixels.
@@ -109,7 +109,7 @@ class TileGrid:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device has no room left; torch has no common class for it."""
+    """Whether an error means that a device is out of memory; torch has no common class for it."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
@@ -117,7 +117,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def empty_cache() -> None:
-    """Hand back what torch keeps for later, so that the smaller tile finds room in one piece."""
+    """Release torch's cached memory, so that the smaller tile finds a contiguous block."""
     for backend in (torch.cuda, torch.mps, torch.xpu):
         if backend.is_available():
             backend.empty_cache()
@@ -131,21 +131,21 @@ def run_tiles(
     before_tile: Callable[[], None],
     after_tile: Callable[[int], None],
 ) -> TileGrid:
-    """Fill `out` tile by tile; on running out of memory halve the tile and go on with what is left.
+    """Fill `out` tile by tile. If memory runs out, halve the tile and go on with the rest.
 
     Args:
-        grid: how to cut the picture.
+        grid: the tiles.
         process: window -> (1, C, scale * h, scale * w), for a window of h by w input pixels.
         out: (1, C, scale * H, scale * W), written in place, each pixel once.
         scale: output pixels per input pixel and side.
         before_tile: may raise to stop.
-        after_tile: gets the number of input pixels that are now done.
+        after_tile: called with the number of input pixels of the tile.
 
     Returns:
-        The grid that worked: with a smaller tile if memory ran out.
+        The grid that fitted, with a smaller tile if memory ran out.
 
     Raises:
-        The device's own out-of-memory error, once the tile cannot be halved any more.
+        The device's out-of-memory error, if the tile cannot be halved any further.
     """
     pending = list(grid)[::-1]
     while pending:
@@ -158,11 +158,11 @@ def run_tiles(
             if grid.smallest or not is_out_of_memory(error):
                 raise
             grid = grid.halved()
-            # What is done stays done: only the tiles still to do are cut anew.
+            # Finished tiles stay; only the pending ones are cut again.
             pending = [part for tile in [*pending, core] for part in cut(tile, grid.tile, grid.alignment)[::-1]]
             result = None
         if result is None:
-            # Outside the except block, where the traceback would still hold the failed tile's tensors.
+            # Not in the except block: its traceback still holds the failed tile's tensors.
             empty_cache()
             continue
         top, left = (core.top - window.top) * scale, (core.left - window.left) * scale

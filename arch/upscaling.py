@@ -1,4 +1,4 @@
-"""Upscale pictures of any size with any upscaling model, tile by tile: what node and command call."""
+"""Upscale pictures of any size with any upscaling model, tile by tile: the function behind node and command."""
 
 import math
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
 from .upscaler import UpscaleModel
 
-LARGEST_SIDE = 65536  # pixels; beyond it a size is a slip of the keyboard
-# What is assumed of other programs' models, which do not tell: the context that the deepest common network, RRDB with
-# 23 blocks, was measured to need (benchmarks/halo.py).
+LARGEST_SIDE = 65536  # pixels; a larger size is a typing error
+# Assumed for other programs' models, which do not say: the context that the deepest common network, RRDB with 23
+# blocks, was measured to need (benchmarks/halo.py).
 UNKNOWN_HALO = 80
 UNKNOWN_FLOATS = 256  # per output pixel
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the loop needs to know of a model, ours or another program's descriptor."""
+    """What the loop needs to know about a model, ours or another program's descriptor."""
 
     scale: int
     channels: int
@@ -42,7 +42,7 @@ class ModelSpec:
         first = next(model.model.parameters())
         channels = getattr(model, "input_channels", 3)
         if channels not in (1, 3) or getattr(model, "output_channels", channels) != channels:
-            raise SengaError(f"the model takes {channels} channels; wanted one that takes and gives 1 or 3")
+            raise SengaError(f"the model takes {channels} channels; expected a model that takes and returns 1 or 3")
         sizes = getattr(model, "size_requirements", None)
         return cls(
             scale=scale,
@@ -74,28 +74,28 @@ def upscale(
 
     Args:
         model: an UpscaleModel, or a descriptor with `.model`, `.scale` and `__call__` (spandrel's, say). It runs on
-            the device where it is.
-        image: (B, H, W, C) float32 in [0, 1], C = 1, 3 or 4 (the fourth is alpha), any size from 1x1.
+            its own device.
+        image: (B, H, W, C) float32 in [0, 1], C = 1, 3, or 4 (the fourth is alpha), any size from 1x1.
         scale: output pixels per input pixel and side; None is the model's own.
         size: (width, height) of the result in pixels, instead of `scale`.
         tile: largest side of a tile in input pixels, without its halo: 16 or more, or 0 to fit the free memory.
-        halo: context around each tile in input pixels; -1 is the model's default. At the receptive radius the result
-            equals the whole picture's.
-        precision: "auto" (the fastest that the device multiplies natively), "fp32", "bf16" or "fp16".
-        self_ensemble: average over the eight flips and turns: slightly better, eight times slower.
+        halo: context around each tile in input pixels; -1 is the model's default, which keeps the error below half a
+            level of 255. At the receptive radius the result equals that of the whole picture (both in float32).
+        precision: "auto" (the fastest that is native to the device), "fp32", "bf16" or "fp16".
+        self_ensemble: average over the eight flips and rotations: slightly better, eight times slower.
         progress: called with (done, total) input pixels after each tile.
-        should_stop: asked before each tile.
+        should_stop: called before each tile; True stops.
 
     Returns:
-        (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that no power of the model's scale gives are reached by
-        passes upward and one antialiased bicubic resize. Alpha runs through the same model as a grey picture (bicubic
-        alpha leaves a blurred rim around the network's sharp lines), and flat parts of it stay exactly as they are;
-        colour is bled under transparent pixels first.
+        (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that are not a power of the model's scale are reached by
+        repeated passes and one antialiased bicubic resize. Alpha runs through the same model as a grey picture (bicubic
+        alpha leaves a blurred rim around the network's sharp lines), and its flat parts stay exactly as they are;
+        colour is first bled under transparent pixels.
 
     Raises:
-        SengaError: an argument is out of range, or the device has no room for the smallest tile (the model is then
-            moved to the CPU).
-        Stopped: `should_stop` said yes.
+        SengaError: an argument is out of range, or the smallest tile does not fit into the device's memory (the model
+            is then moved to the CPU).
+        Stopped: `should_stop` returned True.
     """
     spec = ModelSpec.of(model)
     _check(image, tile, halo)
@@ -134,8 +134,8 @@ def upscale(
     return out
 
 
-def memory_wanted(model: Any, tile: int, halo: int) -> int:
-    """Bytes that the device should have free for the activations of the tiles that `upscale` would like to use."""
+def memory_needed(model: Any, tile: int, halo: int) -> int:
+    """Bytes that the device should have free for the activations of the tiles that `upscale` prefers."""
     spec = ModelSpec.of(model)
     side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (spec.halo if halo < 0 else halo) + 2 * spec.border
     return int(side**2 * spec.floats * BYTES_PER_FLOAT / SHARE)
@@ -144,38 +144,38 @@ def memory_wanted(model: Any, tile: int, halo: int) -> int:
 def target_size(
     width: int, height: int, own: int, scale: float | None, size: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """(width, height) of the result. Raises SengaError for both or impossible values."""
+    """(width, height) of the result. Raises SengaError if both are given, or for impossible values."""
     if scale is not None and size is not None:
         raise SengaError(f"scale {scale} and size {size} are both given; give one of them")
     if size is None:
         factor = own if scale is None else scale
         if not math.isfinite(factor) or factor <= 0:
-            raise SengaError(f"scale is {factor}; wanted a number above 0, or none for the model's own")
+            raise SengaError(f"scale is {factor}; expected a number above 0, or None for the model's own")
         size = max(1, round(width * factor)), max(1, round(height * factor))
     if not all(1 <= side <= LARGEST_SIDE for side in size):
-        raise SengaError(f"the result would be {size[0]}x{size[1]} pixels; wanted 1 to {LARGEST_SIDE} a side")
+        raise SengaError(f"the result would be {size[0]}x{size[1]} pixels; expected 1 to {LARGEST_SIDE} a side")
     return size
 
 
-def fit_size(width: int, height: int, wanted_width: int, wanted_height: int) -> tuple[int, int] | None:
-    """The `size` that widgets and options mean, where 0 is "not given".
+def fit_size(width: int, height: int, target_width: int, target_height: int) -> tuple[int, int] | None:
+    """The `size` for widgets and options in which 0 means "not given".
 
-    Both given: that size. One given: the other keeps the aspect. Neither: None, the scale decides.
+    Both given: that size. One given: the other follows from the aspect. None given: None, the scale decides.
     """
-    if wanted_width < 0 or wanted_height < 0:
-        raise SengaError(f"width is {wanted_width} and height {wanted_height}; wanted pixels, or 0 to leave one open")
-    if not wanted_width and not wanted_height:
+    if target_width < 0 or target_height < 0:
+        raise SengaError(f"width is {target_width} and height {target_height}; expected pixels, or 0 to leave one open")
+    if not target_width and not target_height:
         return None
     return (
-        wanted_width or max(1, round(width * wanted_height / height)),
-        wanted_height or max(1, round(height * wanted_width / width)),
+        target_width or max(1, round(width * target_height / height)),
+        target_height or max(1, round(height * target_width / width)),
     )
 
 
 def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> list[tuple[int, int]]:
-    """Input (width, height) of each pass: as many as it takes to reach the target, and at least one.
+    """Input (width, height) of each pass: as many as are needed to reach the target, at least one.
 
-    Raises SengaError where a long thin picture would grow beyond all measure on the way to another shape.
+    Raises SengaError if a long thin picture would grow beyond LARGEST_SIDE on the way to another shape.
     """
     sizes = [(width, height)]
     if scale > 1:
@@ -185,7 +185,7 @@ def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> 
     if largest > LARGEST_SIDE:
         raise SengaError(
             f"{width}x{height} to {target[0]}x{target[1]} pixels would pass through a side of {largest};"
-            f" wanted {LARGEST_SIDE} at the most: choose a size nearer to the picture's shape"
+            f" expected at most {LARGEST_SIDE}: choose a size nearer to the picture's shape"
         )
     return sizes
 
@@ -193,20 +193,20 @@ def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> 
 def _check(image: Tensor, tile: int, halo: int) -> None:
     check_pictures(image)
     if tile != 0 and tile < MIN_TILE:
-        raise SengaError(f"tile is {tile}; wanted 0 (chosen from the free memory) or {MIN_TILE} and more")
+        raise SengaError(f"tile is {tile}; expected 0 (chosen from the free memory), or {MIN_TILE} or more")
     if halo < -1:
-        raise SengaError(f"halo is {halo}; wanted -1 (the model's default), 0 or more")
+        raise SengaError(f"halo is {halo}; expected -1 (the model's default), 0 or more")
 
 
 @dataclass
 class _Run:
-    """The arguments of one `upscale` call, and how far it is."""
+    """The arguments of an `upscale` call, and its progress."""
 
     model: Any
     spec: ModelSpec
     precision: str
     halo: int
-    tile: int  # 0: chosen for each pass; made smaller, and kept so, when memory runs out
+    tile: int  # 0: chosen for each pass; reduced for good when memory runs out
     ensemble: bool
     total: int
     progress: Callable[[int, int], None] | None
@@ -214,7 +214,7 @@ class _Run:
     done: int = 0
 
     def passes(self, image: Tensor, count: int, out: Tensor, held: bool) -> None:
-        """`count` passes upward, then the exact size, into `out`. image: (1, C, H, W); held: see within_neighbours."""
+        """Run `count` passes and resize to the size of `out`. image: (1, C, H, W); held: see within_neighbours."""
         scale = self.spec.scale
         for i in range(count):
             height, width = image.shape[-2] * scale, image.shape[-1] * scale
@@ -235,7 +235,7 @@ class _Run:
         def process(window: Tile) -> Tensor:
             part = image[..., window.top : window.bottom, window.left : window.right]
             if held and part.min() == part.max():
-                # Flat alpha stays what it is, so the network need not be asked: an opaque picture costs nothing extra.
+                # Flat alpha stays as it is, so the network can be skipped: an opaque picture costs nothing extra.
                 return part.repeat_interleave(spec.scale, 2).repeat_interleave(spec.scale, 3).cpu()
             part = part.to(spec.device)
             result = self.call(part).float()
@@ -249,14 +249,14 @@ class _Run:
             device = str(spec.device)
             self.model.to("cpu")
             raise SengaError(
-                f"{device} has no room for a tile of {MIN_TILE} with a halo of {grid.halo} of the {width}x{height}"
-                " picture; lower the halo, free memory on the device or use another one"
+                f"{device} has too little memory for a tile of {MIN_TILE} with a halo of {grid.halo} of the"
+                f" {width}x{height} picture; lower the halo, free memory on the device or use another one"
             ) from error
         if used.tile < tile:
             self.tile = used.tile
 
     def call(self, x: Tensor) -> Tensor:
-        """(1, C, H, W) -> (1, C, scale * H, scale * W): channels matched to the model's, flips averaged."""
+        """(1, C, H, W) -> (1, C, scale * H, scale * W): match the model's channels, average the flips."""
         channels = x.shape[1]
         if self.spec.channels == 1:
             x = x.transpose(0, 1)  # each channel as a picture of its own
@@ -269,9 +269,9 @@ class _Run:
         return y.mean(1, keepdim=True) if channels == 1 else y
 
     def ensembled(self, x: Tensor) -> Tensor:
-        """The mean over eight flips and turns, each undone."""
+        """The mean over eight flips and rotations, each undone."""
         height, width = x.shape[-2] * self.spec.scale, x.shape[-1] * self.spec.scale
-        # A flip must not move the blocks that the network works on, so the size is made even before it.
+        # Pad to the alignment first: a flip must not move the blocks of pixels that the network works on.
         x = pad_to_multiple(x, self.spec.alignment)
         total: Tensor | None = None
         for turns in range(4):

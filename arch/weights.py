@@ -34,7 +34,7 @@ WRAPPERS = (
     "state_dict",
     "model_ema",
     "model",
-)  # where checkpoints keep the tensors, the averaged ones first
+)  # keys under which checkpoints keep their tensors, averaged ones first
 
 
 State = dict[str, Tensor]
@@ -42,8 +42,8 @@ Rename = Callable[[State], State]
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
-    """What a caller says about other people's taggers, instead of the files beside them."""
+class Overrides:
+    """What a caller says about other people's taggers, in place of the accompanying files."""
 
     vocabulary: TagVocabulary | None = None
     preprocessing: Preprocessing | None = None
@@ -51,12 +51,12 @@ class Told:
 
 
 def read_header(path: str | Path) -> Header:
-    """Who a weights file is, without reading its tensors.
+    """Read a weights file's header, not its tensors.
 
-    Headers of other people's files are inferred from the tensors' names and shapes, and from the files beside them.
+    Headers of other people's files are inferred from the names and shapes of the tensors and from accompanying files.
 
     Raises:
-        SengaError: the file is missing, damaged, of no known kind, or holds no network that Senga knows.
+        SengaError: the file is missing, damaged or of an unknown kind, or holds no network that Senga knows.
     """
     path = _existing(path)
     try:
@@ -70,16 +70,16 @@ def read_header(path: str | Path) -> Header:
             shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
         if _is_timm(path, shapes):
             return timm_taggers.describe(path, shapes)
-        return _infer(path, shapes, Told())[1]
+        return _infer(path, shapes, Overrides())[1]
     except SengaError as error:
         raise _named(path, error) from error
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """A file's tensors on the CPU, under the file's own names and in its own precision, whatever network they are of.
+    """Read the tensors of any network to the CPU, with the file's own names and precision.
 
-    Reads safetensors and torch checkpoints, these with `weights_only=True`; of a checkpoint that holds the tensors in
-    `params_ema`, `state_dict` or the like, those; DataParallel's prefix `module.` is taken off.
+    Reads safetensors, and torch checkpoints with `weights_only=True`. Checkpoints may keep the tensors under
+    `params_ema`, `params`, `state_dict` or similar keys; DataParallel's prefix `module.` is removed.
 
     Raises:
         SengaError: the file is missing, damaged or of an unknown kind.
@@ -94,19 +94,18 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     """Load a network in float32 on the CPU, ready to call.
 
-    Reads Senga's files; Real-ESRGAN's `params_ema` / `params`, of RRDB and of Compact; ESRGAN's old and original forms;
+    Reads Senga's files; Real-ESRGAN's RRDB and Compact (`params_ema` or `params`); ESRGAN's old and original forms;
     yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); and the same keys in
-    plain safetensors.
-    `.pth` and `.pt` are read with `weights_only=True`.
+    plain safetensors. `.pth` and `.pt` are read with `weights_only=True`.
 
     Raises:
-        SengaError: as `read_header`; also when tensors are missing, left over or of the wrong shape.
+        SengaError: as `read_header`; also if tensors are missing, unexpected or of the wrong shape.
     """
-    return _load(_existing(path), Told())
+    return _load(_existing(path), Overrides())
 
 
 def load_upscaler(path: str | Path) -> UpscaleModel:
-    """`load_model` for upscalers alone. Raises SengaError for a tagger, too."""
+    """`load_model` for upscalers only. Also raises SengaError for a tagger."""
     model = load_model(path)
     if isinstance(model, UpscaleModel):
         return model
@@ -120,35 +119,35 @@ def load_tagger(
     preprocessing: Preprocessing | None = None,
     **hyperparameters: Any,
 ) -> TaggerModel:
-    """`load_model` for taggers alone.
+    """`load_model` for taggers only.
 
     Args:
-        vocabulary: of a file without Senga's header, instead of the list of tags beside it.
-        preprocessing: of such a file, instead of the settings beside it or torchvision's.
-        **hyperparameters: `eps` and `padding` of such a file, which its tensors do not tell.
+        vocabulary: for a file without Senga's header, in place of the accompanying list of tags.
+        preprocessing: for such a file, in place of the accompanying settings or torchvision's.
+        **hyperparameters: `eps` and `padding` of such a file, which its tensors do not reveal.
 
     Raises:
-        SengaError: as `load_model`; also for an upscaler, and for a list of tags of another length than the head.
+        SengaError: as `load_model`; also for an upscaler, and if the list of tags does not fit the head.
     """
-    model = _load(_existing(path), Told(vocabulary, preprocessing, hyperparameters))
+    model = _load(_existing(path), Overrides(vocabulary, preprocessing, hyperparameters))
     if isinstance(model, TaggerModel):
         return model
     raise SengaError(f"{Path(path).name}: is an upscaler ({model.header.architecture}); choose a model that tags")
 
 
-def _load(path: Path, told: Told) -> UpscaleModel | TaggerModel:
+def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
     try:
         if path.suffix.lower() in ONNX:
-            return _signed(onnx_taggers.load(path, told.vocabulary, told.preprocessing), path)
+            return _signed(onnx_taggers.load(path, given.vocabulary, given.preprocessing), path)
         text, state = _tensors(path)
         if text is None and _is_timm(path, {key: tuple(value.shape) for key, value in state.items()}):
-            return _signed(timm_taggers.load(path, state, told.vocabulary, told.preprocessing), path)
+            return _signed(timm_taggers.load(path, state, given.vocabulary, given.preprocessing), path)
         if text is not None:
             header = Header.from_json(text)
         else:
-            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, told)
+            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, given)
             state = rename_keys(state)
-        with torch.device("meta"):  # no memory and no random numbers are spent on weights that are replaced at once
+        with torch.device("meta"):  # spends no memory and no random numbers on weights that are replaced below
             net = header.row().build(header.config())
         # Counters (of batch normalisation) stay integers.
         _fill(net, {key: value.float() if value.is_floating_point() else value for key, value in state.items()})
@@ -185,10 +184,10 @@ def looks_like_a_tagger(path: Path) -> bool:
 
 
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
-    """Write a model and its header as safetensors. The same model gives the same bytes.
+    """Write a model and its header as safetensors. Equal models give equal bytes.
 
     The file appears whole or not at all.
-    RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read it as well.
+    RRDB and Compact keep the official key names, so spandrel, chaiNNer and ComfyUI's own loader read them as well.
 
     Raises:
         SengaError: the name does not end in .safetensors, or another program has the file open (Windows).
@@ -204,7 +203,7 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
         )
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     with replacing(path) as temporary:
-        # Not save_file: that makes files which only their owner may read.
+        # Not save_file: it makes files that only their owner may read.
         temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
 
 
@@ -226,7 +225,7 @@ def _tensors(path: Path) -> tuple[str | None, State]:
     """The header's text, if any, and the tensors."""
     if path.suffix.lower() not in SAFETENSORS:
         return None, _unpickle(path, "cpu")
-    text, _ = _safetensors_index(path)  # says in a sentence what is wrong with a damaged file
+    text, _ = _safetensors_index(path)  # raises an explanation for a damaged file
     return text, load_file(path)
 
 
@@ -238,24 +237,24 @@ def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except SafetensorError as error:
         raise SengaError(
-            f"is no safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
+            f"is not a safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
         ) from error
     return metadata.get(METADATA_KEY), shapes
 
 
 def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
-    """The tensors of a torch checkpoint, never running what a pickle may carry."""
-    with path.open("rb") as file:  # a file that cannot be opened is an OSError of its own
+    """The tensors of a torch checkpoint. Never runs code that a pickle may carry."""
+    with path.open("rb") as file:  # outside the try: failing to open is an OSError
         try:
             found: Any = torch.load(file, map_location=device, weights_only=True)
         except pickle.UnpicklingError as error:
             raise SengaError(
-                "holds Python objects besides tensors, or is no torch checkpoint; Senga never runs what a pickle"
-                " carries: ask its author for a safetensors file, or save its state_dict() alone"
+                "holds Python objects besides tensors, or is not a torch checkpoint; Senga never runs what a pickle"
+                " carries: ask its author for a safetensors file, or save only its state_dict()"
             ) from error
         except Exception as error:
             raise SengaError(
-                f"is no torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
+                f"is not a torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
             ) from error
     for wrapper in WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
@@ -266,20 +265,20 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
 
 
-def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[Rename, Header]:
-    """How the keys of a file without Senga's header become ours, and the header that it would have."""
+def _infer(path: Path, shapes: dict[str, tuple[int, ...]], given: Overrides) -> tuple[Rename, Header]:
+    """For a file without Senga's header: the function that renames its keys, and the header it would have."""
     if source := foreign_taggers.layout_of(shapes):
         name, hyperparameters = foreign_taggers.recognise(shapes)
         settings, preprocessing = foreign_taggers.settings_beside(path)
-        vocabulary = told.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
-        config = make_config(architecture(name), hyperparameters | settings | told.hyperparameters)
+        vocabulary = given.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
+        config = make_config(architecture(name), hyperparameters | settings | given.hyperparameters)
         header = Header(
             name,
             as_table(config),
             None,
             Provenance(source=source),
             vocabulary=vocabulary,
-            preprocessing=told.preprocessing or preprocessing,
+            preprocessing=given.preprocessing or preprocessing,
         )
         header.check()
         return lambda state: foreign_taggers.renamed(state, name), header
@@ -290,21 +289,21 @@ def _infer(path: Path, shapes: dict[str, tuple[int, ...]], told: Told) -> tuple[
 
 
 def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
-    """load_state_dict with one sentence instead of a page."""
-    wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    """load_state_dict with a short error message."""
+    expected = {key: tuple(value.shape) for key, value in net.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     faults = [
-        *(f"{key} is missing" for key in wanted.keys() - found.keys()),
-        *(f"{key} is left over" for key in found.keys() - wanted.keys()),
+        *(f"{key} is missing" for key in expected.keys() - found.keys()),
+        *(f"{key} is unexpected" for key in found.keys() - expected.keys()),
         *(
-            f"{key} is {found[key]}, wanted {wanted[key]}"
-            for key in wanted.keys() & found.keys()
-            if wanted[key] != found[key]
+            f"{key} is {found[key]}, expected {expected[key]}"
+            for key in expected.keys() & found.keys()
+            if expected[key] != found[key]
         ),
     ]
     if faults:
         raise SengaError(
-            f"its tensors do not fit the network that its header or shapes describe: {sorted(faults)[0]}"
-            f" (one of {len(faults)} such faults); the file was damaged or is a variant that Senga does not know"
+            f"its tensors do not fit the network described by its header or shapes: {sorted(faults)[0]}"
+            f" (fault 1 of {len(faults)}); the file was damaged or is a variant that Senga does not know"
         )
     net.load_state_dict(state, assign=True)

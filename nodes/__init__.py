@@ -1,6 +1,6 @@
-"""ComfyUI's sockets, one class a file.
+"""The nodes for ComfyUI.
 
-Ids, input and output names and their order are public: saved workflows hold them.
+Ids, names of inputs and outputs and their order are public: saved workflows refer to them.
 """
 
 from .degrade_image import SengaDegradeImage, SengaRecipeStep

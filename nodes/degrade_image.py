@@ -1,4 +1,4 @@
-"""SengaDegradeImage: a picture damaged by a recipe, and the report of it. SengaRecipeStep: a recipe, step by step."""
+"""SengaDegradeImage: damages a picture by a recipe and reports how. SengaRecipeStep: builds a recipe step by step."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from ..arch import SengaError, Stopped
 from ..training.degradation import KINDS, Recipe, Report, degrade, preset, preset_names, read_document
 from . import host
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 LARGEST_SEED = 2**64 - 1  # of ComfyUI's own seeds
 
@@ -19,8 +19,8 @@ LARGEST_SEED = 2**64 - 1  # of ComfyUI's own seeds
 class SengaDegradeImage:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Damages pictures the way the web does: blur, resizing, noise, JPEG, WebP, AVIF, video codecs, print screens."
-        " The same seed gives the same picture; the report replays it exactly, on this picture or another one."
+        "Damages pictures as the web does: blur, resizing, noise, JPEG, WebP, AVIF, video codecs, print screens."
+        " The same seed gives the same picture; the report repeats the damage exactly, on this picture or another."
     )
     SEARCH_ALIASES: ClassVar = [
         "jpeg artifacts",
@@ -34,7 +34,7 @@ class SengaDegradeImage:
     RETURN_NAMES = ("image", "report")
     OUTPUT_TOOLTIPS = (
         "The damaged picture, smaller by scale.",
-        "What was done, as JSON with an entry per frame. As the recipe input it does the same again.",
+        "What was done, as JSON with an entry for each frame. Given as recipe, it repeats the damage.",
     )
     FUNCTION = "degrade"
 
@@ -42,10 +42,10 @@ class SengaDegradeImage:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "image": ("IMAGE", {"tooltip": "One picture or a batch; frame i is picture i of the seed."}),
+                "image": ("IMAGE", {"tooltip": "A picture or a batch; each frame has its own random draws."}),
                 "preset": (
                     list(preset_names()),
-                    {"default": "web_repost", "tooltip": "Which damage; docs/degradation.md shows each of them."},
+                    {"default": "web_repost", "tooltip": "The kind of damage; docs/degradation.md shows each preset."},
                 ),
                 "seed": (
                     "INT",
@@ -54,7 +54,7 @@ class SengaDegradeImage:
                         "min": 0,
                         "max": LARGEST_SEED,
                         "control_after_generate": True,
-                        "tooltip": "Another seed draws other amounts; the same one gives the same picture.",
+                        "tooltip": "Another seed draws other amounts; the same seed gives the same picture.",
                     },
                 ),
                 "scale": (
@@ -74,7 +74,7 @@ class SengaDegradeImage:
                         "min": 0.0,
                         "max": 1.0,
                         "step": 0.05,
-                        "tooltip": "Shrinks every amount towards no damage. 1: the recipe as it is; 0: only the size.",
+                        "tooltip": "Scales every amount towards no damage. 1: the recipe itself; 0: only the resizing.",
                     },
                 ),
             },
@@ -84,7 +84,7 @@ class SengaDegradeImage:
                     {
                         "default": "",
                         "multiline": True,
-                        "tooltip": "A recipe or a report as JSON, instead of the preset. A report is replayed as it is:"
+                        "tooltip": "A recipe or a report as JSON, in place of the preset. A report is repeated exactly:"
                         " seed, scale and strength have no effect.",
                     },
                 ),
@@ -111,39 +111,42 @@ class SengaDegradeImage:
 
 
 def what_to_do(name: str, scale: float, strength: float, text: str = "") -> Recipe | Report:
-    """The preset `name`, or the recipe in `text`, at this scale and strength; a report in `text` as it is."""
+    """The preset `name`, or the recipe in `text`, at this scale and strength; a report in `text` unchanged."""
     plan = read_document(text) if text.strip() else preset(name)
     if isinstance(plan, Recipe):
         return plan.with_scale(scale).weakened(strength)
     for difference in plan.differences():
-        log.warning("the report was made with other versions (%s): the bits may differ", difference)
+        logger.warning("the report was made with other versions (%s): results may differ in the last bits", difference)
     return plan
 
 
 class SengaRecipeStep:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Appends one step to a recipe. Chain several of them, and connect the last one to the recipe input of"
+        "Appends a step to a recipe. Chain several of these nodes, and connect the last one to the recipe input of"
         " Degrade Image (Senga)."
     )
     SEARCH_ALIASES: ClassVar = ["degradation recipe", "jpeg", "noise", "blur", "augmentation"]
     RETURN_TYPES = ("STRING",)
     RETURN_NAMES = ("recipe",)
-    OUTPUT_TOOLTIPS = ("The recipe with this step at its end, as JSON.",)
+    OUTPUT_TOOLTIPS = ("The recipe with this step at the end, as JSON.",)
     FUNCTION = "append"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "step": (list(KINDS), {"tooltip": "What is done; docs/degradation.md lists the parameters of each."}),
+                "step": (
+                    list(KINDS),
+                    {"tooltip": "The kind of damage; docs/degradation.md lists each one's parameters."},
+                ),
                 "parameters": (
                     "STRING",
                     {
                         "default": "{}",
                         "multiline": True,
                         "tooltip": 'JSON, such as {"quality": [40, 80], "subsampling": "4:2:0"}: a value, a range'
-                        " [low, high] to draw from, or names with weights. What is not named has its default.",
+                        " [low, high] to draw from, or names with weights. The rest keep their defaults.",
                     },
                 ),
                 "probability": (
@@ -153,14 +156,14 @@ class SengaRecipeStep:
                         "min": 0.0,
                         "max": 1.0,
                         "step": 0.05,
-                        "tooltip": "How often the step is done: 1 always, 0.5 for every second picture on average.",
+                        "tooltip": "How often the step is applied: 1 always, 0.5 to half of the pictures on average.",
                     },
                 ),
             },
             "optional": {
                 "recipe": (
                     "STRING",
-                    {"forceInput": True, "tooltip": "The recipe to append to; without it a new one begins."},
+                    {"forceInput": True, "tooltip": "The recipe to append to; without it, a new one starts."},
                 ),
             },
         }
@@ -170,19 +173,20 @@ class SengaRecipeStep:
 
 
 def append_step(recipe: str, step: str, parameters: str, probability: float) -> Recipe:
-    """A recipe's text with one more step. Raises SengaError for a report, and for parameters that do not fit."""
+    """A recipe's text with one more step. Raises SengaError for a report, and for invalid parameters."""
     before = read_document(recipe) if recipe.strip() else Recipe((), "built step by step")
     if isinstance(before, Report):
-        raise SengaError("recipe is a report, whose draws are made; append steps to a recipe")
+        raise SengaError("recipe is a report, whose values are already drawn; append steps to a recipe")
     try:
         values = json.loads(parameters or "{}")
     except json.JSONDecodeError as error:
         raise SengaError(
-            f'parameters: this is no JSON ({error.msg} at character {error.pos}); write {{"name": value, ...}}'
+            f'parameters: not JSON ({error.msg} at character {error.pos}); write {{"name": value, ...}}'
         ) from error
     if not isinstance(values, dict) or "step" in values or "probability" in values:
         raise SengaError(
-            f'parameters is {parameters!r}; wanted an object like {{"quality": [40, 80]}}, without step and probability'
+            f'parameters is {parameters!r}; expected an object like {{"quality": [40, 80]}}'
+            ", without step and probability"
         )
     added = Recipe.from_data({"steps": [{"step": step, "probability": probability, **values}]}, "parameters")
     return Recipe((*before.steps, *added.steps), before.name, before.source, before.scale)

@@ -1,4 +1,4 @@
-"""The only file that knows ComfyUI. Each function has a stand-alone form, for tests and the headless commands."""
+"""The only file that imports ComfyUI. Each function also works without it, for tests and the headless commands."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ try:
     arguments = comfy.cli_args.args
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.split(".")[0] not in ("comfy", "folder_paths"):
-        raise  # ComfyUI is there and broken: that must be seen
+        raise  # ComfyUI is present but broken: do not hide it
     management = patching = comfy_utils = folder_paths = arguments = None
 
-log = logging.getLogger("senga")
+logger = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
-DEFAULT_UPSCALER = "senga_rrdb_6b_x2.safetensors"  # stands first in every list
+DEFAULT_UPSCALER = "senga_rrdb_6b_x2.safetensors"  # first in every list
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
 TAGGER_EXTENSIONS = (*EXTENSIONS, ".onnx")
@@ -40,7 +40,7 @@ OTHERS_NODES = "comfyui-wd14-tagger"  # its folder in custom_nodes/, whatever th
 
 @dataclass
 class Standalone:
-    """What stands in for ComfyUI without it; whoever runs the nodes fills it in."""
+    """Replaces ComfyUI where it is missing; whoever runs the nodes fills it in."""
 
     model_dirs: list[Path] = field(default_factory=list)  # searched after our own weights
     output_dir: Path = Path("output")  # for nodes that save
@@ -51,7 +51,7 @@ class Standalone:
 standalone = Standalone()
 
 if folder_paths is not None:
-    # A folder name of our own has no extensions to begin with, and would list every file.
+    # A new folder name has no extensions yet and would list every file.
     folder_paths.add_model_folder_path(TAGGERS, str(Path(folder_paths.models_dir) / TAGGERS))
     folder_paths.folder_names_and_paths[TAGGERS] = (
         folder_paths.folder_names_and_paths[TAGGERS][0],
@@ -60,7 +60,7 @@ if folder_paths is not None:
 
 
 def compute_device() -> torch.device:
-    """Where networks run: ComfyUI's choice, else the first accelerator there is, else the CPU."""
+    """Where networks run: ComfyUI's choice, else the first accelerator found, else the CPU."""
     if management is not None:
         return management.get_torch_device()
     if torch.cuda.is_available():
@@ -69,15 +69,15 @@ def compute_device() -> torch.device:
 
 
 def shipped_upscale_models() -> list[str]:
-    """Our own upscaling networks, by file name, the default one first.
+    """File names of our own upscaling networks, the default one first.
 
-    Headers are read, tensors are not; a damaged file is left out.
+    Reads headers only, not tensors; leaves out damaged files.
     """
     return _shipped("upscale")
 
 
 def shipped_taggers() -> list[str]:
-    """Our own taggers, in the same way."""
+    """File names of our own taggers, in the same way."""
     return _shipped("tag")
 
 
@@ -88,17 +88,17 @@ def _shipped(task: str) -> list[str]:
             if read_header(path).row().task == task:
                 names.append(path.name)
         except SengaError as error:
-            log.warning("%s", error)  # one bad file must not take the whole node away
+            logger.warning("%s", error)  # one bad file must not remove the whole node
     return names
 
 
 def upscale_model_names() -> list[str]:
-    """Our weights first, then the user's folders; a name that stands in both is ours."""
+    """Our weights first, then the user's folders; for a name in both, ours is taken."""
     return list(dict.fromkeys([*shipped_upscale_models(), *_user_names("upscale_models", tagging=False)]))
 
 
 def tagger_names() -> list[str]:
-    """Our taggers first, then the user's, of models/senga_taggers in ComfyUI; a name that stands in both is ours.
+    """Our taggers first, then the user's, of models/senga_taggers in ComfyUI; for a name in both, ours is taken.
 
     Then those of other nodes' folders, as ORIGIN/NAME.
     """
@@ -151,12 +151,12 @@ def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
 
 
 def upscale_model_path(name: str) -> Path:
-    """Where a name of `upscale_model_names` lies. Raises SengaError with the folders searched."""
+    """The file of a name from `upscale_model_names`. Raises SengaError that lists the searched folders."""
     return _path(name, shipped_upscale_models(), "upscale_models", "model")
 
 
 def tagger_path(name: str) -> Path:
-    """Where a name of `tagger_names` lies. Raises SengaError with the folders searched."""
+    """The file of a name from `tagger_names`. Raises SengaError that lists the searched folders."""
     others = _others_taggers() if "/" in name else {}
     return others[name] if name in others else _path(name, shipped_taggers(), TAGGERS, "tagger")
 
@@ -179,17 +179,17 @@ def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
 
 
 def output_folder() -> Path:
-    """Where nodes save."""
+    """The folder in which nodes save."""
     return standalone.output_dir if folder_paths is None else Path(folder_paths.get_output_directory())
 
 
-def metadata_wanted() -> bool:
-    """Whether saved pictures may hold the workflow; ComfyUI has --disable-metadata."""
+def metadata_allowed() -> bool:
+    """Whether saved pictures may contain the workflow; ComfyUI's --disable-metadata forbids it."""
     return arguments is None or not arguments.disable_metadata
 
 
 def attach_patcher(model: Any) -> None:
-    """Let ComfyUI's memory management own the model, where there is one."""
+    """Hand the model to ComfyUI's memory management, if there is one."""
     if patching is None or management is None:
         return
     # onnxruntime may be installed for the CPU alone; its networks tell their size, since they have no tensors.
@@ -197,7 +197,7 @@ def attach_patcher(model: Any) -> None:
     if moves is not None and not moves(compute_device()):
         return
     size = getattr(model, "bytes", 0)
-    # Newer versions have a patcher for models that are not loaded in parts.
+    # Newer versions have a patcher for models that cannot be loaded in parts.
     patcher = getattr(patching, "CoreModelPatcher", patching.ModelPatcher)
     there, away = compute_device(), management.unet_offload_device()
     model.patcher = patcher(model.model, load_device=there, offload_device=away, **({"size": size} if size else {}))
@@ -205,10 +205,11 @@ def attach_patcher(model: Any) -> None:
 
 @contextmanager
 def on_device(model: Any, memory: int) -> Iterator[None]:
-    """Have the model on the device to compute on inside the block, with `memory` bytes to spare for its activations.
+    """Keep the model on the compute device inside the block, with `memory` bytes free for its activations.
 
-    ComfyUI keeps a model with a patcher loaded until something else needs the room. One without (a descriptor of the
-    built-in loader in older versions) is put back on the CPU, also after an error. Stand-alone it stays on the device.
+    ComfyUI keeps a model with a patcher loaded until something else needs the memory. A model without one (a
+    descriptor of the built-in loader in older versions) goes back to the CPU, also after an error. Without ComfyUI, the
+    model stays on the device.
     """
     if management is None:
         model.to(compute_device())
@@ -217,8 +218,8 @@ def on_device(model: Any, memory: int) -> Iterator[None]:
     patcher = getattr(model, "patcher", None)
     if patcher is not None:
         management.load_models_gpu([patcher], memory_required=memory, force_full_load=True)
-        # Its books can say "loaded" while the weights are elsewhere: the built-in upscaler takes them to the CPU when
-        # it is done, and so does ours when there is no room.
+        # It may count the model as loaded while the weights are elsewhere: the built-in upscaler moves them to the CPU
+        # when it is done, and so does ours when memory runs out.
         model.to(patcher.load_device)
         yield
         return
@@ -233,7 +234,7 @@ def on_device(model: Any, memory: int) -> Iterator[None]:
 
 
 def progress() -> Callable[[int, int], None] | None:
-    """What to call with (done, total) while working."""
+    """A function to call with (done, total) while working, if anybody listens."""
     if comfy_utils is None:
         return standalone.progress
     bar = comfy_utils.ProgressBar(100)
@@ -245,9 +246,9 @@ def progress() -> Callable[[int, int], None] | None:
 
 
 def should_stop() -> bool:
-    """Whether the user cancelled. Inside ComfyUI that is an exception of its own, raised here."""
+    """Whether the user cancelled. Inside ComfyUI, this raises ComfyUI's own exception instead."""
     if management is not None:
-        # Its ProgressBar is throttled in newer versions and may skip tiles, so it is asked directly.
+        # In newer versions ComfyUI's ProgressBar is throttled and may miss a cancel, so ask directly.
         management.throw_exception_if_processing_interrupted()
         return False
     return standalone.should_stop is not None and standalone.should_stop()

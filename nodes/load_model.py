@@ -9,8 +9,8 @@ from . import host
 class SengaLoadUpscaleModel:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Loads an upscaling network: the ones that come with Senga, and ESPCN_7, DCSCN, Compact, ESRGAN or Real-ESRGAN"
-        " files in ComfyUI's upscale_models folder. It fits Senga's upscaler and the built-in one."
+        "Loads an upscaling network: one of Senga's own, or an ESPCN_7, DCSCN, Compact, ESRGAN or Real-ESRGAN file in"
+        " ComfyUI's upscale_models folder. Works with Senga's upscaler and the built-in one."
     )
     SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
     RETURN_TYPES = ("UPSCALE_MODEL",)
@@ -20,12 +20,12 @@ class SengaLoadUpscaleModel:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        tooltip = "The network to upscale with. Senga's own stand first; the others lie in models/upscale_models."
+        tooltip = "The network to upscale with. Senga's own come first, then the files in models/upscale_models."
         return {"required": {"model_name": (host.upscale_model_names(), {"tooltip": tooltip})}}
 
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
-        """Load again when the file was replaced."""
+        """Load again if the file was replaced."""
         stat = host.upscale_model_path(model_name).stat()
         return f"{stat.st_mtime_ns} {stat.st_size}"
 
@@ -38,8 +38,8 @@ class SengaLoadUpscaleModel:
 class SengaLoadTagger:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Loads a network that names what is in a picture: the ones that come with Senga, and MobileNetV3 taggers of"
-        " torchvision or timm, with their list of tags beside them, in models/senga_taggers."
+        "Loads a network that tags pictures: one of Senga's own, or a MobileNetV3 tagger of torchvision or timm with"
+        " its list of tags in models/senga_taggers."
     )
     SEARCH_ALIASES: ClassVar = ["wd14", "waifu diffusion tagger", "danbooru tags", "interrogate", "load tagger"]
     RETURN_TYPES = ("SENGA_TAGGER",)
@@ -49,12 +49,12 @@ class SengaLoadTagger:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        tooltip = "The network to tag with. Senga's own stand first; the others lie in models/senga_taggers."
+        tooltip = "The network to tag with. Senga's own come first, then the files in models/senga_taggers."
         return {"required": {"model_name": (host.tagger_names(), {"tooltip": tooltip})}}
 
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
-        """Load again when the file was replaced."""
+        """Load again if the file was replaced."""
         stat = host.tagger_path(model_name).stat()
         return f"{stat.st_mtime_ns} {stat.st_size}"
 

@@ -1,4 +1,4 @@
-"""SengaSaveTags: pictures and their captions, NAME.png and NAME.txt, as trainers read them."""
+"""SengaSaveTags: pictures and their captions as NAME.png and NAME.txt, the form that trainers read."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ from .saving import check_prefix, next_name, truncated_levels, write_png, write_
 class SengaSaveTags:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Saves each picture together with its tags in ComfyUI's output folder: NAME.png, and NAME.txt beside it, as"
-        " kohya's scripts and other trainers read captions. Names count on as those of Save Image do."
+        "Saves each picture and its tags in ComfyUI's output folder as NAME.png and NAME.txt, the form in which kohya's"
+        " scripts and other trainers read captions. Names are numbered as in Save Image."
     )
     SEARCH_ALIASES: ClassVar = ["save caption", "caption file", "kohya", "training set", "save text", "save tags"]
     RETURN_TYPES = ()
@@ -34,14 +34,14 @@ class SengaSaveTags:
                     "STRING",
                     {
                         "forceInput": True,
-                        "tooltip": "One text for each picture, from Tag Image, or one for all of them.",
+                        "tooltip": "One text for each picture, from Tag Image, or one for all.",
                     },
                 ),
                 "filename_prefix": (
                     "STRING",
                     {
                         "default": "tagged/senga",
-                        "tooltip": "The start of the names, inside the output folder; may hold sub-folders, and"
+                        "tooltip": "The start of the names in the output folder. It may contain sub-folders and"
                         " %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%.",
                     },
                 ),
@@ -64,9 +64,9 @@ class SengaSaveTags:
         captions = tags * len(frames) if len(tags) == 1 else tags
         if len(captions) != len(frames):
             raise SengaError(
-                f"there are {len(frames)} pictures and {len(tags)} texts; wanted one text for each, or one for all"
+                f"there are {len(frames)} pictures and {len(tags)} texts; expected one text for each, or one for all"
             )
-        text = metadata((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_wanted() else {}
+        text = metadata((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_allowed() else {}
         prefix, root = filename_prefix[0], self.folder()
         check_prefix(prefix)
         height, width = frames[0].shape[:2]
@@ -84,7 +84,7 @@ class SengaSaveTags:
 
 
 def metadata(prompt: Any, extra_pnginfo: Any) -> dict[str, str]:
-    """What SaveImage writes into a PNG: the workflow, twice."""
+    """What SaveImage writes into a PNG: the workflow, in two forms."""
     extra = extra_pnginfo if isinstance(extra_pnginfo, dict) else {}
     own = {} if prompt is None else {"prompt": json.dumps(prompt)}
     return own | {key: json.dumps(value) for key, value in extra.items()}

@@ -1,4 +1,4 @@
-"""Files that nodes and commands write: names as ComfyUI's SaveImage gives them, each file whole or not there."""
+"""Files written by nodes and commands: named as in ComfyUI's SaveImage, each whole or not at all."""
 
 import re
 import time
@@ -15,18 +15,18 @@ from ..arch.atomic import replacing
 
 
 def truncated_levels(image: Tensor) -> NDArray[np.uint8]:
-    """(H, W, C) float in [0, 1] to 8 bits the way ComfyUI's SaveImage does it: cut off, not rounded."""
+    """(H, W, C) float in [0, 1] to 8 bits as in ComfyUI's SaveImage: truncated, not rounded."""
     return np.clip(255.0 * image.float().cpu().numpy(), 0, 255).astype(np.uint8)
 
 
 def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None, level: int = 4) -> None:
-    """Write (H, W, C) 8-bit levels, C 1 to 4, to `path`; `text` goes into the file, `level` is zlib's, 0 to 9.
+    """Write (H, W, C) 8-bit levels, C 1 to 4, to `path`; `text` goes into its text chunks; `level` is zlib's, 0 to 9.
 
     The file appears whole or not at all. Raises SengaError for another number of channels, OSError from the disk.
     """
     channels = levels.shape[2]
     if not 1 <= channels <= 4:
-        raise SengaError(f"{path}: a picture of {channels} channels cannot be written as PNG; 1, 3 or 4 are wanted")
+        raise SengaError(f"{path}: a picture of {channels} channels cannot be written as PNG; expected 1, 3 or 4")
     chunks = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         chunks.add_text(key, value)
@@ -37,10 +37,10 @@ def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] 
 
 
 def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Path, int]:
-    """Where `prefix` puts its pictures (folder and stem), and the first counter that is free there.
+    """The path (folder and stem) for `prefix`, and the first free counter there.
 
-    `prefix` may hold sub-folders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%. Raises
-    SengaError where it leads out of `folder`.
+    `prefix` may contain sub-folders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%. Raises
+    SengaError if it leads out of `folder`.
     """
     now = time.localtime()
     values = {
@@ -56,13 +56,13 @@ def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Pa
     for name, value in values.items():
         prefix = prefix.replace(f"%{name}%", value)
     root = folder.resolve()
-    wanted = root / prefix
-    if not prefix or wanted.name in ("", ".."):
+    path = root / prefix
+    if not prefix or path.name in ("", ".."):
         raise SengaError(f"filename_prefix '{prefix}' names no file; give a name such as 'picture' or 'folder/picture'")
-    target = wanted.parent.resolve() / wanted.name
+    target = path.parent.resolve() / path.name
     if not target.parent.is_relative_to(root):
         raise SengaError(f"filename_prefix '{prefix}' leads out of the folder {folder}; give a name inside it")
-    # ComfyUI looks for the literal %batch_num% and so begins at 1 again, over the pictures of the last run.
+    # ComfyUI looks for the literal %batch_num%, so it starts at 1 again and replaces the last run's pictures.
     stem = re.escape(target.name).replace("%batch_num%", r"\d+")
     same_name = re.IGNORECASE if Path("a") == Path("A") else 0  # Windows
     taken = re.compile(rf"{stem}_(\d+)(?:_.*)?", same_name)
@@ -71,7 +71,7 @@ def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Pa
 
 
 def check_prefix(prefix: str) -> None:
-    """Raises SengaError for a filename_prefix that is an absolute path or climbs with `..`, on any system."""
+    """Raises SengaError for a filename_prefix that is an absolute path or contains `..`, on any system."""
     parts = re.split(r"[/\\\\]", prefix)
     if ".." in parts or PurePosixPath(prefix).is_absolute() or PureWindowsPath(prefix).anchor:
         raise SengaError(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..arch import Options, TaggerModel, tag
 from ..arch.image import apply_mask
-from ..arch.tagger import memory_wanted
+from ..arch.tagger import memory_needed
 from ..arch.tags import MODES, SORTS, warnings
 from . import host
 
@@ -17,17 +17,17 @@ logger = logging.getLogger("senga")
 class SengaTagImage:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Names what is in a picture, as Danbooru's tags: for prompts, captions and sorting. A batch gives one text for"
-        " each frame, the same as for the frame alone. The tags appear on the node."
+        "Describes a picture with Danbooru's tags: for prompts, captions and sorting. A batch gives a text for each"
+        " frame, the same as for the frame alone. The node shows the tags."
     )
     SEARCH_ALIASES: ClassVar = ["wd14 tagger", "interrogate", "danbooru tags", "caption", "deepdanbooru", "rating"]
     RETURN_TYPES = ("STRING", "STRING", "STRING", "STRING")
     RETURN_NAMES = ("tags", "characters", "rating", "scores")
     OUTPUT_IS_LIST = (True, True, True, True)
     OUTPUT_TOOLTIPS = (
-        "The tags as one text for each frame.",
-        "The characters alone; 'not trained' where the tagger knows none.",
-        "The likeliest rating, whatever its score; 'not trained' where the tagger was taught none.",
+        "The tags, a text for each frame.",
+        "Only the characters; 'not trained' if the tagger knows none.",
+        "The likeliest rating, whatever its score; 'not trained' if the tagger knows none.",
         "JSON: every tag's score by category, the thresholds used, and the weights file's sha256.",
     )
     FUNCTION = "tag"
@@ -41,13 +41,13 @@ class SengaTagImage:
         return {
             "required": {
                 "tagger": ("SENGA_TAGGER", {"tooltip": "From Load Tagger (Senga)."}),
-                "image": ("IMAGE", {"tooltip": "One picture or a batch of any size; nothing is cropped away."}),
+                "image": ("IMAGE", {"tooltip": "A picture or a batch, of any size; nothing is cropped."}),
                 "general_threshold": (
                     "FLOAT",
                     {
                         "default": default.general_threshold,
                         **share,
-                        "tooltip": "Tags of what is in the picture are kept from this score on. Lower: more of them.",
+                        "tooltip": "Keep general tags from this score. Lower: more tags.",
                     },
                 ),
                 "character_threshold": (
@@ -55,15 +55,15 @@ class SengaTagImage:
                     {
                         "default": default.character_threshold,
                         **share,
-                        "tooltip": "Characters are kept from this score on: a wrong name is worse than none.",
+                        "tooltip": "Keep characters from this score. High, because a wrong name is worse than none.",
                     },
                 ),
                 "threshold_mode": (
                     list(MODES),
                     {
                         "default": default.threshold_mode,
-                        "tooltip": "fixed: the two thresholds. mcut: for each picture at the largest gap between its"
-                        " scores. per_tag: each tag's own, where the tagger has them.",
+                        "tooltip": "fixed: the two thresholds. mcut: for each picture, the largest gap between its"
+                        " scores. per_tag: each tag's own threshold, if the tagger has them.",
                     },
                 ),
                 "max_tags": (
@@ -72,7 +72,7 @@ class SengaTagImage:
                         "default": default.max_tags,
                         "min": 0,
                         "max": 10000,
-                        "tooltip": "Keep only so many of the likeliest tags. 0: all above the threshold.",
+                        "tooltip": "Keep at most this many tags, the likeliest. 0: all above the threshold.",
                     },
                 ),
                 "include_rating": (
@@ -83,19 +83,19 @@ class SengaTagImage:
                     "STRING",
                     {
                         **names,
-                        "tooltip": "Tags to leave out, between commas. * is any text: *_hair. Spaces or underscores,"
-                        " capitals and escaped parentheses make no difference.",
+                        "tooltip": "Tags to leave out, separated by commas. * matches any text: *_hair. Spaces or"
+                        " underscores, capitals and escaped parentheses make no difference.",
                     },
                 ),
                 "only_tags": (
                     "STRING",
-                    {**names, "tooltip": "Keep these tags alone, written in the same way. Empty: all."},
+                    {**names, "tooltip": "Keep only these tags, written in the same way. Empty: all."},
                 ),
                 "replace_underscore": (
                     "BOOLEAN",
                     {
                         "default": default.replace_underscore,
-                        "tooltip": "Write spaces for underscores, but keep faces such as ^_^ as they are.",
+                        "tooltip": "Replace underscores by spaces, except in faces such as ^_^.",
                     },
                 ),
                 "escape_parentheses": (
@@ -113,20 +113,20 @@ class SengaTagImage:
                     list(SORTS),
                     {
                         "default": default.sort,
-                        "tooltip": "score: likeliest first. people first: 1girl, solo and the like, then characters,"
+                        "tooltip": "score: likeliest first. people first: 1girl, solo and similar, then characters,"
                         " then the rest. alphabetical: by name.",
                     },
                 ),
-                "separator": ("STRING", {"default": default.separator, "tooltip": "What stands between two tags."}),
-                "prefix": ("STRING", {"default": "", "tooltip": "Text before the tags, with its own comma if any."}),
-                "suffix": ("STRING", {"default": "", "tooltip": "Text after the tags, with its own comma if any."}),
+                "separator": ("STRING", {"default": default.separator, "tooltip": "Text between two tags."}),
+                "prefix": ("STRING", {"default": "", "tooltip": "Text before the tags, including any comma."}),
+                "suffix": ("STRING", {"default": "", "tooltip": "Text after the tags, including any comma."}),
             },
             "optional": {
                 "mask": (
                     "MASK",
                     {
-                        "tooltip": "Transparency of the picture, as Load Image gives it (1 is transparent): what is"
-                        " clear counts as background."
+                        "tooltip": "Transparency of the picture, as Load Image gives it (1 is transparent):"
+                        " transparent parts count as background."
                     },
                 ),
             },
@@ -170,7 +170,7 @@ class SengaTagImage:
         )
         for warning in warnings(options, tagger.vocabulary):
             logger.warning("Tag Image (Senga): %s", warning)
-        with host.on_device(tagger, memory_wanted(tagger, host.compute_device())):
+        with host.on_device(tagger, memory_needed(tagger, host.compute_device())):
             found = tag(
                 tagger,
                 apply_mask(image.float(), mask),

@@ -7,22 +7,23 @@ from torch import Tensor
 from ..arch import upscale
 from ..arch.image import apply_mask, take_mask
 from ..arch.precision import PRECISIONS
-from ..arch.upscaling import LARGEST_SIDE, fit_size, memory_wanted
+from ..arch.upscaling import LARGEST_SIDE, fit_size, memory_needed
 from . import host
 
 
 class SengaUpscale:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Upscales pictures of any size without seams: each pixel is written once, by a tile whose context covers it."
-        " Keeps transparency, reaches any exact size, and takes Senga's models as well as the built-in loader's."
+        "Upscales pictures of any size without visible seams: each pixel is written once, from a tile with enough"
+        " surrounding context. Keeps transparency, reaches any exact size, and works with Senga's models and the"
+        " built-in loader's."
     )
     SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "enlarge", "tiled upscale", "2x", "4x"]
     RETURN_TYPES = ("IMAGE", "MASK")
     RETURN_NAMES = ("image", "mask")
     OUTPUT_TOOLTIPS = (
-        "The larger picture.",
-        "Its transparency (1 is transparent), upscaled with the same network; zeros when there is none.",
+        "The upscaled picture.",
+        "Its transparency (1 is transparent), upscaled with the same network; zeros if there is none.",
     )
     FUNCTION = "upscale"
 
@@ -32,7 +33,7 @@ class SengaUpscale:
         return {
             "required": {
                 "upscale_model": ("UPSCALE_MODEL", {"tooltip": "From a Load Upscale Model node."}),
-                "image": ("IMAGE", {"tooltip": "One picture or a batch; frames are done one by one."}),
+                "image": ("IMAGE", {"tooltip": "A picture or a batch; frames are upscaled one by one."}),
                 "scale": (
                     "FLOAT",
                     {
@@ -40,17 +41,17 @@ class SengaUpscale:
                         "min": 0.0,
                         "max": 16.0,
                         "step": 0.05,
-                        "tooltip": "How many times larger. 0: what the model gives. Anything else is reached by passes"
-                        " through the model and one resize at the end.",
+                        "tooltip": "How many times larger. 0: the model's own scale. Any other is reached by repeated"
+                        " passes and a resize at the end.",
                     },
                 ),
                 "width": (
                     "INT",
-                    {**pixels, "tooltip": "Width of the result in pixels, instead of scale. 0: from height or scale."},
+                    {**pixels, "tooltip": "Width of the result in pixels, in place of scale. 0: from height or scale."},
                 ),
                 "height": (
                     "INT",
-                    {**pixels, "tooltip": "Height of the result in pixels, instead of scale. 0: from width or scale."},
+                    {**pixels, "tooltip": "Height of the result in pixels, in place of scale. 0: from width or scale."},
                 ),
                 "tile": (
                     "INT",
@@ -68,22 +69,22 @@ class SengaUpscale:
                         "default": -1,
                         "min": -1,
                         "max": 1024,
-                        "tooltip": "Context around each tile in pixels of the input. -1: what keeps the error below"
-                        " half an 8-bit level for this model. Larger is slower.",
+                        "tooltip": "Context around each tile in pixels of the input. -1: the model's default, which"
+                        " keeps the error below half an 8-bit level in fp32. Larger is slower.",
                     },
                 ),
                 "precision": (
                     list(PRECISIONS),
                     {
                         "default": "auto",
-                        "tooltip": "auto: the fastest arithmetic that the device has. fp32: exact and slower.",
+                        "tooltip": "auto: the fastest arithmetic native to the device. fp32: exact, but slower.",
                     },
                 ),
                 "self_ensemble": (
                     "BOOLEAN",
                     {
                         "default": False,
-                        "tooltip": "Average over eight flips and turns: a little better, 8 times slower.",
+                        "tooltip": "Average over eight flips and rotations: slightly better, 8 times slower.",
                     },
                 ),
             },
@@ -108,9 +109,9 @@ class SengaUpscale:
         self_ensemble: bool,
         mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        image = image.float()  # ComfyUI can be told to keep pictures in float16
+        image = image.float()  # ComfyUI can be set to keep pictures in float16
         size = fit_size(image.shape[2], image.shape[1], width, height)
-        with host.on_device(upscale_model, memory_wanted(upscale_model, tile, halo)):
+        with host.on_device(upscale_model, memory_needed(upscale_model, tile, halo)):
             result = upscale(
                 upscale_model,
                 apply_mask(image, mask),

@@ -1,4 +1,4 @@
-// Shows what Tag Image (Senga) found on the node itself: ComfyUI sends it along, and draws it for its own nodes alone.
+// Shows the result of Tag Image (Senga) on the node. ComfyUI sends it, but draws it only for its own nodes.
 import { app } from "../../scripts/app.js";
 import { ComfyWidgets } from "../../scripts/widgets.js";
 
@@ -13,10 +13,10 @@ app.registerExtension({
       if (!widget) {
         widget = ComfyWidgets["STRING"](this, "found", ["STRING", { multiline: true }], app).widget;
         if (widget.inputEl) widget.inputEl.readOnly = true;
-        // No input of the node: it must not stand among the values that a workflow saves by place, nor be posted.
+        // Not an input of the node: it must not be saved among the workflow's positional values, nor be sent.
         widget.serialize = false;
         widget.options.serialize = false;
-        // A widget added last is drawn last; the node grows by its least height.
+        // Grow the node by the least height of the new widget.
         const [width, height] = this.computeSize();
         this.setSize([Math.max(this.size[0], width), Math.max(this.size[1], height)]);
       }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision_cpu_shim  # noqa: F401 (torchvision and timm can be imported beside a CPU torch)
+import torchvision_cpu_shim  # noqa: F401 (torchvision and timm can be imported with a CPU torch)
 from safetensors.torch import save_file
 from sample_taggers import scenes, settle, vocabulary
 from senga.arch import SengaError, load_model, load_tagger, read_header
@@ -74,9 +74,9 @@ def same_logits(net, path) -> None:
     model.model.to(memory_format=torch.contiguous_format)  # theirs: in another layout sums are rounded in another order
     x = scenes(4, 96, 64) * 2 - 1
     with torch.inference_mode():
-        wanted = net(x)
-        assert wanted.std(dim=0).max() > 0.5  # logits that tell something
-        assert torch.allclose(model.model(x), wanted, atol=1e-5, rtol=1e-5)
+        expected = net(x)
+        assert expected.std(dim=0).max() > 0.5  # logits that differ between pictures
+        assert torch.allclose(model.model(x), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
@@ -113,10 +113,10 @@ def test_timms_tensorflow_files_need_the_config_that_timm_writes(name, tmp_path)
     write_tags(tmp_path)
     with torch.inference_mode():
         x = scenes(1, 96, 64) * 2 - 1
-        assert (load_tagger(path).model(x) - net(x)).abs().max() > 1e-2  # the trap: no key tells
-        told = load_tagger(path, eps=1e-3, padding="same")
-        told.model.to(memory_format=torch.contiguous_format)
-        assert torch.allclose(told.model(x), net(x), atol=1e-5, rtol=1e-5)
+        assert (load_tagger(path).model(x) - net(x)).abs().max() > 1e-2  # the trap: no key shows it
+        known = load_tagger(path, eps=1e-3, padding="same")
+        known.model.to(memory_format=torch.contiguous_format)
+        assert torch.allclose(known.model(x), net(x), atol=1e-5, rtol=1e-5)
     config = {
         "architecture": name,
         "pretrained_cfg": {"input_size": [3, 320, 320], "mean": [0.5] * 3, "std": [0.5] * 3},
@@ -126,7 +126,7 @@ def test_timms_tensorflow_files_need_the_config_that_timm_writes(name, tmp_path)
     assert read_header(path).preprocessing == Preprocessing(320, order="bgr")
 
 
-def test_settings_beside_the_file_win_over_what_the_architecture_means(tmp_path):
+def test_settings_in_the_files_folder_override_what_the_architecture_implies(tmp_path):
     path = tmp_path / "net.pth"
     write(path, torchvisions("mobilenet_v3_small"))
     write_tags(tmp_path)
@@ -144,7 +144,7 @@ def test_settings_beside_the_file_win_over_what_the_architecture_means(tmp_path)
     with pytest.raises(SengaError, match=r"net\.pth: net\.config\.json: preprocessing: size is 4"):
         load_model(path)
     (tmp_path / "net.config.json").write_text("[1]")
-    with pytest.raises(SengaError, match=r"net\.config\.json: holds a list; wanted a table"):
+    with pytest.raises(SengaError, match=r"net\.config\.json: holds a list; expected a table"):
         read_header(path)
 
 
@@ -158,7 +158,7 @@ def test_settings_beside_the_file_win_over_what_the_architecture_means(tmp_path)
         ("tags.json", json.dumps([f"tag_{i}" for i in range(TAGS)])),
     ],
 )
-def test_the_tags_come_from_the_list_beside_the_file(file, text, tmp_path):
+def test_the_tags_come_from_the_list_in_the_files_folder(file, text, tmp_path):
     path = tmp_path / "net.safetensors"
     write(path, torchvisions("mobilenet_v3_small"))
     (tmp_path / file).write_text(text, encoding="utf-8")

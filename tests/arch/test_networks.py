@@ -131,7 +131,7 @@ def test_upscalers_know_their_geometry_and_taggers_have_none(row):
 
 
 def test_a_multiplying_selection_unit_lets_the_first_layer_learn():
-    """The replacing form of the seed's code starves it, and its training stalls."""
+    """The replacing form, yu45020/Waifu2x's, starves it, and its training stalls."""
     gradients = {}
     for selection in ("multiply", "replace"):
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Stripes, checkerboard and dither of one and two pixels come out of every upscaler with their contrast and colour."""
+"""Stripes, checkerboard and dither of one and two pixels keep their contrast and colour in every upscaler."""
 
 from functools import cache
 

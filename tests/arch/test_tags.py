@@ -130,7 +130,7 @@ def test_what_the_tagger_does_not_know_is_reported():
     ]
     untaught = TagVocabulary(tuple(SCORES), CATEGORIES, untrained=("rating",))
     assert warnings(Options(include_rating=True), untaught) == [
-        "include_rating: this tagger was not taught ratings; none is added"
+        "include_rating: this tagger was not trained on ratings; none is added"
     ]
     assert warnings(Options(exclude_tags="whatever another tagger says"), untaught) == []
 
@@ -176,7 +176,7 @@ def test_scores_hold_every_category_the_thresholds_and_the_model():
         ({"general_threshold": 1.5}, "general_threshold is 1.5"),
         ({"character_threshold": float("nan")}, "character_threshold is nan"),
         ({"max_tags": -1}, "max_tags is -1"),
-        ({"threshold_mode": "auto"}, "threshold_mode is 'auto'; it is one of fixed, mcut, per_tag"),
+        ({"threshold_mode": "auto"}, "threshold_mode is 'auto'; expected one of fixed, mcut, per_tag"),
         ({"sort": "size"}, "sort is 'size'"),
     ],
 )

@@ -48,7 +48,7 @@ def test_impossible_geometry_is_refused():
         Tile(5, 5, 5, 9)
 
 
-# Long thin strips, so that most of the picture lies outside every tile's window.
+# Long thin strips, so that most of the picture is outside every tile's window.
 THIN = [(20, 130), (130, 3)]
 SHAPES = {"espcn_7": THIN, "dcscn": THIN, "rrdb": [(12, 331), (331, 5)], "compact": THIN, "drrn": THIN}
 ODD = [(1, 1), (1, 45), (45, 1), (7, 9), (33, 47)]
@@ -128,7 +128,7 @@ def test_memory_that_runs_out_in_the_middle_redoes_nothing():
 
 def test_no_room_for_the_smallest_tile_is_one_sentence_and_frees_the_device():
     model = Starved(limit=0, message="[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-    with pytest.raises(SengaError, match=r"cpu has no room for a tile of 16 with a halo of 3 of the 50x40 picture"):
+    with pytest.raises(SengaError, match=r"cpu has too little memory for a tile of 16 with a halo of 3 of the 50x40"):
         upscale(model, picture(40, 50), tile=64, halo=3)
     assert model.moved_to == ["cpu"]
 

@@ -1,4 +1,4 @@
-"""Weights files: round trips, other people's layouts, and one clear sentence for every bad file."""
+"""Weights files: round trips, other people's layouts, and a clear sentence for every bad file."""
 
 import dataclasses
 import json
@@ -250,7 +250,7 @@ def test_a_compact_file_without_slopes_is_read_with_relu_and_says_so(tmp_path, c
     torch.save(state_of(small_model("compact", activation="leakyrelu")), path)
     with caplog.at_level("WARNING", logger="senga"):
         assert load_upscaler(path).header.hyperparameters["activation"] == "relu"
-    assert "does not tell ReLU from LeakyReLU" in caplog.text
+    assert "does not say whether it has ReLU or LeakyReLU; ReLU is assumed" in caplog.text
 
 
 class Payload:
@@ -287,13 +287,13 @@ def write_missing_tensor(path):
 
 
 BAD_FILES = [
-    ("text.safetensors", lambda p: p.write_text("this is a shopping list, not a network"), "no safetensors file"),
+    ("text.safetensors", lambda p: p.write_text("this is a shopping list, not a network"), "not a safetensors file"),
     ("empty.safetensors", lambda p: p.write_bytes(b""), "0 bytes"),
     ("short.safetensors", write_truncated, "cut short"),
     ("payload.pth", lambda p: torch.save({"params": Payload()}, p), "never runs what a pickle carries"),
     ("bare.pth", lambda p: p.write_bytes(pickle.dumps(Payload())), "never runs what a pickle carries"),
     ("short.pth", write_truncated_pth, "cut short"),
-    ("empty.pth", lambda p: p.write_bytes(b""), "no torch checkpoint"),
+    ("empty.pth", lambda p: p.write_bytes(b""), "not a torch checkpoint"),
     ("list.pth", lambda p: torch.save([torch.zeros(1)], p), "holds a list"),
     ("notes.txt", lambda p: p.write_text("hello"), "weights files end in"),
     ("other.safetensors", lambda p: save_file({"fc.weight": torch.zeros(2, 2)}, p), "fc.weight"),
@@ -304,12 +304,12 @@ BAD_FILES = [
         "'espcn_9' is unknown",
     ),
     ("wrong.safetensors", lambda p: with_header(p, hyperparameters={"depth": 3}), "'depth' is unknown"),
-    ("typed.safetensors", lambda p: with_header(p, hyperparameters={"blocks": "3"}), "wanted int"),
+    ("typed.safetensors", lambda p: with_header(p, hyperparameters={"blocks": "3"}), "expected int"),
     ("field.safetensors", lambda p: with_header(p, colour="red"), "unknown fields"),
     ("edited.safetensors", lambda p: with_header(p, scale=3), "scale 3"),
-    ("number.safetensors", lambda p: with_header(p, hyperparameters=3), "hyperparameters is 3; wanted dict"),
-    ("list.safetensors", lambda p: with_header(p, architecture=["x"]), "architecture is ['x']; wanted str"),
-    ("metrics.safetensors", lambda p: with_header(p, provenance={"metrics": 3}), "metrics is no table"),
+    ("number.safetensors", lambda p: with_header(p, hyperparameters=3), "hyperparameters is 3; expected dict"),
+    ("list.safetensors", lambda p: with_header(p, architecture=["x"]), "architecture is ['x']; expected str"),
+    ("metrics.safetensors", lambda p: with_header(p, provenance={"metrics": 3}), "metrics is not a table"),
     ("text.pth", lambda p: p.write_text("a list\n."), "torch checkpoint"),
     ("picture.pth", lambda p: p.write_bytes(b"GIF89a"), "torch checkpoint"),
     ("legacy.pth", lambda p: write_legacy(p, 0.5), "torch checkpoint"),
@@ -406,8 +406,8 @@ def test_a_half_precision_model_takes_a_float32_picture():
 
 
 def test_an_architecture_of_another_task_is_refused_with_those_that_fit():
-    known = "this version knows espcn_7, dcscn, rrdb, compact, drrn, to upscale with"
-    with pytest.raises(SengaError, match=f"'mobilenetv3_large' is for another task; {known}"):
+    known = "this version knows to upscale: espcn_7, dcscn, rrdb, compact, drrn"
+    with pytest.raises(SengaError, match=f"'mobilenetv3_large' does not upscale; {known}"):
         UpscaleModel.create("mobilenetv3_large")
     with pytest.raises(SengaError, match=f"'rrdbb' is unknown; {known}"):
         UpscaleModel.create("rrdbb")

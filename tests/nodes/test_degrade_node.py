@@ -1,4 +1,4 @@
-"""The two degradation nodes, and `senga degrade`, as a user meets them."""
+"""The two degradation nodes and `senga degrade`, as a user sees them."""
 
 import json
 from pathlib import Path
@@ -71,8 +71,8 @@ def test_every_step_can_be_appended_with_its_defaults(step):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"parameters": "{"}, "parameters: this is no JSON"),
-        ({"parameters": "[1]"}, "wanted an object like"),
+        ({"parameters": "{"}, "parameters: not JSON"),
+        ({"parameters": "[1]"}, "expected an object like"),
         ({"parameters": '{"step": "webp"}'}, "without step and probability"),
         ({"parameters": '{"qualty": 3}'}, r"parameters: step 1 \(jpeg\): the key 'qualty' is unknown; did you mean"),
         ({"recipe": '{"steps": 1}'}, "recipe: steps is 1"),
@@ -85,7 +85,7 @@ def test_a_faulty_step_is_named(given, message):
 
 def test_a_report_takes_no_further_steps():
     _, report = degrade(drawing(8, 8), preset("bicubic"))
-    with pytest.raises(SengaError, match="recipe is a report, whose draws are made"):
+    with pytest.raises(SengaError, match="recipe is a report, whose values are already drawn"):
         SengaRecipeStep().append("jpeg", "{}", 1.0, recipe=report.to_json())
 
 

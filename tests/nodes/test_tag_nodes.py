@@ -1,4 +1,4 @@
-"""The tagger's nodes without ComfyUI: each option reaches the choice, a batch is its frames, files lie in pairs."""
+"""The tagger's nodes without ComfyUI: each option has an effect, a batch equals its frames, files come in pairs."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image
 from sample_taggers import VOCABULARY, known_tagger, scenes, small_tagger
 from senga.arch import SengaError, load_tagger, save_model
 from senga.arch.image import to_bhwc
-from senga.arch.tagger import memory_wanted
+from senga.arch.tagger import memory_needed
 from senga.arch.tags import Options, choose
 from senga.headless.workflow.execute import call_node
 from senga.nodes import NODE_CLASS_MAPPINGS, host
@@ -102,7 +102,7 @@ def test_the_tags_are_shown_on_the_node_and_the_scores_name_the_file(tmp_path, m
     assert SengaLoadTagger.IS_CHANGED("t.safetensors") != before
 
 
-def test_a_tagger_that_is_not_there_is_named(tmp_path, monkeypatch):
+def test_a_missing_tagger_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(host, "standalone", host.Standalone(model_dirs=[tmp_path]))
     monkeypatch.setattr(host, "WEIGHTS", tmp_path)
     assert host.tagger_names() == []
@@ -142,9 +142,9 @@ def test_inside_comfyui_the_tagger_is_loaded_by_the_memory_management(monkeypatc
     model = small_tagger()
     host.attach_patcher(model)
     tagged(model, frames(2))
-    wanted = memory_wanted(model, torch.device("cpu"))
-    assert books.calls == [("load", [model.patcher], wanted, True)]  # once, whatever the batch
-    assert memory_wanted(model, torch.device("cuda")) == 16 * wanted
+    needed = memory_needed(model, torch.device("cpu"))
+    assert books.calls == [("load", [model.patcher], needed, True)]  # once, whatever the batch
+    assert memory_needed(model, torch.device("cuda")) == 16 * needed
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def save(images, tags, prefix="a/b", **hidden):
     return SengaSaveTags().save(images, tags, [prefix], **hidden)["ui"]
 
 
-def test_pictures_and_captions_lie_in_pairs_and_count_on(output):
+def test_pictures_and_captions_are_written_in_pairs_and_numbered_on(output):
     image = frames(2)
     saved = save([image], ["one", "zwei, ü"], prompt=[{"1": {}}], extra_pnginfo=[{"workflow": {"x": 1}}])
     assert [file["filename"] for file in saved["images"]] == ["b_00001_.png", "b_00002_.png"]
@@ -187,12 +187,12 @@ def test_nothing_is_saved_outside_the_output_folder(prefix, output):
 
 
 def test_the_metadata_can_be_turned_off(output, monkeypatch):
-    monkeypatch.setattr(host, "metadata_wanted", lambda: False)
+    monkeypatch.setattr(host, "metadata_allowed", lambda: False)
     save([frames(1)], ["a"], "p", prompt=[{"1": {}}])
     with Image.open(output / "p_00001_.png") as picture:
         assert "prompt" not in picture.info
 
 
-def test_the_nodes_run_without_being_linked_on():
+def test_the_nodes_run_without_a_linked_output():
     assert NODE_CLASS_MAPPINGS["SengaTagImage"].OUTPUT_NODE
     assert NODE_CLASS_MAPPINGS["SengaSaveTags"].OUTPUT_NODE

@@ -7,7 +7,7 @@ import torch
 from comfy_stand_ins import Books, Patching
 from sample_upscalers import Recorder, picture, small_model
 from senga.arch import SengaError, UpscaleModel, save_model
-from senga.arch.upscaling import memory_wanted
+from senga.arch.upscaling import memory_needed
 from senga.nodes import host
 from senga.nodes.load_model import SengaLoadUpscaleModel
 from senga.nodes.upscale import SengaUpscale
@@ -25,7 +25,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
-    """A models folder of the user's with one file, and nothing shipped."""
+    """A models folder of the user with one file; no shipped weights."""
     monkeypatch.setattr(host, "WEIGHTS", tmp_path / "shipped")
     monkeypatch.setattr(host.standalone, "model_dirs", [tmp_path])
     save_model(tmp_path / "mine.safetensors", small_model("rrdb"))
@@ -41,7 +41,7 @@ def test_the_list_holds_our_weights_first_then_the_users(models):
     assert host.upscale_model_path("ours.safetensors") == shipped / "ours.safetensors"
 
 
-def test_a_damaged_file_of_ours_does_not_take_the_others_away(models):
+def test_a_damaged_file_of_ours_does_not_hide_the_others(models):
     (models / "shipped").mkdir()
     (models / "shipped" / "broken.safetensors").write_text("oops")
     assert host.upscale_model_names() == ["mine.safetensors"]
@@ -60,7 +60,7 @@ def test_a_replaced_file_is_loaded_again(models):
     assert SengaLoadUpscaleModel.IS_CHANGED("mine.safetensors") != before
 
 
-def test_a_model_that_is_not_there_is_named_with_the_folders(models):
+def test_a_missing_model_is_named_with_the_folders(models):
     with pytest.raises(SengaError, match=r"'gone\.safetensors' was not found in .*shipped"):
         host.upscale_model_path("gone.safetensors")
 
@@ -167,12 +167,12 @@ def test_stand_alone_the_model_moves_to_the_first_accelerator(monkeypatch):
 
 def test_the_memory_asked_for_grows_with_tile_halo_and_network():
     small, large = small_model("rrdb"), UpscaleModel.create("rrdb", blocks=1)
-    assert memory_wanted(small, 64, 0) < memory_wanted(small, 128, 0) < memory_wanted(small, 128, 32)
-    assert memory_wanted(small, 64, 0) < memory_wanted(large, 64, 0)
-    assert memory_wanted(large, 64, 0) >= 64 * 64 * large.floats_per_pixel * 4
+    assert memory_needed(small, 64, 0) < memory_needed(small, 128, 0) < memory_needed(small, 128, 32)
+    assert memory_needed(small, 64, 0) < memory_needed(large, 64, 0)
+    assert memory_needed(large, 64, 0) >= 64 * 64 * large.floats_per_pixel * 4
 
 
 @pytest.mark.parametrize("tile", [1, 15])
 def test_a_tile_between_1_and_15_is_refused(tile):
-    with pytest.raises(SengaError, match=f"tile is {tile}; wanted 0 .* or 16 and more"):
+    with pytest.raises(SengaError, match=f"tile is {tile}; expected 0 .* or 16 or more"):
         SengaUpscale().upscale(Recorder(), picture(5, 7), **{**DEFAULTS, "tile": tile})

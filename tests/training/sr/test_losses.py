@@ -330,7 +330,7 @@ class TestFeatures:
         with pytest.raises(SengaError, match=r"upscaler\.safetensors: holds espcn_7, which makes no features"):
             FeatureLoss(tmp_path / "upscaler.safetensors")
         (tmp_path / "cut.safetensors").write_bytes(b"\x40" + b"\0" * 20)
-        with pytest.raises(SengaError, match=r"cut\.safetensors: is no safetensors file or is cut short"):
+        with pytest.raises(SengaError, match=r"cut\.safetensors: is not a safetensors file or is cut short"):
             FeatureLoss(tmp_path / "cut.safetensors")
         normalised = vgg_state()
         normalised["features.1.weight"] = torch.ones(4)
