@@ -48,7 +48,9 @@ class Preprocessing:
             raise SengaError(f"preprocessing: pad_colour is {self.pad_colour}; expected numbers from 0 to 1")
         for name, known in (("resize", RESIZES), ("order", ORDERS)):
             if getattr(self, name) not in known:
-                raise SengaError(f"preprocessing: {name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
+                raise SengaError(
+                    f"preprocessing: {name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                )
         for name in ADDED:
             if type(getattr(self, name)) is not bool:
                 raise SengaError(f"preprocessing: {name} is {getattr(self, name)!r}; expected true or false")

@@ -198,8 +198,8 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
     if "/" in model.header.architecture:
         raise SengaError(
-            f"{path.name}: {model.header.architecture} is another library's network, which Senga does not save; copy its"
-            " own files"
+            f"{path.name}: {model.header.architecture} is another library's network, which Senga does not save; copy"
+            " its own files"
         )
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     with replacing(path) as temporary:

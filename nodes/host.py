@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from ..arch import SengaError, read_header
-from ..arch.weights import looks_like_a_tagger
 from ..arch.borrowed.tagger_files import tagger_names as names_inside
+from ..arch.weights import looks_like_a_tagger
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]

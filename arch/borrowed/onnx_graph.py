@@ -64,7 +64,7 @@ def _graph(file: BinaryIO, end: int) -> Graph:
         if number == 1:  # GraphProto.node
             texts = _texts(file, stop, (1, 2, 4))  # input, output, op_type
             first = texts[1][0] if texts[1] else ""
-            made_by |= {name: (texts[4][0] if texts[4] else "", first) for name in texts[2]}
+            made_by |= dict.fromkeys(texts[2], (texts[4][0] if texts[4] else "", first))
         elif number == 5:  # initializer
             weights |= {*_texts(file, stop, (8,))[8]}
         elif number == 11:

@@ -143,7 +143,7 @@ class Session:
         providers = [(provider, {"device_id": index}), "CPUExecutionProvider"] if provider else ["CPUExecutionProvider"]
         try:
             self.inner = library.InferenceSession(os.fspath(path), options, providers=providers)
-        except Exception as error:  # noqa: BLE001 (onnxruntime's errors share no class but Exception)
+        except Exception as error:
             raise SengaError(f"onnxruntime cannot read it ({' '.join(str(error).split())[:300]})") from error
         if provider and provider not in self.inner.get_providers():
             logger.warning("%s: onnxruntime's %s does not start here; it runs on the CPU", path.name, provider)
@@ -263,7 +263,7 @@ class OnnxTagger(TaggerModel):
         result = torch.cat(rows)
         if result.shape[1:] != (len(self.vocabulary),):
             raise SengaError(
-                f"the network gives {result.shape[-1]} numbers a picture, the vocabulary has {len(self.vocabulary)} tags;"
+                f"the network gives {result.shape[-1]} numbers a picture, the vocabulary {len(self.vocabulary)} tags;"
                 " take the list of tags that the network was trained with"
             )
         return (result if self.model.found.sigmoid else result.sigmoid()).to(self.device)

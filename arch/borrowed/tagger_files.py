@@ -117,7 +117,9 @@ def beside(path: Path, names: tuple[str, ...]) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def tags_beside(path: Path, outputs: int | None, given: TagVocabulary | None = None, *, levels: bool = False) -> TagList:
+def tags_beside(
+    path: Path, outputs: int | None, given: TagVocabulary | None = None, *, levels: bool = False
+) -> TagList:
     """The tags of a weights file, of its folder or given by the caller.
 
     Args:

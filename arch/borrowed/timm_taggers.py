@@ -1,4 +1,4 @@
-"""Taggers as timm saves them: safetensors (or a checkpoint) with config.json, built by timm. SmilingWolf's v3 family."""
+"""Taggers as timm saves them, safetensors or a checkpoint with config.json: SmilingWolf's v3 family, and others."""
 
 import inspect
 import logging
@@ -40,7 +40,7 @@ def claims(path: Path, shapes: Shapes) -> bool:
         return True
     try:
         settings = tagger_files.settings_beside(path)
-        return JOYTAG <= settings.keys() or (outputs_of(shapes) is not None and _architecture(settings) != "")
+        return settings.keys() >= JOYTAG or (outputs_of(shapes) is not None and _architecture(settings) != "")
     except (SengaError, OSError):
         return False
 
@@ -65,10 +65,10 @@ def describe(
     """The header of a timm tagger, without timm. Raises SengaError where its files do not say enough."""
     settings = tagger_files.settings_beside(path)
     outputs = outputs_of(shapes)
-    if own := "JoyTag" if JOYTAG <= settings.keys() else _own_network(shapes):
+    if own := "JoyTag" if settings.keys() >= JOYTAG else _own_network(shapes):
         raise SengaError(
-            f"is {own}'s own network, which neither Senga nor timm has; its ONNX file works, with its list of tags in the"
-            " same folder"
+            f"is {own}'s own network, which neither Senga nor timm has; its ONNX file works, with its list of tags in"
+            " the same folder"
         )
     name = _architecture(settings)
     if not name:
@@ -168,7 +168,11 @@ def _misfits(net: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
         [
             *(f"{key} is missing" for key in expected.keys() - found.keys()),
             *(f"{key} is left over" for key in found.keys() - expected.keys()),
-            *(f"{k} is {found[k]}, expected {expected[k]}" for k in expected.keys() & found.keys() if expected[k] != found[k]),
+            *(
+                f"{k} is {found[k]}, expected {expected[k]}"
+                for k in expected.keys() & found.keys()
+                if expected[k] != found[k]
+            ),
         ]
     )
 

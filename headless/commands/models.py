@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ...arch import Header, read_header
 from ...nodes import host
-from ..errors import SengaError, UsageError, one_line
+from ..errors import SengaError, one_line
+from ..model_folders import add_models_dir, use_models_dirs
 
 COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
-UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 @dataclass(frozen=True)
@@ -38,24 +39,6 @@ def run(args: argparse.Namespace) -> int:
     text = json.dumps([as_json(entry) for entry in found], indent=2) if args.json else as_table(found)
     sys.stdout.write(text + "\n")
     return 0
-
-
-def add_models_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--models-dir",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="D",
-        help="a folder with more models, besides Senga's own weights/ (may be repeated)",
-    )
-
-
-def use_models_dirs(folders: list[Path]) -> None:
-    """Have the nodes look into these folders too. Raises UsageError for one that does not exist."""
-    if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise UsageError("\n".join(f"--models-dir {folder}: there is no such folder" for folder in missing))
-    host.standalone.model_dirs = list(folders)
 
 
 def entries() -> list[Entry]:
@@ -98,7 +81,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def readable_size(size: int) -> str:
-    """`1536` -> `1.5 KiB`."""
+    """`1500` -> `1.5 kB`."""
     for factor, unit in UNITS:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

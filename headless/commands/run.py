@@ -9,16 +9,16 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..log import logger
+from ..model_folders import add_models_dir, use_models_dirs
 from ..progress import progress_line
 from ..server.run import run_on_server
 from ..workflow.core_files import Folders
-from ..workflow.core_nodes import TITLES, all_nodes
 from ..workflow.execute import Ui, execute
-from ..workflow.graph import Workflow, goes_on, label
-from ..workflow.overrides import apply_settings
+from ..workflow.graph import Workflow, has_consumer, label
+from ..workflow.node_classes import TITLES, all_nodes
+from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
 from ..workflow.validate import validate
-from .models import add_models_dir, use_models_dirs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set",
         action="append",
         default=[],
-        dest="settings",
+        dest="overrides",
         metavar="NODE.INPUT=VALUE",
         help="change an input; NODE is a node's id, or its title or class where only one has it (may be repeated)",
     )
@@ -41,19 +41,19 @@ def run(args: argparse.Namespace) -> int:
     if args.server is not None:
         if args.models_dir:
             raise UsageError("--models-dir: a server has models of its own; leave it out, or leave out --server")
-        run_on_server(args.server, args.workflow, args.settings, args.input_dir, args.output_dir)
+        run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir)
         return 0
     use_models_dirs(args.models_dir)
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
         folders = Folders(args.input_dir, args.output_dir, Path(temp))
         nodes = all_nodes(folders)
         read = read_workflow(args.workflow, nodes, TITLES)
-        changed = Workflow(apply_settings(read.prompt, args.settings, nodes), read.extra_pnginfo)
+        changed = Workflow(apply_overrides(read.prompt, args.overrides, nodes), read.extra_pnginfo)
         workflow = validate(changed, nodes, source=str(args.workflow))
         with progress_line() as line:
 
             def show(node_id: str, ui: Ui) -> None:
-                for text in results(ui, folders, texts=not goes_on(workflow.prompt, node_id)):
+                for text in results(ui, folders, texts=not has_consumer(workflow.prompt, node_id)):
                     line.result(text)
                 if any(image["type"] == "temp" for image in ui.get("images", [])):
                     where = label(workflow.prompt, node_id)

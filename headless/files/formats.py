@@ -1,5 +1,6 @@
-"""The picture formats that `senga upscale` writes: a table, and one function that writes a still or an animation."""
+"""The picture formats that commands write: a table, and one function that encodes a still or an animation."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...arch.atomic import replacing
 from ..errors import SengaError
 from ..log import logger
 
@@ -47,20 +47,20 @@ def format_of(name: str) -> str | None:
     return next((key for key, known in FORMATS.items() if ending in (known.extension, *known.others)), None)
 
 
-def write_picture(
-    path: Path,
+def encode_picture(
     frames: Sequence[NDArray[np.uint8]],
     name: str,
+    path: Path,
     *,
     durations: Sequence[float] = (),
     plays: int = 0,
     profile: bytes | None = None,
     quality: int | None = None,
-) -> None:
-    """Write (H, W, C) levels, C 1, 3 or 4, as the format `name`; with `durations` in ms, an animation of several.
+) -> bytes:
+    """(H, W, C) levels, C 1, 3 or 4, as a file of the format `name`; with `durations` in ms, an animation of several.
 
-    `plays` is how often it runs, 0 for ever. The file appears whole or not at all. Raises SengaError where the format
-    cannot hold the picture, OSError from the disk.
+    `plays` is how often it runs, 0 for ever; `path` is the file's name in messages. Raises SengaError where the format
+    cannot hold the picture.
     """
     known = FORMATS[name]
     height, width = frames[0].shape[:2]
@@ -81,9 +81,9 @@ def write_picture(
         options["icc_profile"] = profile
     if name == "gif" or len(pages) > 1:
         options |= _animation(name, pages, durations, plays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        pages[0].save(temporary, format=known.id, **options)
+    file = io.BytesIO()
+    pages[0].save(file, format=known.id, **options)
+    return file.getvalue()
 
 
 def _page(levels: NDArray[np.uint8], known: Format, path: Path) -> Image.Image:

@@ -24,6 +24,7 @@ ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 __all__ = [
     "Frame",
     "Picture",
+    "as_image",
     "decode",
     "read_frames",
     "read_picture",
@@ -133,6 +134,14 @@ def decode(page: Image.Image) -> Frame:
 
 def _levels(page: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(page).astype(np.float32) / 255.0)
+
+
+def as_image(frame: Frame, *, alpha: bool, grey: bool) -> Tensor:
+    """(H, W, C): grey 1 where `grey` allows, colour 3, with `alpha` 4 channels."""
+    if alpha:
+        opacity = torch.ones(frame.rgb.shape[:2]) if frame.alpha is None else frame.alpha
+        return torch.cat((frame.rgb, opacity[:, :, None]), dim=2)
+    return frame.rgb if frame.grey is None or not grey else frame.grey[:, :, None]
 
 
 def rounded_levels(image: Tensor) -> NDArray[np.uint8]:

@@ -1,9 +1,10 @@
-"""Which file each picture of `senga upscale` becomes: files, folders with their sub-folders, and patterns."""
+"""Which file each picture of a command becomes: files, folders with their sub-folders, and patterns."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from .formats import FORMATS, format_of
@@ -14,17 +15,27 @@ PICTURES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif"),
     *(".bmp", ".tif", ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".jp2"),
 )
-NAMED = 5  # so many clashes are named, the rest counted
+NAMED = 5  # so many clashes or files are named, the rest counted
 
 
 @dataclass(frozen=True)
 class Job:
+    """One picture of a call: what is made from it, where, and by which settings."""
+
     source: Path
     target: Path
     format: str
+    index: int = 0  # its place among the call's pictures in sorted order
+    also: tuple[Path, ...] = ()  # files that are written with the target, such as a report
+    settings: Mapping[str, Any] = field(default_factory=dict)  # all that changes the result: JSON, with "command"
+    recorded: bool = True  # False for a file that -o names: it is written whatever is there, and not noted
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        return (self.target, *self.also)
 
 
-def make_plan(inputs: Sequence[str], output: str, chosen: str | None) -> list[Job]:
+def make_plan(inputs: Sequence[str], output: str, chosen: str | None, *, recursive: bool = True) -> list[Job]:
     """What is to be done, in the order given; `chosen` is the format asked for, None for the one of the output's name.
 
     Raises UsageError with one line for each fault: nothing found, two pictures for one file, a source that would be
@@ -40,12 +51,12 @@ def make_plan(inputs: Sequence[str], output: str, chosen: str | None) -> list[Jo
             raise UsageError(f"-o {output}: no picture format has this ending; end it in {endings}, or a folder's in /")
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
-        return checked([Job(Path(inputs[0]), out, meant)])
+        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this has to be a folder")
     known = chosen or DEFAULT_FORMAT
     ending = FORMATS[known].extension
-    found = [(source, base) for text in inputs for source, base in pictures(text, out)]
+    found = [(source, base) for text in inputs for source, base in pictures(text, out, recursive=recursive)]
     jobs = {source: Job(source, out / source.relative_to(base).with_suffix(ending), known) for source, base in found}
     return checked(list(jobs.values()))
 
@@ -114,8 +125,7 @@ def checked(jobs: list[Job]) -> list[Job]:
     return jobs
 
 
-def is_done(job: Job) -> bool:
-    """The result is there and not older than its source."""
-    if not (job.target.is_file() and job.source.is_file()):
-        return False
-    return job.target.stat().st_mtime >= job.source.stat().st_mtime
+def listed(paths: Sequence[Path]) -> str:
+    """The first few of them, and how many more there are."""
+    more = [f"and {len(paths) - NAMED} more"] if len(paths) > NAMED else []
+    return ", ".join([*map(str, paths[:NAMED]), *more])

@@ -42,7 +42,7 @@ class Server:
         if not valid:
             raise UsageError(f"--server {url}: this is no address; give one such as http://127.0.0.1:8188")
         proxies = (
-            urllib.request.ProxyHandler({}) if _is_near(self.url.hostname or "") else urllib.request.ProxyHandler()
+            urllib.request.ProxyHandler({}) if _is_loopback(self.url.hostname or "") else urllib.request.ProxyHandler()
         )
         self._opener = urllib.request.build_opener(proxies)
         self.client_id = uuid.uuid4().hex
@@ -136,7 +136,7 @@ def _fields(subfolder: str) -> list[tuple[str, str]]:
     return [("type", "input"), *([("subfolder", subfolder)] if subfolder else [])]
 
 
-def _is_near(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """This machine, which a proxy could not reach."""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -10,8 +10,8 @@ from ...arch.atomic import replacing
 from ..errors import NodeError, SengaError, UsageError
 from ..log import logger
 from ..progress import ProgressLine, progress_line
-from ..workflow.graph import NodeClasses, Prompt, Workflow, goes_on, label, sockets
-from ..workflow.overrides import apply_settings
+from ..workflow.graph import NodeClasses, Prompt, Workflow, has_consumer, label, sockets
+from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
 from ..workflow.validate import Fault
 from ..workflow.widgets import UPLOADS
@@ -24,7 +24,7 @@ LOST = 5  # so many looks at a queue that does not hold the workflow, and no his
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
-def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, output_dir: Path) -> None:
+def run_on_server(url: str, path: Path, overrides: list[str], input_dir: Path, output_dir: Path) -> None:
     """Upload inputs, queue, show progress, fetch outputs. Prints what a run without a server prints.
 
     Raises UsageError for faults of the workflow, the server's own among them, NodeError where a node fails, SengaError
@@ -34,7 +34,7 @@ def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, ou
     info = server.object_info()
     nodes = classes_of(info)
     read = read_workflow(path, nodes, titles_of(info))
-    workflow = Workflow(apply_settings(read.prompt, settings, nodes), read.extra_pnginfo)
+    workflow = Workflow(apply_overrides(read.prompt, overrides, nodes), read.extra_pnginfo)
     with progress_line() as line, server.events() as events:
         line.start("uploading")
         prompt = upload_inputs(server, workflow.prompt, nodes, input_dir)
@@ -52,7 +52,7 @@ def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, ou
                 logger.warning("%s", error)
             raise
         for node_id, ui in entry.get("outputs", {}).items():
-            for text in fetch(server, ui, output_dir, texts=not goes_on(prompt, node_id)):
+            for text in fetch(server, ui, output_dir, texts=not has_consumer(prompt, node_id)):
                 line.result(text)
             if any(file.get("type") == "temp" for file in _files(ui)):
                 logger.info("node %s: a preview is not kept; use SaveImage to have a file", _label(prompt, node_id))

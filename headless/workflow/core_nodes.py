@@ -5,8 +5,7 @@ They are classes in the form that ComfyUI knows as V1. IMAGE is (B, H, W, C) flo
 """
 
 import json
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...arch.image import to_bchw, to_bhwc
-from ...nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, host
+from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..errors import SengaError
 from ..files.pictures import truncated_levels
-from ..model_cache import shared_tagger, shared_upscaler
+from ..model_cache import shared_upscaler
 from .core_files import Folders, LoadImage, LoadImageMask, PreviewImage, SaveImage
 from .execute import call_node
 
@@ -281,57 +280,3 @@ def core_nodes(folders: Folders) -> dict[str, type]:
     """The stand-ins by id, those with files bound to these folders."""
     bound = [type(node.__name__, (node,), {"folders": folders}) for node in _WITH_FILES]
     return {node.__name__: node for node in [*bound, *_WITHOUT_FILES]}
-
-
-LOADER, TAGGER_LOADER, SAVE_TAGS = "SengaLoadUpscaleModel", "SengaLoadTagger", "SengaSaveTags"
-
-
-class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
-    """Our own load node, with the model of an earlier run of this process where the file is the same."""
-
-    def load(self, model_name: str) -> tuple[Any]:
-        return (shared_upscaler(host.upscale_model_path(model_name)),)
-
-
-class _SharedTaggerLoader(NODE_CLASS_MAPPINGS[TAGGER_LOADER]):
-    """The same for taggers."""
-
-    def load(self, model_name: str) -> tuple[Any]:
-        return (shared_tagger(host.tagger_path(model_name)),)
-
-
-class _SaveTags(NODE_CLASS_MAPPINGS[SAVE_TAGS]):
-    """Our own node that saves, bound to a run's folder."""
-
-    folders: ClassVar[Folders] = Folders()
-
-    def folder(self) -> Path:
-        return self.folders.output
-
-
-def all_nodes(folders: Folders) -> dict[str, type]:
-    """All that a headless workflow may use: the stand-ins and our own nodes."""
-    own = {LOADER: _SharedLoader, TAGGER_LOADER: _SharedTaggerLoader}
-    saving = type(SAVE_TAGS, (_SaveTags,), {"folders": folders})
-    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, **own, SAVE_TAGS: saving}
-
-
-# What the editor calls them, where no other title is given.
-TITLES = {
-    "ImageScale": "Upscale Image",
-    "ImageScaleBy": "Upscale Image By",
-    "ImageBatch": "Batch Images",
-    "ImageInvert": "Invert Image",
-    "MaskToImage": "Convert Mask to Image",
-    "ImageToMask": "Convert Image to Mask",
-    "SplitImageWithAlpha": "Split Image with Alpha",
-    "JoinImageWithAlpha": "Join Image with Alpha",
-    "UpscaleModelLoader": "Load Upscale Model",
-    "ImageUpscaleWithModel": "Upscale Image (using Model)",
-    "PreviewAny": "Preview Any",
-    "LoadImage": "Load Image",
-    "LoadImageMask": "Load Image (as Mask)",
-    "SaveImage": "Save Image",
-    "PreviewImage": "Preview Image",
-    **NODE_DISPLAY_NAME_MAPPINGS,
-}

@@ -74,7 +74,7 @@ def links(node: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
             yield name, link
 
 
-def goes_on(prompt: Prompt, node_id: str) -> bool:
+def has_consumer(prompt: Prompt, node_id: str) -> bool:
     """Whether another node takes what this one gives."""
     return any(link.source == node_id for node in prompt.values() for _, link in links(node))
 

@@ -9,15 +9,15 @@ from .graph import NodeClasses, Prompt, Socket, label, sockets
 from .values import suggest
 
 
-def apply_settings(prompt: Prompt, settings: list[str], nodes: NodeClasses) -> Prompt:
+def apply_overrides(prompt: Prompt, overrides: list[str], nodes: NodeClasses) -> Prompt:
     """The prompt with every NODE.INPUT=VALUE put in. Raises UsageError with one line for each that does not fit."""
     changed = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
     faults: list[str] = []
-    for setting in settings:
+    for override in overrides:
         try:
-            node_id, name, value = _parse(setting, prompt, nodes)
+            node_id, name, value = _parse(override, prompt, nodes)
         except UsageError as error:
-            faults.append(f"--set {setting}: {error}")
+            faults.append(f"--set {override}: {error}")
         else:
             changed[node_id]["inputs"][name] = value
     if faults:
@@ -25,8 +25,8 @@ def apply_settings(prompt: Prompt, settings: list[str], nodes: NodeClasses) -> P
     return changed
 
 
-def _parse(setting: str, prompt: Prompt, nodes: NodeClasses) -> tuple[str, str, Any]:
-    target, equals, text = setting.partition("=")
+def _parse(override: str, prompt: Prompt, nodes: NodeClasses) -> tuple[str, str, Any]:
+    target, equals, text = override.partition("=")
     node_name, dot, name = target.rpartition(".")  # a title may hold dots, an input's name does not
     if not equals or not dot:
         raise UsageError("this is not NODE.INPUT=VALUE, such as 3.scale=2")

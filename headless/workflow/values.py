@@ -87,11 +87,6 @@ def suggest(name: str, known: Iterable[Any]) -> str:
     return f"choose from {len(names)}, such as: {', '.join(close)}"
 
 
-def listed_model(model: str, names: Iterable[str]) -> str:
-    """What `--model` means: a name in the list, its ending left out or not; else `model` as it is."""
-    return next((name for name in names if name in (model, f"{model}.safetensors")), model)
-
-
 def shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

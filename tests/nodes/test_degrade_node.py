@@ -132,7 +132,7 @@ class TestCommand:
 
     def test_a_folder_of_one_picture_becomes_a_folder(self):
         assert main(["degrade", "input", "-o", "out"]) == OK
-        assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+        assert [path.name for path in Path("out").glob("[!.]*")] == ["a.png"]
 
     def test_alpha_is_kept_and_grey_becomes_colour(self):
         assert main(["degrade", "input/a.png", "-o", "a.png", "--scale", "1", "--strength", "0"]) == OK
@@ -154,7 +154,7 @@ class TestCommand:
         Path("input/bad.png").touch()
         Image.fromarray(drawing()).save("input/c.png")
         assert main(["degrade", "input", "-o", "out"]) == FAILED
-        assert sorted(p.name for p in Path("out").iterdir()) == ["a.png", "c.png"]
+        assert sorted(p.name for p in Path("out").glob("[!.]*")) == ["a.png", "c.png"]
         assert "bad.png: the file is empty" in capsys.readouterr().err
 
     @pytest.mark.parametrize(

@@ -49,7 +49,9 @@ class Graph:
 
     def block(self, x: str, width: int, heads: int, tokens: int) -> str:
         def split(y: str, order: list[int]) -> str:
-            return self.node("Transpose", self.node("Reshape", y, self.shape(-1, tokens, heads, width // heads)), perm=order)
+            return self.node(
+                "Transpose", self.node("Reshape", y, self.shape(-1, tokens, heads, width // heads)), perm=order
+            )
 
         y = self.norm(x, width)
         q, k, v = (split(self.linear(y, width, width), order) for order in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]))
@@ -89,7 +91,12 @@ def write_onnx(
     if channels_last:
         x = self_normalised(g, x)
     x = g.node(
-        "Conv", x, g.weights(width, 3, patch, patch), g.weights(width), kernel_shape=[patch, patch], strides=[patch, patch]
+        "Conv",
+        x,
+        g.weights(width, 3, patch, patch),
+        g.weights(width),
+        kernel_shape=[patch, patch],
+        strides=[patch, patch],
     )
     tokens = (size // patch) ** 2
     x = g.node("Transpose", g.node("Reshape", x, g.shape(-1, width, tokens)), perm=[0, 2, 1])

@@ -189,7 +189,9 @@ def test_camie_tagger(tmp_path, version):
     """Fitted, then padded with black or with ImageNet's mean; the refined output counts."""
     path = tmp_path / {1: "model_initial.onnx", 2: "camie-tagger-v2.onnx"}[version]
     write_onnx(path, COUNT, channels_last=False, sigmoid=False, refined=version == 2)
-    write_camie(path.with_name({1: "model_initial_metadata.json", 2: "camie-tagger-v2-metadata.json"}[version]), version)
+    write_camie(
+        path.with_name({1: "model_initial_metadata.json", 2: "camie-tagger-v2-metadata.json"}[version]), version
+    )
     image = picture(128, 96)
     canvas = Image.new("RGB", (SIZE, SIZE), {1: (0, 0, 0), 2: (124, 116, 104)}[version])
     canvas.paste(image.resize((64, 48), Image.Resampling.BICUBIC), (0, 8))
@@ -246,7 +248,10 @@ def test_options_work_as_with_our_own(wd14, tmp_path):
         (lambda path: path.with_suffix(".csv").unlink(), "a tagger without a list of its tags; put the list"),
         (lambda path: write_tags(path.with_suffix(".csv"), TAGS[:-1]), "has 14 outputs, the vocabulary 13 tags"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "is not an ONNX model or is cut short"),
-        (lambda path: path.write_bytes(b"\x7fELF and so on"), "is not an ONNX model or is cut short|holds no ONNX graph"),
+        (
+            lambda path: path.write_bytes(b"\x7fELF and so on"),
+            "is not an ONNX model or is cut short|holds no ONNX graph",
+        ),
         (lambda path: path.write_bytes(b""), "holds no ONNX graph"),
     ],
 )

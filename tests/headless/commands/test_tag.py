@@ -13,6 +13,7 @@ from sample_taggers import known_tagger, scenes, small_tagger
 from senga.arch import save_model
 from senga.arch.image import to_bhwc
 from senga.headless.cli import FAILED, OK, USAGE, main
+from senga.headless.files import journal
 
 PROBABILITIES = [0.5, 0.95, 0.55, 0.9, 0.75, 0.97, 0.7, 0.2, 0.1]
 CAPTION = "hatsune miku, solo, ^_^, cat (animal), long hair, 1girl"
@@ -42,11 +43,9 @@ def text(name: str) -> str:
 def test_captions_lie_beside_the_pictures_as_trainers_read_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set") == OK
     assert text("set/a.txt") == text("set/b.txt") == CAPTION + "\n"
-    assert not Path("set/deep/c.txt").exists()
-    assert capsys.readouterr().out.splitlines() == [str(Path("set/a.txt")), str(Path("set/b.txt"))]
-    assert tag("set", "--recursive") == OK
-    assert Path("set/deep/c.txt").is_file()
-    assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == []
+    written = [str(Path("set", name)) for name in ("a.txt", "b.txt", "deep/c.txt")]
+    assert capsys.readouterr().out.splitlines() == written
+    assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == [journal.NAME]
 
 
 def test_a_wanted_tag_that_the_tagger_does_not_know_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +56,7 @@ def test_a_wanted_tag_that_the_tagger_does_not_know_is_told(capsys: pytest.Captu
 
 def test_with_o_the_files_lie_in_another_folder_with_the_same_sub_folders() -> None:
     assert tag("set", "-r", "-o", "captions", "--json") == OK
-    assert sorted(p.relative_to("captions").as_posix() for p in Path("captions").rglob("*.*")) == [
+    assert sorted(p.relative_to("captions").as_posix() for p in Path("captions").rglob("[!.]*.*")) == [
         "a.json",
         "b.json",
         "deep/c.json",
@@ -91,14 +90,14 @@ def test_print_writes_lines_and_no_files(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_has_its_caption_is_kept_however_old(capsys: pytest.CaptureFixture[str]) -> None:
     Path("set/a.txt").write_text("by hand", encoding="utf-8")
-    assert tag("set") == OK
+    assert tag("set", "--no-recursive") == OK
     assert text("set/a.txt") == "by hand"
     out, err = capsys.readouterr()
     assert out.splitlines() == [str(Path("set/b.txt"))]
-    assert "1 of 2 pictures have their tags already; --force does them again" in err
-    assert tag("set") == OK
+    assert f"1 of 2 skipped: the file there was not made by this command, or was edited ({Path('set/a.txt')})" in err
+    assert tag("set", "--no-recursive") == OK
     assert capsys.readouterr().out == ""
-    assert tag("set", "--overwrite") == OK
+    assert tag("set", "--no-recursive", "--overwrite") == OK
     assert text("set/a.txt") == CAPTION + "\n"
 
 
@@ -123,11 +122,11 @@ def test_the_nodes_options_are_the_commands(options: list[str], caption: str) ->
 
 def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     Path("set/aa.png").write_text("no picture", encoding="utf-8")
-    assert tag("set") == FAILED
+    assert tag("set", "--no-recursive") == FAILED
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
     assert "aa.png: this is no picture" in err
-    assert "1 of 3 pictures failed: " in err
+    assert "3 pictures: 2 done, 0 skipped, 1 failed (" in err
     assert not Path("set/aa.txt").exists()
     for path in Path("set").glob("[ab].*g"):
         path.write_text("no picture either", encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, USAGE, main
-from senga.headless.commands import upscale
+from senga.headless.workflow.options import find_model
 from senga.nodes import host
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -36,8 +36,8 @@ def test_upscale_several_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[
     assert [Path(line) for line in out.splitlines()] == [Path("big/a.png"), Path("big/c.png")]
     line, last = err.splitlines()
     assert "bad.png: the file is empty" in line
-    assert last == f"senga: 1 of 3 pictures failed: {Path('input/bad.png')}"
-    assert sorted(path.name for path in Path("big").iterdir()) == ["a.png", "c.png"]
+    assert last == f"senga: 3 pictures: 2 done, 0 skipped, 1 failed ({Path('input/bad.png')})"
+    assert sorted(path.name for path in Path("big").glob("[!.]*")) == ["a.png", "c.png"]
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_upscale_options_reach_the_node(options: list[str], size: tuple[int, int
         (["-o", "b.txt"], "-o b.txt: no picture format has this ending; end it in .png, "),
         (["-o", "b.jpg", "--format", "webp"], "-o b.jpg: the name says jpeg, --format says webp"),
         (["--quality", "90"], "--quality 90: png has no quality"),
-        (["-o", "b.webp", "--quality", "0"], "--quality 0: 1 to 100 is wanted"),
-        (["--workers", "0"], "--workers 0: 1 to 64 is wanted"),
+        (["-o", "b.webp", "--quality", "0"], "--quality 0: expected 1 to 100"),
+        (["--workers", "0"], "--workers 0: expected 1 to 64"),
         (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found there"),
         (["other/b.png"], "-o out.png: with more than one picture this has to be a folder"),
         (["-o", "input"], "it would be replaced by its own result"),
@@ -88,15 +88,16 @@ def test_upscale_refuses_what_the_network_refuses_with_the_files_name(capsys: py
     assert line.startswith(f"senga: {Path('input/a.png')}: tile is 5")
 
 
-def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[object] = []
-    monkeypatch.setattr(upscale, "shared_upscaler", lambda path: loaded.append(path))
-    monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
-    monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second.safetensors"])
-    upscale.load(None)
-    upscale.load("second.safetensors")
-    upscale.load("second")
-    assert loaded == ["first", "second.safetensors", "second.safetensors"]
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [(None, "first"), ("second.safetensors", "second.safetensors"), ("second", "second.safetensors")],
+)
+def test_a_model_may_be_named_or_is_our_default(model: str | None, found: str) -> None:
+    names = ["first", "second.safetensors"]
+    for name in names:
+        Path("models", name).touch()
+    assert find_model(model, names, lambda name: Path("models", name), what="model") == Path("models", found)
+    assert find_model("models/first", names, Path, what="model") == Path("models/first")
 
 
 def test_the_default_model_stands_first() -> None:

@@ -18,9 +18,9 @@ from senga.headless.cli import OK, USAGE, main
 from senga.headless.errors import UsageError
 from senga.headless.server.definitions import classes_of, titles_of
 from senga.headless.workflow.core_files import Folders
-from senga.headless.workflow.core_nodes import TITLES, all_nodes
 from senga.headless.workflow.editor import convert
 from senga.headless.workflow.graph import Prompt, Socket, sockets
+from senga.headless.workflow.node_classes import TITLES, all_nodes
 from senga.headless.workflow.widgets import date_text, widget_values, without_comments
 
 SAVED = ROOT / "tests" / "headless" / "workflow" / "editor"
