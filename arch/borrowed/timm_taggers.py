@@ -131,7 +131,7 @@ def build(name: str, hyperparameters: Mapping[str, Any], overlay: Mapping[str, A
     if odd := sorted(arguments.keys() & reserved.keys()):
         raise SengaError(f"its config.json sets {odd[0]!r} in model_args, which is not the network's; take it out")
     try:
-        with _without_random_numbers():
+        with torch.random.fork_rng(devices=[]), _without_random_numbers():
             return timm.create_model(
                 name, pretrained=False, num_classes=tags, pretrained_cfg_overlay=dict(overlay), **arguments
             )
