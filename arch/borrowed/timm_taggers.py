@@ -207,11 +207,15 @@ def _overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _without_random_numbers(torch.overrides.TorchFunctionMode):
-    """Spend no time on random weights that are replaced at once: half a minute for the largest of these networks."""
+    """Spend no time on random weights that are replaced at once: seconds, for the largest of these networks."""
 
-    SKIPPED = ("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "erfinv_")
+    SKIPPED = frozenset(
+        ("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "erfinv_")
+        + ("mul_", "add_", "clamp_")  # of which a truncated normal distribution is made
+    )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in self.SKIPPED and args and isinstance(args[0], Tensor):
+        # Of parameters alone: the file has them all, while buffers may be the network's own.
+        if getattr(func, "__name__", "") in self.SKIPPED and args and isinstance(args[0], nn.Parameter):
             return args[0]
         return func(*args, **(kwargs or {}))

@@ -22,7 +22,14 @@ FAMILY = {
     "vit": (
         "vit_base_patch16_224",
         64,
-        {**SMALL, "img_size": 64, "class_token": False, "global_pool": "avg", "fc_norm": False, "act_layer": "gelu_tanh"},
+        {
+            **SMALL,
+            "img_size": 64,
+            "class_token": False,
+            "global_pool": "avg",
+            "fc_norm": False,
+            "act_layer": "gelu_tanh",
+        },
     ),
     "swinv2": (
         "swinv2_base_window8_256",
