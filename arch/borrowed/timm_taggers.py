@@ -209,9 +209,9 @@ def _overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
 class _without_random_numbers(torch.overrides.TorchFunctionMode):
     """Spend no time on random weights that are replaced at once: seconds, for the largest of these networks."""
 
-    SKIPPED = frozenset(
-        ("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "erfinv_")
-        + ("mul_", "add_", "clamp_")  # of which a truncated normal distribution is made
+    SKIPPED = (
+        *("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"),
+        *("erfinv_", "mul_", "add_", "clamp_"),  # of which a truncated normal distribution is made
     )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,6 +1,7 @@
 """Taggers as ONNX files, with random weights, in the layouts that published ones have. Needs the onnx package."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,7 +33,7 @@ class Graph:
     def shape(self, *sides: int) -> str:
         return self.put(np.array(sides, np.int64))
 
-    def node(self, op: str, *inputs: str, to: str = "", **attributes: object) -> str:
+    def node(self, op: str, *inputs: str, to: str = "", **attributes: Any) -> str:
         name = to or f"n{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
         return name
@@ -110,10 +111,9 @@ def write_onnx(
         g.node("Sigmoid" if sigmoid else "Identity", logits, to=name)
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, tags]) for name in names]
     if refined:
-        _, places = "", g.node("TopK", names[0], g.shape(3), to="values")
+        g.node("TopK", names[0], g.shape(3), to="values")
         g.nodes[-1].output.append("candidates")
         outputs.append(helper.make_tensor_value_info("candidates", TensorProto.INT64, [batch, 3]))
-        assert places
     sides = [batch, size, size, 3] if channels_last else [batch, 3, size, size]
     graph = helper.make_graph(
         g.nodes, "tagger", [helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)], outputs, g.tensors

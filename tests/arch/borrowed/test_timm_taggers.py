@@ -1,4 +1,4 @@
-"""timm's taggers: logits as timm gives them by hand after the published preparation; nothing of a config.json is run."""
+"""timm's taggers: logits as timm gives them by hand after the published preparation; a config.json cannot do harm."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import nn
 
 timm = borrow("timm")
 COUNT = len(TAGS)
-# SmilingWolf's v3 networks as their config.json describes them, with fewer and narrower layers: (network, size, model_args).
+# SmilingWolf's v3 networks as config.json describes them, with fewer and narrower layers: (network, size, model_args).
 SMALL = {"embed_dim": 48, "depth": 2, "num_heads": 4}
 FAMILY = {
     "vit": (
@@ -40,11 +40,10 @@ FAMILY = {
     "eva02": (
         "eva02_large_patch14_448",
         56,
-        {**SMALL, "img_size": 56, "ref_feat_shape": [4, 4], "pos_embed_type": None, "class_token": False}
+        {**SMALL, "img_size": 56, "ref_feat_shape": [4, 4], "class_token": False}
         | {"global_pool": "avg", "use_fc_norm": False},
     ),
 }
-EVA = ("pos_embed_type",)  # keys that are for the reader alone
 
 
 def config(name: str, size: int, arguments: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -81,7 +80,6 @@ def network(name: str, arguments: dict[str, Any]) -> nn.Module:
 def write(folder: Path, family: str = "vit", **changes: Any) -> tuple[Path, nn.Module, int]:
     """A folder as a hub lays it out; gives (file, network, size)."""
     name, size, arguments = FAMILY[family]
-    arguments = {key: value for key, value in arguments.items() if key not in EVA}
     folder.mkdir(parents=True, exist_ok=True)
     net = network(name, arguments)
     path = folder / "model.safetensors"
