@@ -16,8 +16,7 @@ from ...arch import Options, Tagged, TaggerModel, foreign_taggers
 from ...arch.borrowed import tagger_files
 from ...arch.image import to_bchw
 from ...arch.preprocessing import ORDERS
-from ...arch.tagging import tag_prepared
-from ...arch.tags import warnings
+from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..errors import UsageError
 from ..files.journal import sha256_of
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
 
-    def begin() -> Work[Tensor, Tagged]:
+    def begin() -> Work[Tensor, list[float]]:
         return work(load(path, options, args.channel_order), options, files=not args.print)
 
     return run_batch(jobs, begin, force=args.force, workers=args.workers)
@@ -129,13 +128,15 @@ def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel
     return model
 
 
-def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, Tagged]:
+def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, list[float]]:
     """`files` False: lines of JSON alone."""
 
-    def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[Tagged]:
-        return tag_prepared(model, torch.cat([x for _, x in ready]), options)
+    def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
+        return model.predict(torch.cat([x for _, x in ready])).tolist()
 
-    def encode(job: Job, found: Tagged) -> Output:
+    def encode(job: Job, row: list[float]) -> Output:
+        # Chosen here, in a thread: of ten thousand tags that takes a while, in which the network would wait.
+        found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
             return Output(as_line(job.source, found), {})
         return Output(str(job.target), {job.target: as_text(job.format, job.source, found, model).encode()})

@@ -7,9 +7,9 @@ import pytest
 import torch
 from comfy_stand_ins import Books
 from published_taggers import NAMES, picture, tensor, write_tags
-from sample_onnx import write_onnx
 from sample_taggers import small_tagger
 from senga.arch import SengaError, save_model
+from senga.benchmarks.onnx_files import write_onnx  # pyright: ignore[reportMissingImports]
 from senga.headless.workflow.execute import call_node
 from senga.nodes import host
 from senga.nodes.load_model import SengaLoadTagger

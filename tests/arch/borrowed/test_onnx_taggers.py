@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 from published_taggers import NAMES, SIZES, TAGS, logits, picture, square, tensor, write_camie, write_tags
-from sample_onnx import write_onnx
 from senga.arch import SengaError, TaggerModel, load_tagger, read_header, save_model
 from senga.arch.borrowed import onnx_taggers
 from senga.arch.tagging import tag
 from senga.arch.tags import Options
+from senga.benchmarks.onnx_files import write_onnx  # pyright: ignore[reportMissingImports]
 
 COUNT = len(TAGS)
 SIZE = 64

@@ -8,7 +8,7 @@ import pytest
 from published_taggers import NAMES, picture, write_tags
 from safetensors.torch import save_file
 from sample_nodes import own_folder  # noqa: F401 (pytest finds the fixture by its name)
-from sample_onnx import write_onnx
+from senga.benchmarks.onnx_files import write_onnx  # pyright: ignore[reportMissingImports]
 from senga.headless.cli import FAILED, OK, main
 from torch import ones
 

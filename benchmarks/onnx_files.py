@@ -1,4 +1,7 @@
-"""Taggers as ONNX files, with random weights, in the layouts that published ones have. Needs the onnx package."""
+"""Taggers as ONNX files, with random weights, in the layouts that published ones have: for benchmarks and tests.
+
+Needs the onnx package.
+"""
 
 from pathlib import Path
 from typing import Any
