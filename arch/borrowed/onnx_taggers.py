@@ -246,8 +246,8 @@ class OnnxTagger(TaggerModel):
         return bool(provider_for(device.type))
 
     def pictures_at_once(self) -> int:
-        # Twice as many as cores: the first that is done takes another picture, and no core waits for the others.
-        return 2 * cores() if self.device.type in ON_CORES else CHUNK_ELSEWHERE
+        # More than there are cores: one that is done takes the next picture, and seldom waits for the others.
+        return max(cores(), min(4 * cores(), 16)) if self.device.type in ON_CORES else CHUNK_ELSEWHERE
 
     @torch.no_grad()
     def predict(self, prepared: Tensor) -> Tensor:

@@ -1,11 +1,13 @@
 """`senga tag` and `senga models` with other programs' taggers."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from published_taggers import NAMES, picture, write_tags
+from repository import ROOT
 from safetensors.torch import save_file
 from sample_nodes import own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.benchmarks.onnx_files import write_onnx  # pyright: ignore[reportMissingImports]
@@ -66,3 +68,16 @@ def test_a_network_without_its_files_is_listed_among_taggers_and_named_as_one(
     error = capsys.readouterr().err
     assert "put timm's config.json" in error
     assert "ESRGAN" not in error
+
+
+def test_the_example_makes_a_prompt_once_the_files_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    example = str(ROOT / "example_workflows" / "tag_wd14_to_prompt.json")
+    picture(40, 30).save("set/senga_lucy.png")
+    folders = ["--input-dir", "set", "--output-dir", "out", "--models-dir", "models"]
+    assert main(["run", example, *folders]) != OK
+    assert "wd-v1-4-moat-tagger-v2.onnx" in capsys.readouterr().err
+    shutil.move("models/wd-x", "models/ComfyUI-WD14-Tagger")
+    Path("models/ComfyUI-WD14-Tagger/model.onnx").rename("models/ComfyUI-WD14-Tagger/wd-v1-4-moat-tagger-v2.onnx")
+    assert main(["run", example, *folders]) == OK
+    (caption,) = Path("out/tagged").glob("*.txt")
+    assert caption.read_text(encoding="utf-8") in capsys.readouterr().out.splitlines()
