@@ -80,6 +80,7 @@ def write_onnx(
     sigmoid: bool = True,
     batch: int | str = "batch",
     refined: bool = False,
+    any_size: bool = False,
     seed: int = 0,
 ) -> Path:
     """A small ViT (width 768, depth 12, heads 12, size 448 make it ViT-B). Gives the path.
@@ -88,6 +89,7 @@ def write_onnx(
         channels_last: (batch, size, size, 3) of 0 to 255, as WD14's; else (batch, 3, size, size), normalised outside.
         sigmoid: the graph ends with it.
         batch: the first axis of the input: a name (dynamic) or a number.
+        any_size: the graph does not say its size (it takes `size` alone, though).
         refined: a second output, of other values, follows the first; then a third, of integers (camie-tagger's).
     """
     g = Graph(seed)
@@ -117,7 +119,8 @@ def write_onnx(
         g.node("TopK", names[0], g.shape(3), to="values")
         g.nodes[-1].output.append("candidates")
         outputs.append(helper.make_tensor_value_info("candidates", TensorProto.INT64, [batch, 3]))
-    sides = [batch, size, size, 3] if channels_last else [batch, 3, size, size]
+    height, across = ("height", "width") if any_size else (size, size)
+    sides = [batch, height, across, 3] if channels_last else [batch, 3, height, across]
     graph = helper.make_graph(
         g.nodes, "tagger", [helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)], outputs, g.tensors
     )

@@ -57,7 +57,7 @@ class Description:
             )
         self.output = _tag_output(graph, count)
         self.sigmoid = graph.ends_with_sigmoid(self.output.name)
-        settings = {} if tags.layout.settled else tagger_files.settings_beside(path)
+        settings = tagger_files.settings_beside(path)
         known = size if isinstance(size, int) and size > 0 else None
         ready = tagger_files.preprocessing_of(tags.layout, settings, known, preprocessing)
         self.header = tagger_files.header("onnx", tags.layout.name or "tagger", tags, ready)

@@ -252,6 +252,8 @@ def preprocessing_of(
             values["resize"] = timm["interpolation"]
         if isinstance(shape := timm.get("input_size"), list) and shape:
             values["size"] = shape[-1]
+    if type(settings.get("image_size")) is int:  # JoyTag's name for it
+        values["size"] = settings["image_size"]
     values |= own
     if size is not None:
         values["size"] = size

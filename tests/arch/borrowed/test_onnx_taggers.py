@@ -210,6 +210,15 @@ def test_camie_tagger(tmp_path, version):
     assert model.vocabulary.indices("character") == [12, 13]
 
 
+def test_a_graph_that_takes_any_size_has_that_of_config_json(tmp_path):
+    (tmp_path / "top_tags.txt").write_text("\n".join(NAMES) + "\n")
+    path = write_onnx(tmp_path / "model.onnx", COUNT, channels_last=False, any_size=True)
+    with pytest.raises(SengaError, match=r"model\.onnx: nothing says how many pixels"):
+        load_tagger(path)
+    (tmp_path / "config.json").write_text('{"class": "ViT", "n_tags": 14, "image_size": 64}')
+    assert load_tagger(path)(tensor(picture(30, 40))).shape == (1, COUNT)
+
+
 def test_a_graph_of_another_layout_takes_its_preparation_from_config_json(tmp_path):
     path = write_onnx(tmp_path / "x.onnx", COUNT, channels_last=False)
     write_tags(tmp_path / "x.csv", best_threshold=[0.3] * COUNT)
