@@ -12,7 +12,7 @@ import torch
 
 from ..arch import SengaError, read_header
 from ..arch.borrowed.tagger_files import tagger_names as names_inside
-from ..arch.weights import looks_like_a_tagger
+from ..arch.weights import task_of
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]
@@ -145,9 +145,9 @@ def _is_tagger(path: Path) -> bool:
 @lru_cache(maxsize=1024)
 def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
     try:
-        return read_header(path).row().task == "tag"
+        return task_of(path) == "tag"
     except (SengaError, OSError):
-        return looks_like_a_tagger(path)  # listed in one of the lists, with the reason when it is chosen
+        return False  # listed among the upscalers; choosing it gives the reason
 
 
 def upscale_model_path(name: str) -> Path:
