@@ -19,7 +19,7 @@ def add_models_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def use_models_dirs(folders: list[Path]) -> None:
-    """Have the nodes look into these folders too. Raises UsageError for one that does not exist."""
+    """Let the nodes find models in these folders too. Raises UsageError for a folder that does not exist."""
     if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise UsageError("\n".join(f"--models-dir {folder}: there is no such folder" for folder in missing))
+        raise UsageError("\n".join(f"--models-dir {folder}: the folder does not exist" for folder in missing))
     host.standalone.model_dirs = list(folders)

@@ -1,4 +1,4 @@
-"""`senga degrade IN... -o OUT`: pictures damaged by a preset, a recipe or a report, alpha kept, as 8-bit PNG."""
+"""`senga degrade IN... -o OUT`: damage pictures by a preset, a recipe or a report; keeps alpha, writes 8-bit PNG."""
 
 import argparse
 import dataclasses
@@ -25,7 +25,7 @@ from .batch import add_arguments as add_batch_arguments
 
 DEGRADER = "SengaDegradeImage"
 DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
-# Options that are inputs of the node: what converts their text, and their name in the help.
+# Options that are inputs of the node: type, and name of the value in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {"seed": (int, "N"), "scale": (float, "S"), "strength": (float, "0-1")}
 
 Array = NDArray[np.float32]
@@ -34,13 +34,13 @@ Array = NDArray[np.float32]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", nargs="*", metavar="IN", help="pictures, folders of them, patterns like '*.png'")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="a .png, or a folder; with several IN always a folder. A file is replaced"
+        "-o", "--output", metavar="OUT", help="a .png, which is replaced, or a folder; a folder for several IN"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(preset_names())}; else {DEFAULT_PRESET}")
     what.add_argument("--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON")
     add_options(parser, NODE_CLASS_MAPPINGS[DEGRADER], NODE_OPTIONS)
-    parser.add_argument("--report", action="store_true", help="write what was done beside each picture, as NAME.json")
+    parser.add_argument("--report", action="store_true", help="write what was done into NAME.json next to each result")
     parser.add_argument(
         "--sheet", nargs=2, type=Path, metavar=("IN", "OUT.png"), help="draw one picture under every preset instead"
     )
@@ -53,25 +53,23 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet is not None:
         return _sheet(args, seed)
     if not args.pictures or args.output is None:
-        raise UsageError("name pictures or folders, and with -o where the results go; or use --sheet IN OUT.png")
+        raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
     jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report)
     jobs = [dataclasses.replace(job, settings=settings_of(recipe, seed, job.index)) for job in jobs]
     return run_batch(jobs, lambda: work(recipe, seed), force=args.force, workers=args.workers)
 
 
 def what_to_do(args: argparse.Namespace) -> Recipe | Report:
-    """The preset or the file's recipe at the scale and strength given. Raises UsageError for what does not fit."""
+    """The preset or the file's recipe at the scale and strength given. Raises UsageError for faulty options."""
     read_options(args, NODE_CLASS_MAPPINGS[DEGRADER], tuple(NODE_OPTIONS))
     try:
         found = _read(args.recipe) if args.recipe else preset(args.preset or DEFAULT_PRESET)
         if isinstance(found, Report):
             given = [flag(name) for name in NODE_OPTIONS if getattr(args, name) is not None]
             if given:
-                raise UsageError(
-                    f"--recipe {args.recipe}: this is a report, replayed as it is; leave out {', '.join(given)}"
-                )
+                raise UsageError(f"--recipe {args.recipe}: a report is replayed as it is; leave out {', '.join(given)}")
             for difference in found.differences():
-                logger.warning("%s: made with other versions (%s): the bits may differ", args.recipe, difference)
+                logger.warning("%s: made with other versions (%s): the result may differ", args.recipe, difference)
             return found
         scale = args.scale or (found.scale if args.recipe else DEFAULT_SCALE)
         return found.with_scale(scale).weakened(1.0 if args.strength is None else args.strength)
@@ -87,11 +85,11 @@ def _read(path: Path) -> Recipe | Report:
             f"--recipe {path}: the file cannot be read ({error.strerror}); name a recipe's JSON"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"--recipe {path}: this is no text; name a recipe's JSON") from error
+        raise UsageError(f"--recipe {path}: not a text file; name a recipe's JSON") from error
 
 
 def plan(pictures: list[str], output: str, *, recursive: bool, report: bool) -> list[Job]:
-    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results that are no PNG."""
+    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results other than PNG."""
     jobs = make_plan(pictures, output, None, recursive=recursive)
     if jobs[0].format != "png":
         raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
@@ -128,7 +126,7 @@ def work(recipe: Recipe | Report, seed: int) -> Work[list[Frame], tuple[Array, R
 
 
 def as_colour(frame: Frame) -> Array:
-    """(H, W, 3), or 4 with alpha; grey becomes colour, since many damages are coloured."""
+    """(H, W, 3), or 4 with alpha; grey becomes colour, since much damage is coloured."""
     parts = [frame.rgb] if frame.alpha is None else [frame.rgb, frame.alpha[:, :, None]]
     return torch.cat(parts, dim=2).numpy()
 

@@ -1,4 +1,4 @@
-"""`senga models`: what the load nodes' lists offer, from the files' headers alone."""
+"""`senga models`: the models that the load nodes list, read from the headers of the files."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the list: its header, or the reason why there is none."""
+    """One file of the list: its header, or the reason why it cannot be read."""
 
     name: str
     path: Path
@@ -58,7 +58,7 @@ def _entry(name: str, find: Callable[[str], Path]) -> Entry:
 
 
 def as_table(found: list[Entry]) -> str:
-    """Columns as wide as their longest cell; a file that cannot be read has its reason behind its name."""
+    """Columns as wide as their longest cell; a file that cannot be read has the reason after its name."""
     rows = [COLUMNS, *(_cells(entry) for entry in found)]
     whole = [row for row in rows if len(row) == len(COLUMNS)]
     widths = [max(len(row[i]) for row in whole) for i in range(len(COLUMNS))]

@@ -1,6 +1,6 @@
-"""`senga run WORKFLOW.json`: a workflow without ComfyUI, or with --server on a running one.
+"""`senga run WORKFLOW.json`: run a workflow without ComfyUI, or with --server on a running one.
 
-Prints the path of every saved file, the text of every PreviewAny, and tags that no other node takes.
+Prints the path of every saved file, the text of every PreviewAny, and tags that no other node uses.
 """
 
 import argparse
@@ -33,14 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--input-dir", type=Path, default=Path("input"), metavar="D", help="default: ./input")
     parser.add_argument("--output-dir", type=Path, default=Path("output"), metavar="D", help="default: ./output")
-    parser.add_argument("--server", metavar="URL", help="a running ComfyUI that does the work: http://127.0.0.1:8188")
+    parser.add_argument(
+        "--server", metavar="URL", help="address of a running ComfyUI that does the work: http://127.0.0.1:8188"
+    )
     add_models_dir(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.server is not None:
         if args.models_dir:
-            raise UsageError("--models-dir: a server has models of its own; leave it out, or leave out --server")
+            raise UsageError("--models-dir: a server uses its own models; leave out one of the two")
         run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir)
         return 0
     use_models_dirs(args.models_dir)
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def results(ui: Ui, folders: Folders, *, texts: bool = True) -> list[str]:
-    """What a node's `ui` result says to the user: paths of saved files, and texts unless other nodes show them."""
+    """What is printed for a node's `ui` result: paths of saved files, and its texts if `texts`."""
     saved = [file for key in ("images", "captions") for file in ui.get(key, []) if file["type"] == "output"]
     paths = [str(folders.output / file["subfolder"] / file["filename"]) for file in saved]
     return [*paths, *(str(text) for text in ui.get("text", []) if texts)]

@@ -1,4 +1,4 @@
-"""`senga tag IN...`: captions beside pictures as trainers read them, or as JSON lines."""
+"""`senga tag IN...`: captions next to pictures as trainers read them, or JSON lines."""
 
 import argparse
 import csv
@@ -33,14 +33,14 @@ from .batch import add_arguments as add_batch_arguments
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
 TAGGER = "SengaTagImage"
 FORMATS = {
-    "txt": "NAME.txt beside each picture: its tags, as kohya's scripts and other trainers read captions (the default)",
-    "csv": "NAME.csv instead: tag, category, score of what is chosen, a row each",
+    "txt": "NAME.txt next to each picture: its tags, as kohya's scripts and other trainers read captions (the default)",
+    "csv": "NAME.csv instead: tag, category and score of the chosen tags, a row each",
     "json": "NAME.json instead: tags, characters, rating, and the scores of all tags",
 }
-# A trainer reads captions as they stand; in a prompt, parentheses are weights.
+# Trainers read captions literally; in a prompt, parentheses are weights.
 DEFAULTS = dataclasses.replace(Options(), escape_parentheses=False)
-# What may be beside other people's taggers and changes their results.
-BESIDE = {
+# Files that may be next to other people's taggers and change their results.
+COMPANIONS = {
     *foreign_taggers.TAGS,
     *foreign_taggers.SETTINGS,
     *tagger_files.TAGS,
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_mutually_exclusive_group()
     for name, text in FORMATS.items():
         kinds.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=text)
-    kinds.add_argument("--print", action="store_true", help="write no files: a line of JSON for each picture")
+    kinds.add_argument("--print", action="store_true", help="write no files; print a line of JSON for each picture")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
     parser.add_argument("--model", metavar="NAME|PATH", help="a tagger that `senga models` lists, or a file")
     parser.add_argument(
@@ -104,32 +104,32 @@ def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, fil
 
 
 def settings_of(model: Path, options: Options, channel_order: str | None) -> dict[str, Any]:
-    """All that a result depends on besides its picture; for other people's taggers, the files beside them too."""
-    beside = [model.with_name(name.format(stem=model.stem)) for name in sorted(BESIDE)]
-    files = [sha256_of(path) for path in (model, *beside) if path.is_file()]
+    """All that a result depends on besides its picture; for other people's taggers, also the files next to them."""
+    companions = [model.with_name(name.format(stem=model.stem)) for name in sorted(COMPANIONS)]
+    files = [sha256_of(path) for path in (model, *companions) if path.is_file()]
     order = {} if channel_order is None else {"channel_order": channel_order}
     return {"command": "tag", "model": files, **order, **dataclasses.asdict(options)}
 
 
 def own_settings(job: Job) -> dict[str, Any]:
-    """What differs from picture to picture: JSON names the picture."""
+    """Settings that differ between pictures: JSON files contain the picture's path."""
     return {"format": job.format} | ({"file": job.source.as_posix()} if job.format == "json" else {})
 
 
 def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel:
-    """The tagger, on the device. Raises UsageError for options that it cannot follow."""
+    """The tagger, on the device. Raises UsageError for options that it does not support."""
     model = shared_tagger(path).to(host.compute_device())
     if channel_order is not None:
         model = model.with_channel_order(channel_order)
     if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
-        raise UsageError("--threshold-mode per_tag: this tagger has no thresholds of its own; use fixed or mcut")
+        raise UsageError("--threshold-mode per_tag: this tagger has no thresholds for single tags; use fixed or mcut")
     for doubt in warnings(options, model.vocabulary):
         logger.warning("--%s", doubt.replace("_", "-", 1))
     return model
 
 
 def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, list[float]]:
-    """`files` False: lines of JSON alone."""
+    """With `files` False only lines of JSON are made."""
 
     def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
         return model.predict(torch.cat([x for _, x in ready])).tolist()
@@ -155,7 +155,7 @@ def read(source: Path, model: TaggerModel) -> Tensor:
 
 
 def as_text(kind: str, source: Path, found: Tagged, model: TaggerModel) -> str:
-    """What a picture's file holds."""
+    """The content of a picture's file."""
     if kind == "txt":
         return found.tags + "\n"
     if kind == "json":
@@ -175,7 +175,7 @@ def as_line(source: Path, found: Tagged) -> str:
 
 
 def record(source: Path, found: Tagged) -> dict[str, object]:
-    """One picture's answer: texts as the options write them, scores under the names of the vocabulary."""
+    """The result of a picture: texts as the options ask for, scores under the names of the vocabulary."""
     return {
         "file": source.as_posix(),
         "tags": found.tags,

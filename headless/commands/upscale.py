@@ -27,7 +27,7 @@ from .batch import Output, Work, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 UPSCALER = "SengaUpscale"
-# Options of the command that are inputs of the node: what converts their text, and their name in the help.
+# Options that are inputs of the node: type, and name of the value in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "scale": (float, "S"),
     "width": (int, "W"),
@@ -36,7 +36,7 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "halo": (int, "N"),
     "precision": (str, "P"),
 }
-SAME_RESULT = ("tile",)  # options that results do not depend on, but for rounding
+SAME_RESULT = ("tile",)  # options that change results by rounding only
 
 Levels = NDArray[np.uint8]
 
@@ -85,7 +85,7 @@ def quality_fault(quality: int | None, name: str) -> str:
 
 
 def settings_of(model: Path, options: dict[str, Any], quality: int | None, format: str) -> dict[str, Any]:
-    """All that a result depends on besides its picture, options that were not given at their defaults."""
+    """All that a result depends on besides its picture; options that were not given are at their defaults."""
     declared = sockets(NODE_CLASS_MAPPINGS[UPSCALER])
     defaults = {name: declared[name].options.get("default") for name in (*NODE_OPTIONS, "self_ensemble")}
     chosen = {name: value for name, value in (defaults | options).items() if name not in SAME_RESULT}

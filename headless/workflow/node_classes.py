@@ -12,7 +12,7 @@ LOADER, TAGGER_LOADER, SAVE_TAGS = "SengaLoadUpscaleModel", "SengaLoadTagger", "
 
 
 class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
-    """Our own load node, with the model of an earlier run of this process where the file is the same."""
+    """Our load node, which reuses the model of an earlier run of this process while the file is the same."""
 
     def load(self, model_name: str) -> tuple[Any]:
         return (shared_upscaler(host.upscale_model_path(model_name)),)
@@ -26,7 +26,7 @@ class _SharedTaggerLoader(NODE_CLASS_MAPPINGS[TAGGER_LOADER]):
 
 
 class _SaveTags(NODE_CLASS_MAPPINGS[SAVE_TAGS]):
-    """Our own node that saves, bound to a run's folder."""
+    """Our node that saves pictures with tags, bound to a run's folder."""
 
     folders: ClassVar[Folders] = Folders()
 
@@ -35,13 +35,13 @@ class _SaveTags(NODE_CLASS_MAPPINGS[SAVE_TAGS]):
 
 
 def all_nodes(folders: Folders) -> dict[str, type]:
-    """All that a headless workflow may use: the stand-ins and our own nodes."""
+    """All nodes of a headless workflow: the stand-ins and our own."""
     own = {LOADER: _SharedLoader, TAGGER_LOADER: _SharedTaggerLoader}
     saving = type(SAVE_TAGS, (_SaveTags,), {"folders": folders})
     return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, **own, SAVE_TAGS: saving}
 
 
-# What the editor calls them, where no other title is given.
+# The editor's names for them, where a node has no title.
 TITLES = {
     "ImageScale": "Upscale Image",
     "ImageScaleBy": "Upscale Image By",

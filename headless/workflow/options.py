@@ -1,4 +1,4 @@
-"""Options of commands that are inputs of a node, checked as a workflow's values are, and `--model`."""
+"""Options of commands that are inputs of a node, checked like values of a workflow; and `--model`."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ from .values import convert, suggest
 
 
 def add_options(parser: argparse.ArgumentParser, node_class: type, options: Mapping[str, tuple[type, str]]) -> None:
-    """An option for each of these inputs: what converts its text, and the name of its value in the help."""
+    """Add an option for each input: (type of its value, name of its value in the help)."""
     declared = sockets(node_class)
     for name, (kind, metavar) in options.items():
         parser.add_argument(flag(name), type=kind, metavar=metavar, help=tooltip(declared[name]))
 
 
 def read_options(args: argparse.Namespace, node_class: type, names: tuple[str, ...]) -> dict[str, Any]:
-    """The values of those that were given, as the node takes them. Raises UsageError with one line a fault."""
+    """The values of the options given, converted to the node's types. Raises UsageError with one line a fault."""
     declared = sockets(node_class)
     found: dict[str, Any] = {}
     faults: list[str] = []
@@ -37,7 +37,7 @@ def flag(name: str) -> str:
 
 
 def tooltip(socket: Socket) -> str:
-    """An input's tooltip as the help of an option; argparse fills in %(...)s."""
+    """An input's tooltip as help text, where argparse expands %(...)s."""
     return str(socket.options.get("tooltip", "")).replace("%", "%%")
 
 
@@ -50,10 +50,10 @@ def find_model(
     """
     if model is None:
         if not names:
-            raise UsageError(f"no {what} was found in weights/; name a file with --model")
+            raise UsageError(f"no {what} was found in weights/; give a file with --model")
         model = default if default in names else names[0]
     model = next((name for name in names if name in (model, f"{model}.safetensors")), model)
     path = path_of(model) if model in names else Path(model)
     if not path.is_file():
-        raise UsageError(f"--model {model}: there is no {what} of that name and no such file; {suggest(model, names)}")
+        raise UsageError(f"--model {model}: neither a known {what} nor a file; {suggest(model, names)}")
     return path

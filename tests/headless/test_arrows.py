@@ -1,4 +1,4 @@
-"""Who may import whom inside headless: commands use the rooms below them, never each other."""
+"""Which modules of headless may import which: commands use the other rooms, never each other."""
 
 import ast
 from pathlib import Path
@@ -15,7 +15,7 @@ ARROWS = {
     "workflow": SHARED | {"files"},
     "server": SHARED | {"files", "workflow"},
     "commands": SHARED | {"files", "workflow", "server"},
-    "": SHARED,  # the files beside the rooms; cli.py alone lists the commands
+    "": SHARED,  # the files outside the rooms; only cli.py lists the commands
 }
 BATCH = "commands.batch"  # what the commands share
 

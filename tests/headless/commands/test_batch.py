@@ -158,7 +158,7 @@ def test_a_model_is_known_by_its_content(command: Command, printed: Printed) -> 
     assert printed()[0] == []
 
 
-def test_the_tags_beside_other_people_s_taggers_belong_to_the_model(printed: Printed) -> None:
+def test_the_list_of_tags_next_to_a_foreign_tagger_belongs_to_the_model(printed: Printed) -> None:
     command = COMMANDS[1]
     assert command() == OK
     Path("t.csv").write_text("another list of tags", encoding="utf-8")

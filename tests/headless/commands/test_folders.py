@@ -23,7 +23,7 @@ MODEL = ["--model", "models/" + MADE]
 
 @pytest.fixture
 def album(own_folder: None) -> Path:  # noqa: F811
-    """album/a.png, album/deep/b.jpg, album/deep/er/c.webp, and what is no picture."""
+    """album/a.png, album/deep/b.jpg, album/deep/er/c.webp, and a text file."""
     picture = Image.fromarray(RGBA[..., :3])
     for name in ("a.png", "deep/b.jpg", "deep/er/c.webp"):
         path = Path("album", name)
@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_with_130_and_no_temporary_file(album: Path, monkeypatch: 
     assert files("big") == ["a.png"]
 
 
-def test_pictures_are_read_and_written_beside_the_network(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_read_and_written_while_the_network_runs(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: dict[str, set[str]] = {"read": set(), "network": set(), "write": set()}
 
     def noted(name: str, function: Any) -> Any:

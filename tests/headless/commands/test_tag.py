@@ -1,4 +1,4 @@
-"""`senga tag`: captions beside pictures, CSV, JSON and lines; what is there is kept; faults are told first."""
+"""`senga tag`: captions next to pictures, CSV, JSON and lines; edited captions are kept; faults are reported first."""
 
 import csv
 import json
@@ -40,7 +40,7 @@ def text(name: str) -> str:
     return Path(name).read_text(encoding="utf-8")
 
 
-def test_captions_lie_beside_the_pictures_as_trainers_read_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_captions_are_next_to_the_pictures_as_trainers_read_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set") == OK
     assert text("set/a.txt") == text("set/b.txt") == CAPTION + "\n"
     written = [str(Path("set", name)) for name in ("a.txt", "b.txt", "deep/c.txt")]
@@ -48,13 +48,13 @@ def test_captions_lie_beside_the_pictures_as_trainers_read_them(capsys: pytest.C
     assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == [journal.NAME]
 
 
-def test_a_wanted_tag_that_the_tagger_does_not_know_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tag_that_the_tagger_does_not_know_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set", "--only-tags", "1girl, cake") == OK
     assert text("set/a.txt") == "1girl\n"
     assert "--only-tags: this tagger knows no tag that matches cake" in capsys.readouterr().err
 
 
-def test_with_o_the_files_lie_in_another_folder_with_the_same_sub_folders() -> None:
+def test_with_o_the_files_are_in_another_folder_with_the_same_sub_folders() -> None:
     assert tag("set", "-r", "-o", "captions", "--json") == OK
     assert sorted(p.relative_to("captions").as_posix() for p in Path("captions").rglob("[!.]*.*")) == [
         "a.json",
@@ -88,7 +88,7 @@ def test_print_writes_lines_and_no_files(capsys: pytest.CaptureFixture[str]) -> 
     assert sorted(Path().rglob("*")) == before
 
 
-def test_what_has_its_caption_is_kept_however_old(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_caption_written_by_hand_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     Path("set/a.txt").write_text("by hand", encoding="utf-8")
     assert tag("set", "--no-recursive") == OK
     assert text("set/a.txt") == "by hand"
@@ -125,7 +125,7 @@ def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
     assert tag("set", "--no-recursive") == FAILED
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
-    assert "aa.png: this is no picture" in err
+    assert "aa.png: not a picture" in err
     assert "3 pictures: 2 done, 0 skipped, 1 failed (" in err
     assert not Path("set/aa.txt").exists()
     for path in Path("set").glob("[ab].*g"):
@@ -141,12 +141,12 @@ def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
         (["set", "--print", "-o", "x"], "--print writes no files; leave -o out"),
         (["set", "-o", "set/a.png"], "-o set"),
         (["set", "--workers", "0"], "--workers 0"),
-        (["models"], "no picture was found there"),
-        (["set", "--threshold-mode", "per_tag"], "has no thresholds of its own"),
-        (["set/a.png", "set/a.jpg"], "run them apart"),
+        (["models"], "no picture was found"),
+        (["set", "--threshold-mode", "per_tag"], "has no thresholds for single tags"),
+        (["set/a.png", "set/a.jpg"], "run them separately"),
     ],
 )
-def test_faults_are_told_before_anything_runs(
+def test_faults_are_reported_before_anything_runs(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tag(*arguments) == USAGE
@@ -154,9 +154,9 @@ def test_faults_are_told_before_anything_runs(
     assert not list(Path("set").rglob("*.txt"))
 
 
-def test_a_model_that_is_not_there_or_does_not_tag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_does_not_exist_or_does_not_tag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set", model="nobody") == USAGE
-    assert "there is no tagger of that name and no such file" in capsys.readouterr().err
+    assert "neither a known tagger nor a file" in capsys.readouterr().err
     assert tag("set", model="models/made_x2.safetensors") == FAILED
     assert "is an upscaler (espcn_7); choose a model that tags" in capsys.readouterr().err
     assert main(["upscale", "set/a.png", "-o", "x.png", "--model", "models/t.safetensors"]) == FAILED

@@ -61,17 +61,17 @@ def test_upscale_options_reach_the_node(options: list[str], size: tuple[int, int
         (["--scale", "99"], "--scale: 99.0 is above the maximum of 16.0"),
         (["--tile", "-5"], "--tile: -5 is below the minimum of 0"),
         (["--precision", "int8"], "--precision: 'int8' is not in the list; choose from: auto, fp32, bf16, fp16"),
-        (["--model", "none"], "--model none: there is no model of that name and no such file; "),
-        (["-o", "b.txt"], "-o b.txt: no picture format has this ending; end it in .png, "),
+        (["--model", "none"], "--model none: neither a known model nor a file; "),
+        (["-o", "b.txt"], "-o b.txt: not the ending of a picture; use .png, "),
         (["-o", "b.jpg", "--format", "webp"], "-o b.jpg: the name says jpeg, --format says webp"),
         (["--quality", "90"], "--quality 90: png has no quality"),
         (["-o", "b.webp", "--quality", "0"], "--quality 0: expected 1 to 100"),
         (["--workers", "0"], "--workers 0: expected 1 to 64"),
-        (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found there"),
-        (["other/b.png"], "-o out.png: with more than one picture this has to be a folder"),
-        (["-o", "input"], "it would be replaced by its own result"),
-        (["other/a.jpg", "-o", "big"], "run them apart"),
-        (["other/a.jpg", "-o", "big/"], "run them apart"),
+        (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found"),
+        (["other/b.png"], "-o out.png: with more than one picture this must be a folder"),
+        (["-o", "input"], "its own result would replace it"),
+        (["other/a.jpg", "-o", "big"], "run them separately"),
+        (["other/a.jpg", "-o", "big/"], "run them separately"),
     ],
 )
 def test_upscale_usage_faults(changes: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +100,7 @@ def test_a_model_may_be_named_or_is_our_default(model: str | None, found: str) -
     assert find_model("models/first", names, Path, what="model") == Path("models/first")
 
 
-def test_the_default_model_stands_first() -> None:
+def test_the_default_model_comes_first() -> None:
     assert host.upscale_model_names()[0] == host.DEFAULT_UPSCALER
 
 

@@ -51,7 +51,7 @@ CHOICES = {
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> dict[str, type]:
-    """The stand-ins, on folders of their own below tmp_path."""
+    """The stand-ins, bound to folders in tmp_path."""
     folders = Folders(tmp_path / "input", tmp_path / "output", tmp_path / "temp")
     folders.input.mkdir()
     return core_nodes(folders)
