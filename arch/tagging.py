@@ -6,14 +6,14 @@ from torch import Tensor
 
 from .errors import Stopped
 from .image import check_pictures, to_bchw
-from .tagger import TaggerModel, passes
+from .tagger import TaggerModel
 from .tags import Options, Tagged, choose
 
 
 def tag(
     model: TaggerModel,
     image: Tensor,
-    options: Options,
+    options: Options | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -24,7 +24,7 @@ def tag(
         model: runs on its own device, in float32.
         image: (B, H, W, C) float32 in [0, 1], C = 1, 3, or 4 (the fourth is alpha), any size from 1x1.
             Transparent parts count as background.
-        options: which tags are chosen, and how they are written.
+        options: which tags are chosen, and how they are written; None is `Options()`.
         progress: called with (done, total) pictures after each pass of the network.
         should_stop: called before each pass; True stops.
 
@@ -36,9 +36,10 @@ def tag(
         Stopped: `should_stop` returned True.
     """
     check_pictures(image)
+    options = Options() if options is None else options
     found: list[Tagged] = []
     # Prepare one group at a time: memory does not grow with the batch.
-    for group in passes(to_bchw(image), model.device):
+    for group in to_bchw(image).split(model.pictures_at_once()):
         if should_stop is not None and should_stop():
             raise Stopped(f"stopped after {len(found)} of {len(image)} pictures")
         found += tag_prepared(model, model.prepare(group), options)

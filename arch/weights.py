@@ -14,7 +14,7 @@ from torch import Tensor
 
 from . import foreign_taggers
 from .atomic import replacing
-from .borrowed import spandrel_upscalers
+from .borrowed import onnx_taggers, spandrel_upscalers, timm_taggers
 from .errors import NotOurs, SengaError
 from .foreign_upscalers import recognise, rename
 from .header import Header, Provenance, as_table
@@ -27,6 +27,7 @@ from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
 SAFETENSORS = (".safetensors", ".sft")
+ONNX = (".onnx",)  # taggers
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
 WRAPPERS = (
     "params_ema",
@@ -64,9 +65,13 @@ def read_header(path: str | Path) -> Header:
     """
     path = _existing(path)
     try:
+        if path.suffix.lower() in ONNX:
+            return onnx_taggers.describe(path)
         text, shapes = _index(path)
         if text is not None:
             return Header.from_json(text)
+        if _is_timm(path, shapes):
+            return timm_taggers.describe(path, shapes)
         state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
         try:
             return _recognised(path, state, Overrides())[0]
@@ -77,11 +82,17 @@ def read_header(path: str | Path) -> Header:
 
 
 def task_of(path: str | Path) -> str:
-    """ "tag" or "upscale", from the file's index alone: for lists, which must be quick. Raises SengaError."""
-    text, shapes = _index(_existing(path))
+    """Whether a file is to "tag" or to "upscale", from its index alone: for lists, which must be quick.
+
+    A tagger that cannot be loaded, for want of a file next to it, is one too. Raises SengaError.
+    """
+    path = _existing(path)
+    if path.suffix.lower() in ONNX:
+        return "tag"
+    text, shapes = _index(path)
     if text is not None:
         return Header.from_json(text).row().task
-    return "tag" if foreign_taggers.layout_of(shapes) else "upscale"
+    return "tag" if foreign_taggers.layout_of(shapes) or timm_taggers.claims(path, shapes) else "upscale"
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -147,8 +158,12 @@ def load_tagger(
 
 def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
     try:
+        if path.suffix.lower() in ONNX:
+            return _signed(onnx_taggers.load(path, given.vocabulary, given.preprocessing), path)
         text, state = _tensors(path)
         state = _in_float32(state)
+        if text is None and _is_timm(path, {key: tuple(value.shape) for key, value in state.items()}):
+            return _signed(timm_taggers.load(path, state, given.vocabulary, given.preprocessing), path)
         if text is not None:
             header = Header.from_json(text)
             net = _built(header, state)
@@ -159,11 +174,19 @@ def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
                 return spandrel_upscalers.load(state, _sha256(path), error)
         if header.row().task == "upscale":
             return UpscaleModel(header, net)
-        model = TaggerModel(header, net)
-        model.file_sha256 = _sha256(path)
-        return model
+        return _signed(TaggerModel(header, net), path)
     except SengaError as error:
         raise _named(path, error) from error
+
+
+def _signed(model: TaggerModel, path: Path) -> TaggerModel:
+    model.file_sha256 = _sha256(path)
+    return model
+
+
+def _is_timm(path: Path, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether timm has the network. Ours come first: MobileNetV3 under timm's keys needs no library."""
+    return not foreign_taggers.layout_of(shapes) and timm_taggers.claims(path, shapes)
 
 
 def _in_float32(state: State) -> State:
@@ -223,8 +246,8 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise SengaError(f"{path}: there is no such file; check the name and the folder")
-    if path.suffix.lower() not in SAFETENSORS + PICKLES:
-        known = ", ".join(SAFETENSORS + PICKLES)
+    if path.suffix.lower() not in SAFETENSORS + PICKLES + ONNX:
+        known = ", ".join(SAFETENSORS + PICKLES + ONNX)
         raise SengaError(f"{path.name}: ends in {path.suffix!r}; weights files end in {known}")
     return path
 

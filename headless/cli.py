@@ -33,7 +33,7 @@ class Command:
 COMMANDS = [
     Command("run", "run a workflow as ComfyUI saves or exports it", run.add_arguments, run.run),
     Command("upscale", "upscale pictures, folders and animations", upscale.add_arguments, upscale.run),
-    Command("tag", "name what is in pictures: captions beside them, or JSON", tag.add_arguments, tag.run),
+    Command("tag", "tag pictures: a caption file next to each, or JSON", tag.add_arguments, tag.run),
     Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
     Command("models", "list the models that the nodes find", models.add_arguments, models.run),
     Command("convert", "give a weights file a header, or official key names", convert.add_arguments, convert.run),
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself leaves with SystemExit for --help and bad options."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Many a Windows console cannot show every file name; that must not end a run.
+            # Some Windows consoles cannot show every file name; that must not end a run.
             stream.reconfigure(errors="backslashreplace")
     args, left = _parser().parse_known_args(argv)
     if left:
@@ -88,12 +88,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse(parser: argparse.ArgumentParser, left: list[str]) -> NoReturn:
-    """Leave with the subcommand's usage, where argparse has the program's, and the nearest option to each."""
+    """Exit with the usage of the subcommand (argparse would show the program's) and the nearest known options."""
     known = re.findall(r"--[\w-]+", parser.format_help())
     faults = []
     for text in left:
         near = difflib.get_close_matches(text.partition("=")[0], known, 1)
-        faults.append(f"{text} is not understood" + (f"; did you mean {near[0]}?" if near else ""))
+        faults.append(f"{text} is not a known option" + (f"; did you mean {near[0]}?" if near else ""))
     parser.error("; ".join(faults))
 
 

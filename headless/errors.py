@@ -1,4 +1,4 @@
-"""The two kinds of failure that a command tells apart: what was typed (exit code 2) and what went wrong later (1)."""
+"""The two kinds of failure of a command: a wrong call (exit code 2), and what goes wrong while it runs (1)."""
 
 from ..arch import SengaError
 
@@ -6,7 +6,7 @@ __all__ = ["NodeError", "SengaError", "UsageError", "one_line"]
 
 
 class UsageError(SengaError):
-    """A command line or a workflow that cannot be run. Its text may hold several lines, one fault each."""
+    """A command line or a workflow that cannot be run. The text may have several lines, one fault each."""
 
 
 class NodeError(SengaError):

@@ -10,7 +10,7 @@ logger = logging.getLogger("senga")
 
 @contextmanager
 def log_to_stderr(verbose: bool) -> Iterator[None]:
-    """Show the log, debug messages too if `verbose`, while it lasts."""
+    """Show log messages inside the block, debug messages too if `verbose`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("senga: %(message)s"))
     level = logger.level

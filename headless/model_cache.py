@@ -1,4 +1,4 @@
-"""One loaded model for all runs of a process: a workflow's load node, `senga upscale` and calls of `main` share it."""
+"""Loaded models, shared by all runs of a process: load nodes of workflows, `senga upscale` and calls of `main`."""
 
 import threading
 from collections import OrderedDict
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..arch import SengaError, TaggerModel, UpscaleModel, load_model
 
-KEPT = 2  # models; a process that goes through many of them must not fill the memory
+KEPT = 2  # models; a process that uses many of them must not fill the memory
 
 _Key = tuple[Path, int, int]
 _loaded: "OrderedDict[_Key, Any]" = OrderedDict()
@@ -15,7 +15,7 @@ _lock = threading.Lock()
 
 
 def shared_model(path: Path) -> Any:
-    """The model of a weights file, loaded once for as long as the file does not change. Raises what load_model does."""
+    """The model of a weights file, loaded once while the file does not change. Raises what load_model raises."""
     with _lock:
         stat = path.stat() if path.is_file() else None
         key = (path.resolve(), stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
@@ -32,14 +32,14 @@ def shared_model(path: Path) -> Any:
 
 
 def shared_upscaler(path: Path) -> UpscaleModel:
-    """The same for an upscaler. Raises SengaError for a tagger, too."""
+    """The same for an upscaler. Also raises SengaError for a tagger."""
     if isinstance(model := shared_model(path), UpscaleModel):
         return model
     raise SengaError(f"{path.name}: is a tagger ({model.header.architecture}); choose a model that upscales")
 
 
 def shared_tagger(path: Path) -> TaggerModel:
-    """The same for a tagger. Raises SengaError for an upscaler, too."""
+    """The same for a tagger. Also raises SengaError for an upscaler."""
     if isinstance(model := shared_model(path), TaggerModel):
         return model
     raise SengaError(f"{path.name}: is an upscaler ({model.header.architecture}); choose a model that tags")

@@ -1,4 +1,4 @@
-"""One line on the error stream that says what runs and how far it is; standard output stays the results'."""
+"""One line on the error stream that shows what runs and how far it is; standard output is for results."""
 
 import sys
 import time
@@ -24,25 +24,25 @@ class ProgressLine:
         self._shown = 0.0  # when it was last drawn by at()
 
     def start(self, label: str) -> None:
-        """Something new begins; how much it has to do is not known yet."""
+        """Something new begins; its length is not known yet."""
         self._bar.reset()
         self._bar.total = None
         self._bar.set_description_str(label)
 
     def part(self, done: int, total: int) -> None:
-        """So much of what runs is done; called after each tile."""
+        """`done` of `total` of what runs is done; called after each tile."""
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 
     def whole(self, total: float) -> None:
-        """All that is to be done, where the line counts through everything."""
+        """The length of everything, for a line that counts through all of it."""
         self._bar.reset()
         self._bar.total = total
 
     def at(self, place: float, label: str) -> None:
         """`place` of the whole is done."""
         self._bar.set_description_str(label, refresh=False)
-        self._bar.n = place  # not update(), which holds parts of a step back until whole ones have come
+        self._bar.n = place  # not update(), which waits for whole steps
         now = time.monotonic()
         if now - self._shown >= REDRAW:
             self._shown = now
@@ -66,19 +66,19 @@ class BatchLine:
         line.whole(files)
 
     def start(self, name: str, frames: int) -> None:
-        """A picture of so many frames begins; what runs now is its first."""
+        """A picture of `frames` frames begins with its first."""
         self._name, self._frame, self._frames, self._tiles = name, 0, frames, 0
         self._draw(0, 0)
 
     def part(self, done: int, total: int) -> None:
-        """One more tile is done, and so many of the frame's pixels."""
+        """One more tile is done; `done` of the frame's `total` pixels."""
         self._tiles += 1
         self._draw(done, total)
 
     def _draw(self, done: int, total: int) -> None:
         share = (self._frame + (done / total if total else 0)) / self._frames
         frame = f" frame {self._frame + 1}/{self._frames}" if self._frames > 1 else ""
-        # Tiles are of nearly one size: how many there are follows from those that are done.
+        # Tiles have nearly one size, so those done give their number.
         tiles = f" tile {self._tiles}/{round(self._tiles * total / done)}" if done else ""
         self._line.at(self._done + share, f"{self._done + 1}/{self._files} {self._name}{frame}{tiles}")
 
@@ -94,7 +94,7 @@ class BatchLine:
 
 @contextmanager
 def progress_line() -> Iterator[ProgressLine]:
-    """What the nodes report, and log messages, go through this line while it lasts."""
+    """Progress of the nodes and log messages go through this line while it is open."""
     before = host.standalone.progress
     with logging_redirect_tqdm([logger]), tqdm(bar_format=LAYOUT, leave=False, disable=None, file=sys.stderr) as bar:
         line = ProgressLine(bar)

@@ -1,44 +1,50 @@
-"""`senga degrade IN... -o OUT`: pictures damaged by a preset, a recipe or a report, alpha kept, as 8-bit PNG."""
+"""`senga degrade IN... -o OUT`: damage pictures by a preset, a recipe or a report; keeps alpha, writes 8-bit PNG."""
 
 import argparse
+import dataclasses
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...nodes import NODE_CLASS_MAPPINGS
 from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from ..errors import SengaError, UsageError
+from ..files.formats import encode_picture
 from ..files.pictures import Frame, read_frames, rounded_levels, write_png
 from ..files.plan import Job, make_plan
 from ..files.sheet import draw_sheet
 from ..log import logger
-from ..progress import ProgressLine, progress_line
-from ..workflow.graph import sockets
-from ..workflow.values import convert
-from .upscale import named
+from ..progress import BatchLine
+from ..workflow.options import add_options, flag, read_options
+from .batch import Output, Work, run_batch
+from .batch import add_arguments as add_batch_arguments
 
+DEGRADER = "SengaDegradeImage"
 DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
-# Options that are inputs of the node: what converts their text, and their name in the help.
+# Options that are inputs of the node: type, and name of the value in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {"seed": (int, "N"), "scale": (float, "S"), "strength": (float, "0-1")}
+
+Array = NDArray[np.float32]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", nargs="*", metavar="IN", help="pictures, folders of them, patterns like '*.png'")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="a .png, or a folder; with several IN always a folder. A file is replaced"
+        "-o", "--output", metavar="OUT", help="a .png, which is replaced, or a folder; a folder for several IN"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(preset_names())}; else {DEFAULT_PRESET}")
     what.add_argument("--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON")
-    declared = sockets(NODE_CLASS_MAPPINGS["SengaDegradeImage"])
-    for name, (kind, metavar) in NODE_OPTIONS.items():
-        tooltip = str(declared[name].options["tooltip"]).replace("%", "%%")
-        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=tooltip)
-    parser.add_argument("--report", action="store_true", help="write what was done beside each picture, as NAME.json")
+    add_options(parser, NODE_CLASS_MAPPINGS[DEGRADER], NODE_OPTIONS)
+    parser.add_argument("--report", action="store_true", help="write what was done into NAME.json next to each result")
     parser.add_argument(
         "--sheet", nargs=2, type=Path, metavar=("IN", "OUT.png"), help="draw one picture under every preset instead"
     )
+    add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,47 +53,28 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet is not None:
         return _sheet(args, seed)
     if not args.pictures or args.output is None:
-        raise UsageError("name pictures or folders, and with -o where the results go; or use --sheet IN OUT.png")
-    jobs = plan(args.pictures, args.output)
-    failed = False
-    with progress_line() as line:
-        for index, job in enumerate(jobs):
-            try:
-                degrade_file(job.source, job.target, recipe, seed, index, args.report, line)
-            except (SengaError, OSError, RuntimeError, MemoryError) as error:
-                logger.error("%s", named(job.source, error))
-                failed = True
-    return int(failed)
+        raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
+    jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report)
+    jobs = [dataclasses.replace(job, settings=settings_of(recipe, seed, job.index)) for job in jobs]
+    return run_batch(jobs, lambda: work(recipe, seed), force=args.force, workers=args.workers)
 
 
 def what_to_do(args: argparse.Namespace) -> Recipe | Report:
-    """The preset or the file's recipe at the scale and strength given. Raises UsageError for what does not fit."""
-    _check_options(args)
+    """The preset or the file's recipe at the scale and strength given. Raises UsageError for faulty options."""
+    read_options(args, NODE_CLASS_MAPPINGS[DEGRADER], tuple(NODE_OPTIONS))
     try:
         found = _read(args.recipe) if args.recipe else preset(args.preset or DEFAULT_PRESET)
         if isinstance(found, Report):
-            given = [f"--{name}" for name in NODE_OPTIONS if getattr(args, name) is not None]
+            given = [flag(name) for name in NODE_OPTIONS if getattr(args, name) is not None]
             if given:
-                raise UsageError(
-                    f"--recipe {args.recipe}: this is a report, replayed as it is; leave out {', '.join(given)}"
-                )
+                raise UsageError(f"--recipe {args.recipe}: a report is replayed as it is; leave out {', '.join(given)}")
             for difference in found.differences():
-                logger.warning("%s: made with other versions (%s): the bits may differ", args.recipe, difference)
+                logger.warning("%s: made with other versions (%s): the result may differ", args.recipe, difference)
             return found
         scale = args.scale or (found.scale if args.recipe else DEFAULT_SCALE)
         return found.with_scale(scale).weakened(1.0 if args.strength is None else args.strength)
     except SengaError as error:
         raise UsageError(str(error)) from error
-
-
-def _check_options(args: argparse.Namespace) -> None:
-    declared = sockets(NODE_CLASS_MAPPINGS["SengaDegradeImage"])
-    checked = {
-        name: convert(declared[name], getattr(args, name)) for name in NODE_OPTIONS if getattr(args, name) is not None
-    }
-    faults = [f"--{name}: {fault}" for name, (_, fault) in checked.items() if fault]
-    if faults:
-        raise UsageError("\n".join(faults))
 
 
 def _read(path: Path) -> Recipe | Report:
@@ -98,34 +85,48 @@ def _read(path: Path) -> Recipe | Report:
             f"--recipe {path}: the file cannot be read ({error.strerror}); name a recipe's JSON"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"--recipe {path}: this is no text; name a recipe's JSON") from error
+        raise UsageError(f"--recipe {path}: not a text file; name a recipe's JSON") from error
 
 
-def plan(pictures: list[str], output: str) -> list[Job]:
-    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results that are no PNG."""
-    jobs = make_plan(pictures, output, None)
+def plan(pictures: list[str], output: str, *, recursive: bool, report: bool) -> list[Job]:
+    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results other than PNG."""
+    jobs = make_plan(pictures, output, None, recursive=recursive)
     if jobs[0].format != "png":
         raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
-    return sorted(jobs, key=lambda job: job.source.as_posix())
+    return [
+        dataclasses.replace(job, index=index, also=(job.target.with_suffix(".json"),) if report else ())
+        for index, job in enumerate(sorted(jobs, key=lambda job: job.source.as_posix()))
+    ]
 
 
-def degrade_file(
-    source: Path, target: Path, recipe: Recipe | Report, seed: int, index: int, report: bool, line: ProgressLine
-) -> None:
-    """Read, degrade and write one picture, and its report if asked. Raises SengaError or OSError."""
-    line.start(source.name)
-    frames = read_frames(source)
-    if len(frames) > 1:
-        logger.warning("%s: it has %d frames; only the first is degraded (a workflow takes all)", source, len(frames))
-    result, done = degrade(as_colour(frames[0]), recipe, seed=seed, index=index)
-    write_png(target, rounded_levels(torch.from_numpy(result)))
-    if report:
-        target.with_suffix(".json").write_text(done.to_json() + "\n", encoding="utf-8")
-    line.result(str(target))
+def settings_of(recipe: Recipe | Report, seed: int, index: int) -> dict[str, object]:
+    """All that a result depends on besides its picture."""
+    text = hashlib.sha256(recipe.to_json().encode()).hexdigest()
+    return {"command": "degrade", "recipe": text, "seed": seed, "index": index}
 
 
-def as_colour(frame: Frame) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """(H, W, 3), or 4 with alpha; grey becomes colour, since many damages are coloured."""
+def work(recipe: Recipe | Report, seed: int) -> Work[list[Frame], tuple[Array, Report]]:
+    def make(ready: Sequence[tuple[Job, list[Frame]]], _: BatchLine) -> list[tuple[Array, Report]]:
+        return [degraded(job, frames) for job, frames in ready]
+
+    def degraded(job: Job, frames: list[Frame]) -> tuple[Array, Report]:
+        if len(frames) > 1:
+            logger.warning(
+                "%s: it has %d frames; only the first is degraded (a workflow takes all)", job.source, len(frames)
+            )
+        return degrade(as_colour(frames[0]), recipe, seed=seed, index=job.index)
+
+    def encode(job: Job, made: tuple[Array, Report]) -> Output:
+        picture, report = made
+        files = {path: (report.to_json() + "\n").encode() for path in job.also}
+        files[job.target] = encode_picture([rounded_levels(torch.from_numpy(picture))], job.format, job.target)
+        return Output(str(job.target), files)
+
+    return Work(read=lambda job: read_frames(job.source), make=make, encode=encode)
+
+
+def as_colour(frame: Frame) -> Array:
+    """(H, W, 3), or 4 with alpha; grey becomes colour, since much damage is coloured."""
     parts = [frame.rgb] if frame.alpha is None else [frame.rgb, frame.alpha[:, :, None]]
     return torch.cat(parts, dim=2).numpy()
 

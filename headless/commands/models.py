@@ -1,4 +1,4 @@
-"""`senga models`: what the load nodes' lists offer, from the files' headers alone."""
+"""`senga models`: the models that the load nodes list, read from the headers of the files."""
 
 import argparse
 import json
@@ -10,16 +10,17 @@ from pathlib import Path
 from ...arch import Header, read_header
 from ...arch.borrowed.spandrel_table import code_licence
 from ...nodes import host
-from ..errors import SengaError, UsageError, one_line
+from ..errors import SengaError, one_line
+from ..model_folders import add_models_dir, use_models_dirs
 
 COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
-UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the list: its header, or the reason why there is none."""
+    """One file of the list: its header, or the reason why it cannot be read."""
 
     name: str
     path: Path
@@ -41,24 +42,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def add_models_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--models-dir",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="D",
-        help="a folder with more models, besides Senga's own weights/ (may be repeated)",
-    )
-
-
-def use_models_dirs(folders: list[Path]) -> None:
-    """Have the nodes look into these folders too. Raises UsageError for one that does not exist."""
-    if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise UsageError("\n".join(f"--models-dir {folder}: there is no such folder" for folder in missing))
-    host.standalone.model_dirs = list(folders)
-
-
 def entries() -> list[Entry]:
     upscalers = [_entry(name, host.upscale_model_path) for name in host.upscale_model_names()]
     return upscalers + [_entry(name, host.tagger_path) for name in host.tagger_names()]
@@ -75,7 +58,7 @@ def _entry(name: str, find: Callable[[str], Path]) -> Entry:
 
 
 def as_table(found: list[Entry]) -> str:
-    """Columns as wide as their longest cell; a file that cannot be read has its reason behind its name."""
+    """Columns as wide as their longest cell; a file that cannot be read has the reason after its name."""
     rows = [COLUMNS, *(_cells(entry) for entry in found)]
     whole = [row for row in rows if len(row) == len(COLUMNS)]
     widths = [max(len(row[i]) for row in whole) for i in range(len(COLUMNS))]
@@ -101,7 +84,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def readable_size(size: int) -> str:
-    """`1536` -> `1.5 KiB`."""
+    """`1500` -> `1.5 kB`."""
     for factor, unit in UNITS:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

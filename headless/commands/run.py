@@ -1,6 +1,6 @@
-"""`senga run WORKFLOW.json`: a workflow without ComfyUI, or with --server on a running one.
+"""`senga run WORKFLOW.json`: run a workflow without ComfyUI, or with --server on a running one.
 
-Prints the path of every saved file, the text of every PreviewAny, and tags that no other node takes.
+Prints the path of every saved file, the text of every PreviewAny, and tags that no other node uses.
 """
 
 import argparse
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..log import logger
+from ..model_folders import add_models_dir, use_models_dirs
 from ..progress import progress_line
 from ..server.run import run_on_server
 from ..workflow.core_files import Folders
-from ..workflow.core_nodes import TITLES, all_nodes
 from ..workflow.execute import Ui, execute
-from ..workflow.graph import Workflow, goes_on, label
-from ..workflow.overrides import apply_settings
+from ..workflow.graph import Workflow, has_consumer, label
+from ..workflow.node_classes import TITLES, all_nodes
+from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
 from ..workflow.validate import validate
-from .models import add_models_dir, use_models_dirs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,33 +27,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set",
         action="append",
         default=[],
-        dest="settings",
+        dest="overrides",
         metavar="NODE.INPUT=VALUE",
         help="change an input; NODE is a node's id, or its title or class where only one has it (may be repeated)",
     )
     parser.add_argument("--input-dir", type=Path, default=Path("input"), metavar="D", help="default: ./input")
     parser.add_argument("--output-dir", type=Path, default=Path("output"), metavar="D", help="default: ./output")
-    parser.add_argument("--server", metavar="URL", help="a running ComfyUI that does the work: http://127.0.0.1:8188")
+    parser.add_argument(
+        "--server", metavar="URL", help="address of a running ComfyUI that does the work: http://127.0.0.1:8188"
+    )
     add_models_dir(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.server is not None:
         if args.models_dir:
-            raise UsageError("--models-dir: a server has models of its own; leave it out, or leave out --server")
-        run_on_server(args.server, args.workflow, args.settings, args.input_dir, args.output_dir)
+            raise UsageError("--models-dir: a server uses its own models; leave out one of the two")
+        run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir)
         return 0
     use_models_dirs(args.models_dir)
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
         folders = Folders(args.input_dir, args.output_dir, Path(temp))
         nodes = all_nodes(folders)
         read = read_workflow(args.workflow, nodes, TITLES)
-        changed = Workflow(apply_settings(read.prompt, args.settings, nodes), read.extra_pnginfo)
+        changed = Workflow(apply_overrides(read.prompt, args.overrides, nodes), read.extra_pnginfo)
         workflow = validate(changed, nodes, source=str(args.workflow))
         with progress_line() as line:
 
             def show(node_id: str, ui: Ui) -> None:
-                for text in results(ui, folders, texts=not goes_on(workflow.prompt, node_id)):
+                for text in results(ui, folders, texts=not has_consumer(workflow.prompt, node_id)):
                     line.result(text)
                 if any(image["type"] == "temp" for image in ui.get("images", [])):
                     where = label(workflow.prompt, node_id)
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def results(ui: Ui, folders: Folders, *, texts: bool = True) -> list[str]:
-    """What a node's `ui` result says to the user: paths of saved files, and texts unless other nodes show them."""
+    """What is printed for a node's `ui` result: paths of saved files, and its texts if `texts`."""
     saved = [file for key in ("images", "captions") for file in ui.get(key, []) if file["type"] == "output"]
     paths = [str(folders.output / file["subfolder"] / file["filename"]) for file in saved]
     return [*paths, *(str(text) for text in ui.get("text", []) if texts)]

@@ -1,44 +1,52 @@
-"""`senga tag IN...`: captions beside pictures as trainers read them, or as JSON lines."""
+"""`senga tag IN...`: captions next to pictures as trainers read them, or JSON lines."""
 
 import argparse
 import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...arch import Options, Tagged, TaggerModel
+from ...arch import Options, Tagged, TaggerModel, foreign_taggers
+from ...arch.borrowed import tagger_files
 from ...arch.image import to_bchw
-from ...arch.tagger import pictures_at_once
-from ...arch.tagging import tag_prepared
-from ...arch.tags import warnings
+from ...arch.preprocessing import ORDERS
+from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
-from ...nodes.saving import write_text
 from ..errors import UsageError
-from ..files.pictures import decode, read_picture
+from ..files.journal import sha256_of
+from ..files.pictures import as_image, decode, read_picture
 from ..files.plan import Job, checked, pictures
 from ..log import logger
 from ..model_cache import shared_tagger
-from ..progress import BatchLine, ProgressLine, progress_line
+from ..progress import BatchLine
 from ..workflow.graph import sockets
-from ..workflow.values import convert, listed_model, suggest
-from .upscale import FAILURES, as_image, default_workers, named, workers_fault
+from ..workflow.options import find_model, flag, read_options, tooltip
+from .batch import Output, Work, run_batch
+from .batch import add_arguments as add_batch_arguments
 
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
 TAGGER = "SengaTagImage"
 FORMATS = {
-    "txt": "NAME.txt beside each picture: its tags, as kohya's scripts and other trainers read captions (the default)",
-    "csv": "NAME.csv instead: tag, category, score of what is chosen, a row each",
+    "txt": "NAME.txt next to each picture: its tags, as kohya's scripts and other trainers read captions (the default)",
+    "csv": "NAME.csv instead: tag, category and score of the chosen tags, a row each",
     "json": "NAME.json instead: tags, characters, rating, and the scores of all tags",
 }
-# A trainer reads captions as they stand; in a prompt, parentheses are weights.
+# Trainers read captions literally; in a prompt, parentheses are weights.
 DEFAULTS = dataclasses.replace(Options(), escape_parentheses=False)
+# Files that may be next to other people's taggers and change their results.
+COMPANIONS = {
+    *foreign_taggers.TAGS,
+    *foreign_taggers.SETTINGS,
+    *tagger_files.TAGS,
+    *tagger_files.SETTINGS,
+    *tagger_files.THRESHOLDS,
+}
 METAVARS = {int: "N", float: "0-1", str: "TEXT"}
 
 
@@ -47,73 +55,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_mutually_exclusive_group()
     for name, text in FORMATS.items():
         kinds.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=text)
-    kinds.add_argument("--print", action="store_true", help="write no files: a line of JSON for each picture")
+    kinds.add_argument("--print", action="store_true", help="write no files; print a line of JSON for each picture")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
-    parser.add_argument("-r", "--recursive", action="store_true", help="go into the sub-folders of folders")
     parser.add_argument("--model", metavar="NAME|PATH", help="a tagger that `senga models` lists, or a file")
+    parser.add_argument(
+        "--channel-order",
+        choices=ORDERS,
+        help="of the network's input channels, where its files say it wrongly or not at all",
+    )
     declared = sockets(NODE_CLASS_MAPPINGS[TAGGER])
     for field in dataclasses.fields(Options):
-        kind = type(field.default)
-        flag = f"--{field.name.replace('_', '-')}"
-        help = str(declared[field.name].options["tooltip"]).replace("%", "%%")
+        kind, help = type(field.default), tooltip(declared[field.name])
         if kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help)
+            parser.add_argument(flag(field.name), action=argparse.BooleanOptionalAction, default=None, help=help)
         elif (choices := declared[field.name].choices) is not None:
-            parser.add_argument(flag, choices=choices, help=help)
+            parser.add_argument(flag(field.name), choices=choices, help=help)
         else:
-            parser.add_argument(flag, type=kind, metavar=METAVARS[kind], help=help)
-    parser.add_argument(
-        "--force",
-        "--overwrite",
-        action="store_true",
-        help="tag again what has its file; without it no file is replaced",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=default_workers(),
-        metavar="N",
-        help="threads that read pictures beside the network (default: %(default)s)",
-    )
+            parser.add_argument(flag(field.name), type=kind, metavar=METAVARS[kind], help=help)
+    add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    options = read_options(args)
+    names = tuple(field.name for field in dataclasses.fields(Options))
+    options = dataclasses.replace(DEFAULTS, **read_options(args, NODE_CLASS_MAPPINGS[TAGGER], names))
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
-    if fault := workers_fault(args.workers):
-        raise UsageError(fault)
     jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)
-    # Captions are edited by hand: what is there is kept, however old it is.
-    left = jobs if args.force or args.print else [job for job in jobs if not job.target.exists()]
-    if done := len(jobs) - len(left):
-        logger.info("%d of %d pictures have their tags already; --force does them again", done, len(jobs))
-    if not left:
-        return 0
-    model = load(args.model)
-    if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
-        raise UsageError("--threshold-mode per_tag: this tagger has no thresholds of its own; use fixed or mcut")
-    for warning in warnings(options, model.vocabulary):
-        logger.warning("--%s", warning.replace("_", "-", 1))
-    with progress_line() as line:
-        failed = run_jobs(left, model, options, line, files=not args.print, workers=args.workers)
-    if failed and len(jobs) > 1:
-        logger.error("%d of %d pictures failed: %s", len(failed), len(jobs), ", ".join(map(str, failed)))
-    return int(bool(failed))
+    path = find_model(args.model, host.tagger_names(), host.tagger_path, what="tagger", default=DEFAULT_MODEL)
+    settings = settings_of(path, options, args.channel_order)
+    jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
 
+    def begin() -> Work[Tensor, list[float]]:
+        return work(load(path, options, args.channel_order), options, files=not args.print)
 
-def read_options(args: argparse.Namespace) -> Options:
-    """The options given, checked as the node's inputs are in a workflow. Raises UsageError with one line a fault."""
-    declared = sockets(NODE_CLASS_MAPPINGS[TAGGER])
-    found: dict[str, object] = {}
-    faults: list[str] = []
-    for field in dataclasses.fields(Options):
-        if (value := getattr(args, field.name)) is not None:
-            found[field.name], fault = convert(declared[field.name], value)
-            faults += [f"--{field.name.replace('_', '-')}: {fault}"] if fault else []
-    if faults:
-        raise UsageError("\n".join(faults))
-    return dataclasses.replace(DEFAULTS, **found)
+    return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
 
 def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, files: bool) -> list[Job]:
@@ -124,70 +99,49 @@ def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, fil
     for text in inputs:
         for source, base in pictures(text, out, recursive=recursive):
             place = source if out is None else out / source.relative_to(base)
-            jobs[source] = Job(source, place.with_suffix(f".{kind}"), kind)
+            jobs[source] = Job(source, place.with_suffix(f".{kind}"), kind, recorded=files)
     return checked(list(jobs.values())) if files else list(jobs.values())
 
 
-def load(model: str | None) -> TaggerModel:
-    """The tagger by name or path, or the default one, on the device. Raises UsageError for one that does not exist."""
-    names = host.tagger_names()
-    if model is None:
-        if not names:
-            raise UsageError("no tagger was found in weights/; name a file with --model")
-        model = DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
-    model = listed_model(model, names)
-    path = host.tagger_path(model) if model in names else Path(model)
-    if not path.is_file():
-        raise UsageError(f"--model {model}: there is no tagger of that name and no such file; {suggest(model, names)}")
-    return shared_tagger(path).to(host.compute_device())
+def settings_of(model: Path, options: Options, channel_order: str | None) -> dict[str, Any]:
+    """All that a result depends on besides its picture; for other people's taggers, also the files next to them."""
+    companions = [model.with_name(name.format(stem=model.stem)) for name in sorted(COMPANIONS)]
+    files = [sha256_of(path) for path in (model, *companions) if path.is_file()]
+    order = {} if channel_order is None else {"channel_order": channel_order}
+    return {"command": "tag", "model": files, **order, **dataclasses.asdict(options)}
 
 
-def run_jobs(
-    jobs: list[Job], model: TaggerModel, options: Options, line: ProgressLine, *, files: bool, workers: int
-) -> list[Path]:
-    """Tag the pictures while `workers` threads read the next ones; a pass of the network takes several where it pays.
-
-    Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
-    """
-    batch = BatchLine(line, len(jobs))
-    failed: list[Path] = []
-    size = pictures_at_once(model.device)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="senga")
-    try:
-        waiting = _read_ahead(pool, jobs, model, workers + size)
-        while group := list(islice(waiting, size)):
-            ready: list[tuple[Job, Tensor]] = []
-            for job, read in group:
-                batch.start(job.source.name, 1)
-                try:
-                    ready.append((job, read.result()))
-                except FAILURES as error:
-                    logger.error("%s", named(job.source, error))
-                    failed.append(job.source)
-                    batch.end()
-            tagged = tag_prepared(model, torch.cat([x for _, x in ready]), options) if ready else []
-            for (job, _), found in zip(ready, tagged, strict=True):
-                try:
-                    line.result(_put(job, found, model) if files else as_line(job.source, found))
-                except OSError as error:
-                    logger.error("%s", named(job.target, error))
-                    failed.append(job.source)
-                batch.end()
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return failed
+def own_settings(job: Job) -> dict[str, Any]:
+    """Settings that differ between pictures: JSON files contain the picture's path."""
+    return {"format": job.format} | ({"file": job.source.as_posix()} if job.format == "json" else {})
 
 
-def _read_ahead(
-    pool: ThreadPoolExecutor, jobs: list[Job], model: TaggerModel, ahead: int
-) -> Iterator[tuple[Job, "Future[Tensor]"]]:
-    """Each job with its picture on the way, at most `ahead` of them, at the network's size, before their turn."""
-    rest = iter(jobs)
-    waiting = [(job, pool.submit(read, job.source, model)) for job in islice(rest, ahead)]
-    while waiting:
-        first = waiting.pop(0)
-        waiting += [(job, pool.submit(read, job.source, model)) for job in islice(rest, 1)]
-        yield first
+def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel:
+    """The tagger, on the device. Raises UsageError for options that it does not support."""
+    model = shared_tagger(path).to(host.compute_device())
+    if channel_order is not None:
+        model = model.with_channel_order(channel_order)
+    if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
+        raise UsageError("--threshold-mode per_tag: this tagger has no thresholds for single tags; use fixed or mcut")
+    for doubt in warnings(options, model.vocabulary):
+        logger.warning("--%s", doubt.replace("_", "-", 1))
+    return model
+
+
+def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, list[float]]:
+    """With `files` False only lines of JSON are made."""
+
+    def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
+        return model.predict(torch.cat([x for _, x in ready])).tolist()
+
+    def encode(job: Job, row: list[float]) -> Output:
+        # Chosen here, in a thread: of ten thousand tags that takes a while, in which the network would wait.
+        found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
+        if not files:
+            return Output(as_line(job.source, found), {})
+        return Output(str(job.target), {job.target: as_text(job.format, job.source, found, model).encode()})
+
+    return Work(read=lambda job: read(job.source, model), make=make, encode=encode, at_once=model.pictures_at_once())
 
 
 def read(source: Path, model: TaggerModel) -> Tensor:
@@ -200,13 +154,8 @@ def read(source: Path, model: TaggerModel) -> Tensor:
     return model.prepare(to_bchw(image[None]))
 
 
-def _put(job: Job, found: Tagged, model: TaggerModel) -> str:
-    write_text(job.target, as_text(job.format, job.source, found, model))
-    return str(job.target)
-
-
 def as_text(kind: str, source: Path, found: Tagged, model: TaggerModel) -> str:
-    """What a picture's file holds."""
+    """The content of a picture's file."""
     if kind == "txt":
         return found.tags + "\n"
     if kind == "json":
@@ -226,7 +175,7 @@ def as_line(source: Path, found: Tagged) -> str:
 
 
 def record(source: Path, found: Tagged) -> dict[str, object]:
-    """One picture's answer: texts as the options write them, scores under the names of the vocabulary."""
+    """The result of a picture: texts as the options ask for, scores under the names of the vocabulary."""
     return {
         "file": source.as_posix(),
         "tags": found.tags,

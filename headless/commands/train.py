@@ -1,4 +1,4 @@
-"""`senga train sr|tagger CONFIG.toml ...`: hands the rest of the command line to the training script."""
+"""`senga train sr|tagger CONFIG.toml ...`: passes the rest of the command line to the training script."""
 
 import argparse
 import importlib

@@ -1,33 +1,33 @@
 """`senga upscale IN... -o OUT`: pictures, folders and animations through one model, alpha and colour profile kept."""
 
 import argparse
-import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...nodes import NODE_CLASS_MAPPINGS, host
-from ..errors import SengaError, UsageError, one_line
-from ..files.formats import FORMATS, write_picture
-from ..files.pictures import Frame, Picture, decode, read_picture, rounded_levels
-from ..files.plan import Job, is_done, make_plan
+from ..errors import UsageError
+from ..files.formats import FORMATS, encode_picture
+from ..files.journal import sha256_of
+from ..files.pictures import Picture, as_image, decode, read_picture, rounded_levels
+from ..files.plan import Job, make_plan
 from ..log import logger
 from ..model_cache import shared_upscaler
-from ..progress import BatchLine, ProgressLine, progress_line
+from ..progress import BatchLine
 from ..workflow.execute import call_node
-from ..workflow.graph import Socket, sockets
-from ..workflow.values import convert, listed_model, suggest
+from ..workflow.graph import sockets
+from ..workflow.options import add_options, find_model, flag, read_options, tooltip
+from .batch import Output, Work, run_batch
+from .batch import add_arguments as add_batch_arguments
 
 UPSCALER = "SengaUpscale"
-# Options of the command that are inputs of the node: what converts their text, and their name in the help.
+# Options that are inputs of the node: type, and name of the value in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "scale": (float, "S"),
     "width": (int, "W"),
@@ -36,8 +36,7 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "halo": (int, "N"),
     "precision": (str, "P"),
 }
-MOST_WORKERS = 64
-FAILURES = (SengaError, OSError, RuntimeError, MemoryError)  # of one picture; torch's own are RuntimeErrors
+SAME_RESULT = ("tile",)  # options that change results by rounding only
 
 Levels = NDArray[np.uint8]
 
@@ -51,51 +50,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         required=True,
         metavar="OUT",
-        help="a picture file, or a folder; a folder for several IN. Names and sub-folders are kept",
+        help="a picture file, which is replaced, or a folder; a folder for several IN. Names and sub-folders are kept",
     )
     parser.add_argument("--model", metavar="NAME|PATH", help="a name that `senga models` lists, or a file")
-    declared = sockets(NODE_CLASS_MAPPINGS[UPSCALER])
-    for name, (kind, metavar) in NODE_OPTIONS.items():
-        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=_help(declared[name]))
-    parser.add_argument("--self-ensemble", action="store_true", default=None, help=_help(declared["self_ensemble"]))
+    node_class = NODE_CLASS_MAPPINGS[UPSCALER]
+    add_options(parser, node_class, NODE_OPTIONS)
+    ensemble = sockets(node_class)["self_ensemble"]
+    parser.add_argument(flag("self_ensemble"), action="store_true", default=None, help=tooltip(ensemble))
     parser.add_argument("--format", choices=FORMATS, help="default: what the name of OUT says, png in a folder")
     qualities = ", ".join(f"{name} {known.quality}" for name, known in FORMATS.items() if known.quality)
     parser.add_argument("--quality", type=int, metavar="1-100", help=f"default: {qualities}; 100 is lossless for webp")
-    parser.add_argument("--force", action="store_true", help="do again what is there already and not older than IN")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=default_workers(),
-        metavar="N",
-        help="threads that read and write pictures beside the network (default: %(default)s)",
-    )
-
-
-def _help(socket: Socket) -> str:
-    return str(socket.options.get("tooltip", "")).replace("%", "%%")  # argparse fills in %(...)s
-
-
-def default_workers() -> int:
-    return max(1, min(4, (os.cpu_count() or 1) // 2))
+    add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    options = node_options(args)
-    jobs = make_plan(args.pictures, args.output, args.format)
-    for fault in (quality_fault(args.quality, jobs[0].format), workers_fault(args.workers)):
-        if fault:
-            raise UsageError(fault)
-    left = jobs if args.force else [job for job in jobs if not is_done(job)]
-    if done := len(jobs) - len(left):
-        logger.info("%d of %d pictures are done already, by whatever model; --force does them again", done, len(jobs))
-    if not left:
-        return 0
-    model = load(args.model)
-    with progress_line() as line:
-        failed = run_jobs(left, model, options, line, quality=args.quality, workers=args.workers)
-    if failed and len(jobs) > 1:
-        logger.error("%d of %d pictures failed: %s", len(failed), len(jobs), ", ".join(map(str, failed)))
-    return int(bool(failed))
+    options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
+    jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive)
+    if fault := quality_fault(args.quality, jobs[0].format):
+        raise UsageError(fault)
+    path = find_model(args.model, host.upscale_model_names(), host.upscale_model_path, what="model")
+    settings = settings_of(path, options, args.quality, jobs[0].format)
+    jobs = [dataclasses.replace(job, settings=settings) for job in jobs]
+    return run_batch(
+        jobs, lambda: work(shared_upscaler(path), options, args.quality), force=args.force, workers=args.workers
+    )
 
 
 def quality_fault(quality: int | None, name: str) -> str:
@@ -103,139 +81,55 @@ def quality_fault(quality: int | None, name: str) -> str:
         return ""
     if FORMATS[name].quality is None:
         return f"--quality {quality}: {name} has no quality; leave it out, or choose another --format"
-    return "" if 1 <= quality <= 100 else f"--quality {quality}: 1 to 100 is wanted"
+    return "" if 1 <= quality <= 100 else f"--quality {quality}: expected 1 to 100"
 
 
-def workers_fault(workers: int) -> str:
-    return "" if 1 <= workers <= MOST_WORKERS else f"--workers {workers}: 1 to {MOST_WORKERS} is wanted"
-
-
-def named(source: Path, error: BaseException) -> str:
-    """What went wrong on one line, with the file's name in it."""
-    text = one_line(error)
-    return text if str(source) in text else f"{source}: {text}"
-
-
-def node_options(args: argparse.Namespace) -> dict[str, object]:
-    """The options given, checked as the node's inputs are in a workflow. Raises UsageError with one line a fault."""
+def settings_of(model: Path, options: dict[str, Any], quality: int | None, format: str) -> dict[str, Any]:
+    """All that a result depends on besides its picture; options that were not given are at their defaults."""
     declared = sockets(NODE_CLASS_MAPPINGS[UPSCALER])
-    options: dict[str, object] = {}
-    faults: list[str] = []
-    for name in (*NODE_OPTIONS, "self_ensemble"):
-        if (value := getattr(args, name)) is not None:
-            options[name], fault = convert(declared[name], value)
-            faults += [f"--{name.replace('_', '-')}: {fault}"] if fault else []
-    if faults:
-        raise UsageError("\n".join(faults))
-    return options
+    defaults = {name: declared[name].options.get("default") for name in (*NODE_OPTIONS, "self_ensemble")}
+    chosen = {name: value for name, value in (defaults | options).items() if name not in SAME_RESULT}
+    quality = FORMATS[format].quality if quality is None else quality
+    return {"command": "upscale", "model": sha256_of(model), **chosen, "format": format, "quality": quality}
 
 
-def load(model: str | None) -> object:
-    """The model by name or path, or the default one. Raises UsageError for one that does not exist."""
-    names = host.upscale_model_names()
-    if model is None:
-        if not names:
-            raise UsageError("no model was found in weights/; name a file with --model")
-        model = names[0]
-    model = listed_model(model, names)
-    if model in names:
-        return shared_upscaler(host.upscale_model_path(model))
-    path = Path(model)
-    if not path.is_file():
-        raise UsageError(f"--model {model}: there is no model of that name and no such file; {suggest(model, names)}")
-    return shared_upscaler(path)
+@dataclass(frozen=True)
+class Upscaled:
+    """The frames of an animation, or the one of a still: (H, W, C) levels; and the picture that they come from."""
+
+    frames: list[Levels]
+    picture: Picture
 
 
-@dataclass
-class _Running:
-    """A picture between the network and the disk."""
+def work(model: object, options: dict[str, Any], quality: int | None) -> Work[Picture, Upscaled]:
+    def make(ready: Sequence[tuple[Job, Picture]], batch: BatchLine) -> list[Upscaled]:
+        return [Upscaled(upscale_frames(job.source, picture, model, options, batch), picture) for job, picture in ready]
 
-    job: Job
-    written: "Future[None]"
+    def encode(job: Job, made: Upscaled) -> Output:
+        picture = made.picture
+        data = encode_picture(
+            made.frames,
+            job.format,
+            job.target,
+            durations=picture.durations,
+            plays=picture.plays,
+            profile=picture.profile,
+            quality=quality,
+        )
+        return Output(str(job.target), {job.target: data})
 
-
-def run_jobs(
-    jobs: list[Job],
-    model: object,
-    options: dict[str, object],
-    line: ProgressLine,
-    *,
-    quality: int | None = None,
-    workers: int = 1,
-) -> list[Path]:
-    """Upscale one picture after the other while `workers` threads read the next ones and write the last ones.
-
-    Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
-    """
-    batch = BatchLine(line, len(jobs))
-    failed: list[Path] = []
-    running: list[_Running] = []
-
-    def fail(job: Job, error: BaseException) -> None:
-        logger.error("%s", named(job.source, error))
-        failed.append(job.source)
-
-    def settle(most: int) -> None:
-        """Wait until no more than `most` pictures are being written."""
-        while len(running) > most:
-            oldest = running.pop(0)
-            try:
-                oldest.written.result()
-            except FAILURES as error:
-                fail(oldest.job, error)
-            else:
-                line.result(str(oldest.job.target))
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="senga")
-    before = host.standalone.progress
-    host.standalone.progress = batch.part
-    try:
-        for job, read in _read_ahead(pool, jobs, workers):
-            try:
-                picture = read.result()
-                batch.start(job.source.name, len(picture.durations) or 1)
-                frames = upscale_frames(job.source, picture, model, options, batch)
-            except FAILURES as error:
-                settle(0)  # so that messages stand in the order of the pictures
-                fail(job, error)
-            else:
-                write = partial(_write, job, frames, picture, quality)
-                running.append(_Running(job, pool.submit(write)))
-                settle(workers)
-            batch.end()
-        settle(0)
-    finally:
-        host.standalone.progress = before
-        pool.shutdown()  # after Ctrl-C too: what the network has done is written, no temporary name stays behind
-    return failed
-
-
-def _read_ahead(pool: ThreadPoolExecutor, jobs: list[Job], ahead: int) -> Iterator[tuple[Job, "Future[Picture]"]]:
-    """Each job with its picture on the way, at most `ahead` pictures being held before their turn."""
-    rest = iter(jobs)
-    waiting = [(job, pool.submit(read_picture, job.source)) for job in islice(rest, ahead)]
-    while waiting:
-        first = waiting.pop(0)
-        waiting += [(job, pool.submit(read_picture, job.source)) for job in islice(rest, 1)]
-        yield first
-
-
-def _write(job: Job, frames: list[Levels], picture: Picture, quality: int | None) -> None:
-    write_picture(
-        job.target,
-        frames,
-        job.format,
-        durations=picture.durations,
-        plays=picture.plays,
-        profile=picture.profile,
-        quality=quality,
+    return Work(
+        read=lambda job: read_picture(job.source),
+        make=make,
+        encode=encode,
+        frames=lambda picture: len(picture.durations) or 1,
     )
 
 
 def upscale_frames(
-    source: Path, picture: Picture, model: object, options: dict[str, object], batch: BatchLine
+    source: Path, picture: Picture, model: object, options: dict[str, Any], batch: BatchLine
 ) -> list[Levels]:
-    """The upscaled frames of an animation, or the one of a still: (H, W, C) levels. Raises SengaError."""
+    """(H, W, C) levels of each frame. Raises SengaError."""
     pages = picture.pages
     if len(pages) > 1 and not picture.durations:
         logger.warning("%s: it has %d pages; only the first is upscaled (a workflow takes all)", source, len(pages))
@@ -251,11 +145,3 @@ def upscale_frames(
         frames.append(rounded_levels(large[0]))
         batch.next_frame()
     return frames
-
-
-def as_image(frame: Frame, *, alpha: bool, grey: bool) -> Tensor:
-    """(H, W, C): grey 1 where `grey` allows, colour 3, with `alpha` 4 channels."""
-    if alpha:
-        opacity = torch.ones(frame.rgb.shape[:2]) if frame.alpha is None else frame.alpha
-        return torch.cat((frame.rgb, opacity[:, :, None]), dim=2)
-    return frame.rgb if frame.grey is None or not grey else frame.grey[:, :, None]

@@ -1,5 +1,6 @@
-"""The picture formats that `senga upscale` writes: a table, and one function that writes a still or an animation."""
+"""The picture formats that commands write: a table, and one function that encodes a still or an animation."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...arch.atomic import replacing
 from ..errors import SengaError
 from ..log import logger
 
-OPAQUE = 128  # an alpha from here on is opaque where a format knows only clear and opaque
-SHORTEST_GIF = 20  # milliseconds: what viewers play a GIF frame of 0 or 10 ms no faster than
+OPAQUE = 128  # from this alpha on a pixel is opaque, in formats with only clear and opaque pixels
+SHORTEST_GIF = 20  # milliseconds; viewers slow down GIF frames of 0 or 10 ms
 
 
 @dataclass(frozen=True)
 class Format:
     id: str  # Pillow's
     extension: str
-    others: tuple[str, ...] = ()  # more extensions that mean it
-    quality: int | None = None  # what --quality is without being given; None: the format has none
+    others: tuple[str, ...] = ()  # more extensions of the format
+    quality: int | None = None  # default of --quality; None: the format has no quality
     options: dict[str, Any] = field(default_factory=dict)
     alpha: bool = True
     animated: bool = True
@@ -30,7 +30,7 @@ class Format:
 
 
 # PNG level 4, measured on a drawing of 2560x3520 pixels: level 1 takes 0.27 s and 4.9 MB, 4 0.41 s and 4.1 MB, 6 0.92 s
-# and 3.9 MB, 9 6 s and 3.7 MB. JPEG without 4:2:0, which bleeds the colour of thin lines.
+# and 3.9 MB, 9 6 s and 3.7 MB. JPEG without 4:2:0, which blurs the colour of thin lines.
 FORMATS = {
     "png": Format("PNG", ".png", (".apng",), options={"compress_level": 4}, largest=2**31 - 1),
     "jpeg": Format("JPEG", ".jpg", (".jpeg",), 95, {"subsampling": 0, "optimize": True}, alpha=False, animated=False),
@@ -38,65 +38,67 @@ FORMATS = {
     "avif": Format("AVIF", ".avif", (), 85, {"subsampling": "4:4:4", "speed": 7}),
     "gif": Format("GIF", ".gif"),
 }
-LOSSLESS = 100  # the quality from which WebP keeps every pixel
+LOSSLESS = 100  # the quality at which WebP keeps every pixel
 
 
 def format_of(name: str) -> str | None:
-    """The format that a file name's ending means, None for an ending that means none."""
+    """The format of a file name's ending, None for an unknown ending."""
     ending = Path(name).suffix.lower()
     return next((key for key, known in FORMATS.items() if ending in (known.extension, *known.others)), None)
 
 
-def write_picture(
-    path: Path,
+def encode_picture(
     frames: Sequence[NDArray[np.uint8]],
     name: str,
+    path: Path,
     *,
     durations: Sequence[float] = (),
     plays: int = 0,
     profile: bytes | None = None,
     quality: int | None = None,
-) -> None:
-    """Write (H, W, C) levels, C 1, 3 or 4, as the format `name`; with `durations` in ms, an animation of several.
+) -> bytes:
+    """(H, W, C) levels, C 1, 3 or 4, as a file of the format `name`; with `durations` in ms, an animation of several.
 
-    `plays` is how often it runs, 0 for ever. The file appears whole or not at all. Raises SengaError where the format
-    cannot hold the picture, OSError from the disk.
+    `plays` is how often it plays, 0 endlessly; `path` is the file's name in messages. Raises SengaError where the
+    format cannot hold the picture.
     """
     known = FORMATS[name]
     height, width = frames[0].shape[:2]
     if len(frames) > 1 and not known.animated:
-        raise SengaError(f"{path}: {name} holds no animation of {len(frames)} frames; choose png, webp, avif or gif")
+        raise SengaError(
+            f"{path}: {name} cannot hold an animation ({len(frames)} frames); choose png, webp, avif or gif"
+        )
     if max(height, width) > known.largest:
         raise SengaError(
-            f"{path}: {width}x{height} is more than {known.largest} a side, the most of {name}; choose png"
+            f"{path}: {width}x{height} is too large for {name} (at most {known.largest} pixels a side); choose png"
         )
     pages = [_page(levels, known, path) for levels in frames]
     options = {**known.options, **_quality(name, quality)}
     if profile is not None and (space := profile[16:20]) != _space(pages[0]):
         logger.warning(
-            "%s: its colour profile is for %s and was left out", path, space.decode("ascii", "replace").strip()
+            "%s: its colour profile is for %s and was dropped", path, space.decode("ascii", "replace").strip()
         )
         profile = None
     if profile is not None:
         options["icc_profile"] = profile
     if name == "gif" or len(pages) > 1:
         options |= _animation(name, pages, durations, plays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        pages[0].save(temporary, format=known.id, **options)
+    file = io.BytesIO()
+    pages[0].save(file, format=known.id, **options)
+    return file.getvalue()
 
 
 def _page(levels: NDArray[np.uint8], known: Format, path: Path) -> Image.Image:
     channels = levels.shape[2]
     page = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
     if channels == 4 and not known.alpha:
-        logger.warning("%s: the format has no transparency; the picture was laid on white", path)
+        logger.warning("%s: the format has no transparency; transparent parts became white", path)
         return Image.alpha_composite(Image.new("RGBA", page.size, "white"), page).convert("RGB")
     return _palette(page) if known.id == "GIF" else page
 
 
 def _palette(page: Image.Image) -> Image.Image:
-    """256 colours, the last of them clear where there is alpha."""
+    """256 colours; with alpha the last of them is clear."""
     if page.mode != "RGBA":
         return page.convert("RGB").quantize(256)
     few = page.convert("RGB").quantize(255)
@@ -123,7 +125,7 @@ def _animation(name: str, pages: Sequence[Image.Image], durations: Sequence[floa
     if durations:
         options["duration"] = [round(ms) for ms in durations]
     if name == "gif":
-        # Each frame clears the one before: then a frame may be clear where the last was not.
+        # Each frame clears the one before, so that it may be clear where that was not.
         options |= {"disposal": 2, "optimize": False}
         if "duration" in options:
             options["duration"] = [max(SHORTEST_GIF, round(ms / 10) * 10) for ms in durations]
@@ -131,9 +133,9 @@ def _animation(name: str, pages: Sequence[Image.Image], durations: Sequence[floa
             options["transparency"] = 255
         return options | ({} if plays == 1 else {"loop": max(0, plays - 1)})
     if name == "png":
-        options |= {"disposal": 0, "blend": 0}  # each frame replaces what was there, alpha and all
+        options |= {"disposal": 0, "blend": 0}  # each frame replaces the one before, alpha included
     if name == "webp" and pages[0].mode == "RGBA":
-        # Key frames alone. Else the encoder may cut every frame to its opaque part, call the file opaque, and the clear
-        # ground turns black in readers that believe it.
+        # Key frames only. Otherwise the encoder may crop every frame to its opaque part and mark the file as opaque:
+        # readers that trust the mark show the clear background as black.
         options["kmax"] = 1
     return options if name == "avif" else options | {"loop": plays}

@@ -1,4 +1,4 @@
-"""Pictures on disk. Each is read and written here, for the commands and for LoadImage and SaveImage alike.
+"""Pictures on disk: read here for the commands and for LoadImage alike.
 
 A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, H, W, C) for several.
 """
@@ -16,14 +16,15 @@ from ...nodes.saving import truncated_levels, write_png
 from ..errors import SengaError, one_line
 
 GREY_MODES = ("1", "L", "I", "F")
-# Formats whose further frames are other views of the same shot (a depth map, a thumbnail), not an animation.
+# Formats whose further frames are other views of the same shot (depth map, thumbnail), not an animation.
 FIRST_FRAME_ONLY = ("MPO",)
-# Formats whose pages are an animation. The pages of others (TIFF, ICO) are pictures of their own.
+# Formats whose pages are an animation. Pages of other formats (TIFF, ICO) are separate pictures.
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 
 __all__ = [
     "Frame",
     "Picture",
+    "as_image",
     "decode",
     "read_frames",
     "read_picture",
@@ -35,11 +36,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Picture:
-    """What a file holds: upright pages, each the whole canvas with what the frame before left standing."""
+    """The content of a file: upright pages, each a whole canvas that includes what earlier frames left on it."""
 
     pages: list[Image.Image]
     durations: list[float]  # milliseconds for each page of an animation; empty for a still picture
-    plays: int  # how often the animation runs; 0 is for ever
+    plays: int  # how often the animation plays; 0: endlessly
     profile: bytes | None  # ICC
 
 
@@ -47,8 +48,8 @@ class Picture:
 class Frame:
     """One decoded, upright frame of a picture file.
 
-    `own_alpha` is False where the transparency is only a colour key (a PNG's tRNS chunk on grey or RGB), which
-    LoadImage does not see and `senga upscale` keeps.
+    `own_alpha` is False where transparency is only a colour key (a PNG's tRNS chunk on grey or RGB): LoadImage
+    ignores it, `senga upscale` keeps it.
     """
 
     grey: Tensor | None  # (H, W), where the file holds one channel
@@ -60,15 +61,15 @@ class Frame:
 def read_frames(path: Path) -> list[Frame]:
     """All frames of a picture file that have the size of the first, as ComfyUI loads them.
 
-    Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
+    Raises SengaError, naming the file, where it is missing, empty, cut short or not a picture.
     """
     return [decode(page) for page in read_picture(path).pages]
 
 
 def read_picture(path: Path) -> Picture:
-    """The same as upright pages that are not decoded to floats yet, with the timing of an animation.
+    """The same as upright pages before decoding to floats, with the timing of an animation.
 
-    Raises SengaError, naming the file, where it is missing, empty, cut short or no picture.
+    Raises SengaError, naming the file, where it is missing, empty, cut short or not a picture.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -79,7 +80,7 @@ def read_picture(path: Path) -> Picture:
         with _open(path) as picture:
             return _pages(picture)
     except UnidentifiedImageError as error:
-        raise SengaError(f"{path}: this is no picture that Pillow can read; give a PNG, JPEG or WebP file") from error
+        raise SengaError(f"{path}: not a picture that Pillow can read; give a PNG, JPEG or WebP file") from error
     except Exception as error:  # Pillow's readers raise whatever their parsing runs into: SyntaxError, struct.error...
         raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
 
@@ -89,23 +90,23 @@ def _pages(picture: Image.Image) -> Picture:
     pages: list[Image.Image] = []
     durations: list[float] = []
     for page in ImageSequence.Iterator(picture):
-        upright = ImageOps.exif_transpose(page)  # a copy; WebP knows a frame's duration only once it is decoded
+        upright = ImageOps.exif_transpose(page)  # a copy; WebP has a frame's duration only after decoding
         if not pages or upright.size == pages[0].size:
             pages.append(upright)
             durations.append(float(page.info.get("duration", 0)))
         if kind in FIRST_FRAME_ONLY:
             break
     if picture.info.get("default_image") and len(pages) > 1:
-        del pages[0], durations[0]  # what programs show that know no animated PNG
+        del pages[0], durations[0]  # shown by programs that do not support animated PNG
     plays = int(picture.info.get("loop", 0))
-    if kind == "GIF":  # it counts the repeats, and plays once where it says nothing
+    if kind == "GIF":  # it counts repeats; without a count it plays once
         plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
     animated = kind in ANIMATED and len(pages) > 1
     return Picture(pages, durations if animated else [], plays, profile)
 
 
 def _open(path: Path) -> Image.Image:
-    """Open tolerantly, decode strictly: a bad text or profile chunk is forgiven, missing pixels are not."""
+    """Open tolerantly, decode strictly: a bad text or profile chunk is ignored, missing pixels are an error."""
     try:
         return Image.open(path)
     except (OSError, ValueError):
@@ -133,6 +134,14 @@ def decode(page: Image.Image) -> Frame:
 
 def _levels(page: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(page).astype(np.float32) / 255.0)
+
+
+def as_image(frame: Frame, *, alpha: bool, grey: bool) -> Tensor:
+    """(H, W, C): grey 1 where `grey` allows, colour 3, with `alpha` 4 channels."""
+    if alpha:
+        opacity = torch.ones(frame.rgb.shape[:2]) if frame.alpha is None else frame.alpha
+        return torch.cat((frame.rgb, opacity[:, :, None]), dim=2)
+    return frame.rgb if frame.grey is None or not grey else frame.grey[:, :, None]
 
 
 def rounded_levels(image: Tensor) -> NDArray[np.uint8]:

@@ -1,34 +1,45 @@
-"""Which file each picture of `senga upscale` becomes: files, folders with their sub-folders, and patterns."""
+"""The plan of a command: which pictures it takes (files, folders, patterns), and which file each becomes."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from .formats import FORMATS, format_of
 
 DEFAULT_FORMAT = "png"
-# What is taken from a folder or a pattern. A file that is named is tried whatever its name.
+# Taken from folders and patterns. A file that is named is tried whatever its ending.
 PICTURES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif"),
     *(".bmp", ".tif", ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".jp2"),
 )
-NAMED = 5  # so many clashes are named, the rest counted
+NAMED = 5  # clashes or files that are named; the rest are counted
 
 
 @dataclass(frozen=True)
 class Job:
+    """One picture of a call: what is made from it, where, and by which settings."""
+
     source: Path
     target: Path
     format: str
+    index: int = 0  # its place among the call's pictures in sorted order
+    also: tuple[Path, ...] = ()  # files that are written with the target, such as a report
+    settings: Mapping[str, Any] = field(default_factory=dict)  # all that changes the result: JSON, with "command"
+    recorded: bool = True  # False for a file that -o names: it is written whatever is there, and not noted
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        return (self.target, *self.also)
 
 
-def make_plan(inputs: Sequence[str], output: str, chosen: str | None) -> list[Job]:
-    """What is to be done, in the order given; `chosen` is the format asked for, None for the one of the output's name.
+def make_plan(inputs: Sequence[str], output: str, chosen: str | None, *, recursive: bool = True) -> list[Job]:
+    """The jobs, in the order given; `chosen` is the --format, None for the one that the output's name has.
 
-    Raises UsageError with one line for each fault: nothing found, two pictures for one file, a source that would be
-    replaced by its own result, a name that does not fit the format.
+    Raises UsageError with one line a fault: nothing found, two pictures for one file, a source that its own result
+    would replace, a name that does not match the format.
     """
     out = Path(output)
     alone = len(inputs) == 1 and not _is_many(inputs[0])
@@ -37,15 +48,15 @@ def make_plan(inputs: Sequence[str], output: str, chosen: str | None) -> list[Jo
     if alone and not into_folder:
         if meant is None:
             endings = ", ".join(known.extension for known in FORMATS.values())
-            raise UsageError(f"-o {output}: no picture format has this ending; end it in {endings}, or a folder's in /")
+            raise UsageError(f"-o {output}: not the ending of a picture; use {endings}, or end a folder's name in /")
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
-        return checked([Job(Path(inputs[0]), out, meant)])
+        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
-        raise UsageError(f"-o {output}: with more than one picture this has to be a folder")
+        raise UsageError(f"-o {output}: with more than one picture this must be a folder")
     known = chosen or DEFAULT_FORMAT
     ending = FORMATS[known].extension
-    found = [(source, base) for text in inputs for source, base in pictures(text, out)]
+    found = [(source, base) for text in inputs for source, base in pictures(text, out, recursive=recursive)]
     jobs = {source: Job(source, out / source.relative_to(base).with_suffix(ending), known) for source, base in found}
     return checked(list(jobs.values()))
 
@@ -55,7 +66,7 @@ def _is_many(text: str) -> bool:
 
 
 def _is_pattern(text: str) -> bool:
-    """A shell fills in patterns itself where they fit; on Windows, and in quotes, they come here."""
+    """Shells expand patterns that match; on Windows, and in quotes, they arrive here."""
     return _has_magic(text) and not Path(text).exists()
 
 
@@ -64,10 +75,10 @@ def _has_magic(text: str) -> bool:
 
 
 def pictures(text: str, out: Path | None, *, recursive: bool = True) -> Iterator[tuple[Path, Path]]:
-    """Each picture that an argument means, and the folder below which its sub-folders are kept.
+    """Each picture of an argument, and the folder below which its sub-folders are kept.
 
-    What lies in `out`, below a folder that is searched, is a result of an earlier run and no picture to do. Raises
-    UsageError where there is none.
+    Pictures in `out`, where that is inside a folder that is searched, are results of earlier runs and skipped. Raises
+    UsageError where no picture is found.
     """
     path = Path(text)
     if path.is_dir():
@@ -90,21 +101,21 @@ def pictures(text: str, out: Path | None, *, recursive: bool = True) -> Iterator
         and file.is_file()
     ]
     if not taken:
-        raise UsageError(f"{text}: no picture was found there; names end in {', '.join(PICTURES)}")
+        raise UsageError(f"{text}: no picture was found; expected names that end in {', '.join(PICTURES)}")
     yield from ((file, base) for file in taken)
 
 
 def checked(jobs: list[Job]) -> list[Job]:
-    """The jobs. Raises UsageError where one would replace its own source or another's result."""
+    """The jobs. Raises UsageError where one would replace its own source or the result of another."""
     faults: list[str] = []
     taken: dict[str, Path] = {}
     for job in jobs:
         if job.target.exists() and job.source.exists() and job.target.samefile(job.source):
-            faults.append(f"{job.source}: it would be replaced by its own result; give another folder or name with -o")
-        key = os.path.normcase(job.target)  # Windows knows no difference between A.png and a.png
+            faults.append(f"{job.source}: its own result would replace it; give another folder or name with -o")
+        key = os.path.normcase(job.target)  # on Windows A.png and a.png are one file
         if key in taken:
             faults.append(
-                f"{job.source}: it would be written to {job.target}, and so would {taken[key]}; run them apart"
+                f"{job.source}: its result would be {job.target}, as that of {taken[key]}; run them separately"
             )
         taken[key] = job.source
     if len(faults) > NAMED:
@@ -114,8 +125,7 @@ def checked(jobs: list[Job]) -> list[Job]:
     return jobs
 
 
-def is_done(job: Job) -> bool:
-    """The result is there and not older than its source."""
-    if not (job.target.is_file() and job.source.is_file()):
-        return False
-    return job.target.stat().st_mtime >= job.source.stat().st_mtime
+def listed(paths: Sequence[Path]) -> str:
+    """The first few of them, and how many more there are."""
+    more = [f"and {len(paths) - NAMED} more"] if len(paths) > NAMED else []
+    return ", ".join([*map(str, paths[:NAMED]), *more])

@@ -1,4 +1,4 @@
-"""One picture under every preset, each with its name: what a preset does can only be seen."""
+"""One picture under every preset, each with its name."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from ...training.degradation import degrade, preset, preset_names
 from ...training.run.sheet import draw_grid
 
 BACKGROUND = np.array([0.93, 0.9, 0.85], dtype=np.float32)  # behind transparent pictures
-LARGEST = 512  # of a larger picture the middle is shown: shrunk, the damage could not be seen
+LARGEST = 512  # pixels a side; a larger picture is cropped to its middle, since shrinking would hide the damage
 COLUMNS = 5
 NEAREST = Image.Resampling.NEAREST
 

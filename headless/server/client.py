@@ -1,4 +1,4 @@
-"""A running ComfyUI over HTTP: what it knows, pictures to it and from it, a workflow into its queue."""
+"""A running ComfyUI over HTTP: its node classes, pictures to and from it, workflows into its queue."""
 
 import http.client
 import ipaddress
@@ -30,19 +30,19 @@ class RefusedError(SengaError):
 
 
 class Server:
-    """Each method is one request. They raise RefusedError, or SengaError where nothing answers."""
+    """Each method is one request. They raise RefusedError, or SengaError where no server answers."""
 
     def __init__(self, url: str) -> None:
-        """Raises UsageError where `url` is no address such as http://127.0.0.1:8188."""
+        """Raises UsageError where `url` is not an address such as http://127.0.0.1:8188."""
         self.url = urlsplit(url if "//" in url else f"http://{url}")
         try:
             valid = self.url.scheme in ("http", "https") and bool(self.url.hostname) and self.url.port != 0
-        except ValueError:  # a port that is no number
+        except ValueError:  # the port is not a number
             valid = False
         if not valid:
-            raise UsageError(f"--server {url}: this is no address; give one such as http://127.0.0.1:8188")
+            raise UsageError(f"--server {url}: not an address (expected one such as http://127.0.0.1:8188)")
         proxies = (
-            urllib.request.ProxyHandler({}) if _is_near(self.url.hostname or "") else urllib.request.ProxyHandler()
+            urllib.request.ProxyHandler({}) if _is_loopback(self.url.hostname or "") else urllib.request.ProxyHandler()
         )
         self._opener = urllib.request.build_opener(proxies)
         self.client_id = uuid.uuid4().hex
@@ -51,32 +51,32 @@ class Server:
         return self._json("/object_info")
 
     def submit(self, prompt: Mapping[str, Any], extra_pnginfo: Mapping[str, Any] | None) -> str:
-        """Put a workflow into the queue; returns its id."""
+        """Queue a workflow; returns its id."""
         body: dict[str, Any] = {"prompt": prompt, "client_id": self.client_id}
         if extra_pnginfo:
             body["extra_data"] = {"extra_pnginfo": extra_pnginfo}
         return self._json("/prompt", body)["prompt_id"]
 
     def history(self, prompt_id: str) -> Json | None:
-        """What became of a workflow, or None while it has not ended."""
+        """The history entry of a workflow, or None until it has ended."""
         return self._json(f"/history/{prompt_id}").get(prompt_id)
 
     def is_queued(self, prompt_id: str) -> bool:
-        """Whether a workflow runs or waits."""
+        """Whether a workflow is running or waiting."""
         queue = self._json("/queue")
         return any(entry[1] == prompt_id for key in ("queue_running", "queue_pending") for entry in queue[key])
 
     def cancel(self, prompt_id: str) -> None:
-        """Take a workflow out of the queue, or interrupt it where it runs."""
+        """Remove a workflow from the queue, or interrupt it if it is running."""
         self._answer("/queue", json.dumps({"delete": [prompt_id]}).encode(), "application/json")
         running = self._json("/queue")["queue_running"]
-        if any(entry[1] == prompt_id for entry in running):  # others' work goes on: old servers interrupt whatever runs
+        if any(entry[1] == prompt_id for entry in running):  # old servers interrupt whatever runs: spare others' work
             self._answer("/interrupt", json.dumps({"prompt_id": prompt_id}).encode(), "application/json")
 
     def upload(self, path: Path, subfolder: str) -> str:
-        """Send a file into the server's input folder; returns the name that nodes know it by there.
+        """Upload a file into the server's input folder; returns its name there, as nodes use it.
 
-        A file of that name with other content is left alone, and this one gets a new name.
+        An existing file of that name with other content is kept, and this one gets a new name.
         """
         boundary = uuid.uuid4().hex
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -136,8 +136,8 @@ def _fields(subfolder: str) -> list[tuple[str, str]]:
     return [("type", "input"), *([("subfolder", subfolder)] if subfolder else [])]
 
 
-def _is_near(host: str) -> bool:
-    """This machine, which a proxy could not reach."""
+def _is_loopback(host: str) -> bool:
+    """Whether this is our own machine, which a proxy cannot reach."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,16 +1,16 @@
-"""Node classes as a running ComfyUI describes them at /object_info: sockets to read and write workflows by, no code."""
+"""Node classes as a running ComfyUI describes them at /object_info: their sockets, without code."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def classes_of(object_info: Mapping[str, Mapping[str, Any]]) -> dict[str, type]:
-    """A class with INPUT_TYPES, RETURN_TYPES and OUTPUT_NODE for each node that the server knows."""
+    """A class with INPUT_TYPES, RETURN_TYPES and OUTPUT_NODE for each node of the server."""
     return {name: _class(name, info) for name, info in object_info.items()}
 
 
 def titles_of(object_info: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The names of the node classes on the screen."""
+    """The display names of the node classes."""
     return {name: str(info.get("display_name") or name) for name, info in object_info.items()}
 
 

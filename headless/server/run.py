@@ -10,8 +10,8 @@ from ...arch.atomic import replacing
 from ..errors import NodeError, SengaError, UsageError
 from ..log import logger
 from ..progress import ProgressLine, progress_line
-from ..workflow.graph import NodeClasses, Prompt, Workflow, goes_on, label, sockets
-from ..workflow.overrides import apply_settings
+from ..workflow.graph import NodeClasses, Prompt, Workflow, has_consumer, label, sockets
+from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
 from ..workflow.validate import Fault
 from ..workflow.widgets import UPLOADS
@@ -19,22 +19,22 @@ from .client import RefusedError, Server
 from .definitions import classes_of, titles_of
 from .websocket import WebSocket
 
-LISTEN = 1.0  # seconds: how soon Ctrl-C is seen on Windows, where a waiting socket is deaf to it
-LOST = 5  # so many looks at a queue that does not hold the workflow, and no history of it: the server has lost it
+LISTEN = 1.0  # seconds; on Windows a waiting socket does not react to Ctrl-C
+LOST = 5  # after this many checks with the workflow neither queued nor in the history, the server has lost it
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
-def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, output_dir: Path) -> None:
-    """Upload inputs, queue, show progress, fetch outputs. Prints what a run without a server prints.
+def run_on_server(url: str, path: Path, overrides: list[str], input_dir: Path, output_dir: Path) -> None:
+    """Upload inputs, queue, show progress, fetch outputs. Prints the same as a run without a server.
 
-    Raises UsageError for faults of the workflow, the server's own among them, NodeError where a node fails, SengaError
-    where the server does not answer. Ctrl-C interrupts the run on the server.
+    Raises UsageError for faults of the workflow, including those that the server finds, NodeError where a node fails,
+    SengaError where the server does not answer. Ctrl-C interrupts the run on the server.
     """
     server = Server(url)
     info = server.object_info()
     nodes = classes_of(info)
     read = read_workflow(path, nodes, titles_of(info))
-    workflow = Workflow(apply_settings(read.prompt, settings, nodes), read.extra_pnginfo)
+    workflow = Workflow(apply_overrides(read.prompt, overrides, nodes), read.extra_pnginfo)
     with progress_line() as line, server.events() as events:
         line.start("uploading")
         prompt = upload_inputs(server, workflow.prompt, nodes, input_dir)
@@ -52,16 +52,16 @@ def run_on_server(url: str, path: Path, settings: list[str], input_dir: Path, ou
                 logger.warning("%s", error)
             raise
         for node_id, ui in entry.get("outputs", {}).items():
-            for text in fetch(server, ui, output_dir, texts=not goes_on(prompt, node_id)):
+            for text in fetch(server, ui, output_dir, texts=not has_consumer(prompt, node_id)):
                 line.result(text)
             if any(file.get("type") == "temp" for file in _files(ui)):
                 logger.info("node %s: a preview is not kept; use SaveImage to have a file", _label(prompt, node_id))
 
 
 def upload_inputs(server: Server, prompt: Prompt, nodes: NodeClasses, folder: Path) -> Prompt:
-    """The prompt with every file of `folder` that an upload field names sent to the server.
+    """Upload the files of `folder` that upload fields name; returns the prompt with their names on the server.
 
-    What does not lie in `folder` is left to the server, which may have it.
+    A file that is not in `folder` is left to the server, which may have it.
     """
     sent: dict[str, str] = {}
     changed = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
@@ -81,15 +81,16 @@ def upload_inputs(server: Server, prompt: Prompt, nodes: NodeClasses, folder: Pa
 
 
 def faults(error: RefusedError, prompt: Prompt) -> list[str]:
-    """What the server finds wrong with a workflow, in the words of our own check: one line a fault."""
+    """The faults that the server finds in a workflow, in the form of our own: one line each."""
     body = error.body if isinstance(error.body, dict) else {}
     found: list[str] = []
     for node_id, node in (body.get("node_errors") or {}).items():
         for fault in node.get("errors", []):
             name = str((fault.get("extra_info") or {}).get("input_name") or "")
-            found.append(str(Fault(_label(prompt, node_id), name, _message(fault, name))))
+            class_type = str((prompt.get(node_id) or node)["class_type"])
+            found.append(str(Fault(node_id, class_type, name, _message(fault, name))))
     if not found and isinstance(body.get("error"), dict):
-        found.append(str(Fault("", "", _message(body["error"], ""))))
+        found.append(str(Fault("", "", "", _message(body["error"], ""))))
     return found or [str(error)]
 
 
@@ -110,7 +111,7 @@ def wait(server: Server, events: WebSocket, prompt_id: str, prompt: Prompt, line
             try:
                 event = heard.receive(LISTEN)
             except OSError as error:
-                logger.warning("the server's messages have stopped (%s); the rest goes on without progress", error)
+                logger.warning("the server sends no more messages (%s); the run continues without progress", error)
                 heard = None
         if event is not None:
             data = event.get("data") or {}
@@ -124,11 +125,11 @@ def wait(server: Server, events: WebSocket, prompt_id: str, prompt: Prompt, line
             return entry
         lost = 0 if server.is_queued(prompt_id) else lost + 1
         if lost >= LOST:
-            raise SengaError(f"--server {server.url.geturl()}: the workflow is gone from its queue; run it again")
+            raise SengaError(f"--server {server.url.geturl()}: the workflow is no longer in the queue; run it again")
 
 
 def _is_end(kind: str, data: Mapping[str, Any]) -> bool:
-    return kind in ENDS or (kind == "executing" and data.get("node") is None)  # which is how old versions end
+    return kind in ENDS or (kind == "executing" and data.get("node") is None)  # how old versions end
 
 
 def _show(kind: str, data: Mapping[str, Any], prompt: Prompt, line: ProgressLine) -> None:
@@ -150,7 +151,7 @@ def _raise_failure(entry: Mapping[str, Any], prompt: Prompt) -> None:
 
 
 def fetch(server: Server, ui: Mapping[str, Any], folder: Path, *, texts: bool = True) -> Iterator[str]:
-    """Store the files of a node's result below `folder`; gives their paths, then its texts if wanted."""
+    """Store the files of a node's result in `folder`; yields their paths, then its texts if `texts`."""
     for file in _files(ui):
         if file.get("type") == "output":
             yield str(_store(server.view(file), file, folder))
@@ -163,7 +164,7 @@ def _files(ui: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _store(content: bytes, file: Mapping[str, Any], folder: Path) -> Path:
-    """Write a file as the server names it. What lies there already is kept, and this one gets another name."""
+    """Write a file under the server's name for it. An existing file is kept, and this one gets another name."""
     path = folder / str(file.get("subfolder") or "").replace("\\", "/") / str(file["filename"])
     if not path.resolve().is_relative_to(folder.resolve()):
         raise SengaError(f"the server names a file {path} outside {folder}; it was not stored")

@@ -1,4 +1,4 @@
-"""The listening end of a WebSocket (RFC 6455), as much of it as ComfyUI's messages need; standard library alone."""
+"""The client side of a WebSocket (RFC 6455), reduced to what ComfyUI's messages need; standard library only."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ class _Frame:
 
 
 class WebSocket:
-    """Text messages as JSON; binary ones (previews) are passed over. Raises SengaError where the server refuses."""
+    """Receives text messages as JSON and ignores binary ones (previews). Raises SengaError where the server refuses."""
 
     def __init__(self, url: SplitResult, path: str) -> None:
         host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
@@ -59,7 +59,7 @@ class WebSocket:
         self._socket.close()
 
     def receive(self, timeout: float) -> dict[str, Any] | None:
-        """The next message, or None where none came within so many seconds. Raises OSError when it is closed."""
+        """The next message, or None where none arrives within `timeout` seconds. Raises OSError once it is closed."""
         self._socket.settimeout(timeout)
         while True:
             frame = self._take_frame()
@@ -87,7 +87,7 @@ class WebSocket:
         return bool(data)
 
     def _take_frame(self) -> _Frame | None:
-        """A frame out of the buffer, or None while it is not whole; a timeout in the middle loses nothing."""
+        """A frame from the buffer, or None while it is incomplete; a timeout in the middle loses nothing."""
         buffer = self._buffer
         if len(buffer) < 2:
             return None
@@ -105,6 +105,6 @@ class WebSocket:
         return _Frame(bool(buffer[0] & 0x80), buffer[0] & 0x0F, buffer[start : start + length])
 
     def _send(self, opcode: int, payload: bytes) -> None:
-        mask = os.urandom(4)  # a client has to mask what it sends
+        mask = os.urandom(4)  # clients must mask what they send
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload[:125]))
         self._socket.sendall(bytes([0x80 | opcode, 0x80 | len(masked)]) + mask + masked)

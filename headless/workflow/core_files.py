@@ -1,7 +1,7 @@
 """Stand-ins for the nodes of ComfyUI that read and write picture files: same ids, inputs, outputs and file names.
 
-Where ComfyUI would go wrong with a file these do better: 16-bit grey keeps its levels instead of turning white, a
-cut-off file is refused instead of being filled with grey, frames with and without alpha go together.
+They are better than ComfyUI with some files: 16-bit grey keeps its levels instead of turning white, a truncated file is
+refused instead of being filled with grey, and frames with and without alpha can be mixed.
 """
 
 import json
@@ -32,13 +32,13 @@ class Folders:
 
 
 class _InputFile:
-    """What LoadImage and LoadImageMask share: the choice of a file in the input folder."""
+    """Base of LoadImage and LoadImageMask: the choice of a file in the input folder."""
 
     folders: ClassVar[Folders] = Folders()
 
     @classmethod
     def _path(cls, name: str) -> Path:
-        """`name`, which may end in ` [input]`, ` [output]` or ` [temp]`, below the folder that it means."""
+        """`name`, which may end in ` [input]`, ` [output]` or ` [temp]`, in the folder that it means."""
         marked = re.fullmatch(r"(.*)\[(input|output|temp)\]", name, re.DOTALL)
         folder = getattr(cls.folders, marked[2]) if marked else cls.folders.input
         return folder / (marked[1].rstrip(" ") if marked else name)
@@ -59,7 +59,7 @@ class _InputFile:
 
 def _is_picture_name(name: str) -> bool:
     kind, _ = mimetypes.guess_type(name)
-    return (kind or "").startswith("image/") or name.lower().endswith(".webp")  # not in every system's table
+    return (kind or "").startswith("image/") or name.lower().endswith(".webp")  # missing in the tables of some systems
 
 
 class LoadImage(_InputFile):
@@ -123,7 +123,7 @@ class SaveImage:
         prompt: object = None,
         extra_pnginfo: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Write (B, H, W, C) as `prefix_00001_.png` and on, with the workflow inside each."""
+        """Write (B, H, W, C) as `prefix_00001_.png` and so on, each with the workflow inside."""
         folder: Path = getattr(self.folders, self.kind)
         target, counter = next_name(folder, filename_prefix, width=images.shape[2], height=images.shape[1])
         text = {} if prompt is None else {"prompt": json.dumps(prompt)}
@@ -153,5 +153,5 @@ class PreviewImage(SaveImage):
         prompt: object = None,
         extra_pnginfo: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        mark = "".join(random.choices(string.ascii_lowercase, k=5))  # apart from the previews of other nodes
+        mark = "".join(random.choices(string.ascii_lowercase, k=5))  # distinct from the previews of other nodes
         return super().save_images(images, f"{filename_prefix}_temp_{mark}", prompt, extra_pnginfo)

@@ -1,12 +1,11 @@
-"""Stand-ins for ComfyUI's own nodes, so that its workflows run without it: same ids, inputs in the same order, outputs.
+"""Stand-ins for ComfyUI's own nodes, so that its workflows run without it: same ids, inputs, order and outputs.
 
-They are classes in the form that ComfyUI knows as V1. IMAGE is (B, H, W, C) float32 in [0, 1], MASK is (B, H, W) with
-1 for what is masked, so a mask made from alpha is 1 - alpha.
+They are classes in ComfyUI's V1 form. IMAGE is (B, H, W, C) float32 in [0, 1]; MASK is (B, H, W) with 1 for masked
+pixels, so a mask made from alpha is 1 - alpha.
 """
 
 import json
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...arch.image import to_bchw, to_bhwc
-from ...nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, host
+from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..errors import SengaError
 from ..files.pictures import truncated_levels
-from ..model_cache import shared_tagger, shared_upscaler
+from ..model_cache import shared_upscaler
 from .core_files import Folders, LoadImage, LoadImageMask, PreviewImage, SaveImage
 from .execute import call_node
 
@@ -33,7 +32,7 @@ Declared = dict[str, dict[str, Any]]
 def resize(image: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
     """(B, H, W, C) to (B, height, width, C), values as ComfyUI's own resize gives them.
 
-    `crop` "center" first cuts the middle of the wanted aspect out. "lanczos" goes through 8 bits, as Pillow's does.
+    `crop` "center" first crops to the middle of the target aspect. "lanczos" goes through 8 bits, as Pillow's does.
     """
     if crop == "center":
         image = _centre(image, width / height)
@@ -82,7 +81,7 @@ class ImageScale:
         }
 
     def upscale(self, image: Tensor, upscale_method: str, width: int, height: int, crop: str) -> tuple[Tensor]:
-        """Width or height 0 follows the other by the aspect; both 0 leave the image as it is."""
+        """A width or height of 0 follows from the other by the aspect; if both are 0 the image stays as it is."""
         if width == height == 0:
             return (image,)
         width = width or max(1, round(image.shape[2] * height / image.shape[1]))
@@ -200,7 +199,7 @@ class JoinImageWithAlpha:
         return {"required": {"image": ("IMAGE",), "alpha": ("MASK",)}}
 
     def join(self, image: Tensor, alpha: Tensor) -> tuple[Tensor]:
-        """RGB and a mask to RGBA; the longer of the two batches is cut to the shorter."""
+        """RGB and a mask to RGBA; the longer of the two batches is cut to the length of the shorter."""
         frames = min(len(image), len(alpha.reshape(-1, *alpha.shape[-2:])))
         mask = alpha.reshape(-1, *alpha.shape[-2:], 1)[:frames]
         mask = resize(mask, image.shape[2], image.shape[1], "bilinear")
@@ -230,7 +229,7 @@ class ImageUpscaleWithModel:
         return {"required": {"upscale_model": ("UPSCALE_MODEL",), "image": ("IMAGE",)}}
 
     def upscale(self, upscale_model: Any, image: Tensor) -> tuple[Tensor]:
-        """At the model's own scale, by our own node and in ComfyUI's precision: without the grid of its tiles."""
+        """At the model's own scale, by our own node in ComfyUI's precision; without ComfyUI's visible tile grid."""
         upscaled, *_ = call_node(
             NODE_CLASS_MAPPINGS["SengaUpscale"], upscale_model=upscale_model, image=image, precision="fp32"
         )
@@ -252,12 +251,12 @@ class PreviewAny:
 
 
 def as_text(value: object) -> str:
-    """Text as it is, plain values in Python's spelling, JSON for what can be JSON, and repr for the rest."""
+    """Text as it is, numbers as Python writes them, JSON where possible, else str()."""
     if value is None or isinstance(value, str | int | float):
         return str(value)
     try:
         return json.dumps(value, indent=4)
-    except (TypeError, ValueError):  # a tensor or a model; a list that holds itself
+    except (TypeError, ValueError):  # a tensor, a model, or a list that contains itself
         return str(value)
 
 
@@ -278,60 +277,6 @@ _WITH_FILES: list[type] = [LoadImage, LoadImageMask, SaveImage, PreviewImage]
 
 
 def core_nodes(folders: Folders) -> dict[str, type]:
-    """The stand-ins by id, those with files bound to these folders."""
+    """The stand-ins by id; those that read and write files are bound to these folders."""
     bound = [type(node.__name__, (node,), {"folders": folders}) for node in _WITH_FILES]
     return {node.__name__: node for node in [*bound, *_WITHOUT_FILES]}
-
-
-LOADER, TAGGER_LOADER, SAVE_TAGS = "SengaLoadUpscaleModel", "SengaLoadTagger", "SengaSaveTags"
-
-
-class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
-    """Our own load node, with the model of an earlier run of this process where the file is the same."""
-
-    def load(self, model_name: str) -> tuple[Any]:
-        return (shared_upscaler(host.upscale_model_path(model_name)),)
-
-
-class _SharedTaggerLoader(NODE_CLASS_MAPPINGS[TAGGER_LOADER]):
-    """The same for taggers."""
-
-    def load(self, model_name: str) -> tuple[Any]:
-        return (shared_tagger(host.tagger_path(model_name)),)
-
-
-class _SaveTags(NODE_CLASS_MAPPINGS[SAVE_TAGS]):
-    """Our own node that saves, bound to a run's folder."""
-
-    folders: ClassVar[Folders] = Folders()
-
-    def folder(self) -> Path:
-        return self.folders.output
-
-
-def all_nodes(folders: Folders) -> dict[str, type]:
-    """All that a headless workflow may use: the stand-ins and our own nodes."""
-    own = {LOADER: _SharedLoader, TAGGER_LOADER: _SharedTaggerLoader}
-    saving = type(SAVE_TAGS, (_SaveTags,), {"folders": folders})
-    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, **own, SAVE_TAGS: saving}
-
-
-# What the editor calls them, where no other title is given.
-TITLES = {
-    "ImageScale": "Upscale Image",
-    "ImageScaleBy": "Upscale Image By",
-    "ImageBatch": "Batch Images",
-    "ImageInvert": "Invert Image",
-    "MaskToImage": "Convert Mask to Image",
-    "ImageToMask": "Convert Image to Mask",
-    "SplitImageWithAlpha": "Split Image with Alpha",
-    "JoinImageWithAlpha": "Join Image with Alpha",
-    "UpscaleModelLoader": "Load Upscale Model",
-    "ImageUpscaleWithModel": "Upscale Image (using Model)",
-    "PreviewAny": "Preview Any",
-    "LoadImage": "Load Image",
-    "LoadImageMask": "Load Image (as Mask)",
-    "SaveImage": "Save Image",
-    "PreviewImage": "Preview Image",
-    **NODE_DISPLAY_NAME_MAPPINGS,
-}

@@ -1,8 +1,8 @@
-"""The editor's own format, which is what people save, turned into the prompt that the editor would post for it.
+"""Converts the editor's format, which is what people save, into the prompt that the editor would post for it.
 
-What is on the screen alone goes away: groups, notes, Reroute and Primitive nodes, muted and bypassed nodes, subgraphs
-(a node 3 inside subgraph node 7 becomes node `7:3`). The rules are the front end's, found by experiment; tests compare
-with what it posts.
+What exists only on the screen disappears: groups, notes, Reroute and Primitive nodes, muted and bypassed nodes,
+subgraphs (node 3 inside subgraph node 7 becomes node `7:3`). The rules are the front end's, found by experiment; tests
+compare with what it posts.
 """
 
 import re
@@ -22,7 +22,7 @@ REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
 SCREEN_ONLY = (REROUTE, PRIMITIVE, "Note", "MarkdownNote")
 MUTED, BYPASSED = 2, 4  # a node's `mode`
 GROUP_NODES = ("workflow>", "workflow/")
-INPUTS, OUTPUTS = "-10", "-20"  # the ids that stand for a subgraph's own inputs and outputs
+INPUTS, OUTPUTS = "-10", "-20"  # the ids of a subgraph's own inputs and outputs
 
 
 class _Wire(NamedTuple):
@@ -33,7 +33,7 @@ class _Wire(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """Where a wire begins once all that is on the screen alone is gone: a node's output, and whether that is muted."""
+    """Where a wire begins, apart from nodes that exist only on the screen: a node's output, and whether it is muted."""
 
     node_id: str
     slot: int
@@ -48,14 +48,14 @@ class _Value(NamedTuple):
 
 @dataclass(frozen=True)
 class _Graph:
-    """The whole drawing, or one use of a subgraph in it."""
+    """The whole workflow, or one use of a subgraph in it."""
 
     nodes: dict[str, Json]
     wires: dict[str, _Wire]
     path: str = ""  # "7:" inside subgraph node 7
     definition: Json | None = None
     parent: "_Graph | None" = None
-    instance: Json | None = None  # the node in `parent` that stands for this graph
+    instance: Json | None = None  # the node in `parent` that is this graph
 
 
 def is_editor_format(data: Json) -> bool:
@@ -63,7 +63,7 @@ def is_editor_format(data: Json) -> bool:
 
 
 def convert(data: Json, nodes: NodeClasses, titles: Mapping[str, str] | None = None) -> Prompt:
-    """The prompt of a drawing; `titles` are the names of node classes on the screen.
+    """The prompt of a saved workflow; `titles` are the display names of node classes.
 
     Raises UsageError with one line for each node that cannot be converted.
     """
@@ -84,7 +84,7 @@ class _Conversion:
             prompt = dict(self._nodes(_graph(self.data), ()))
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise UsageError(
-                f"the drawing is damaged ({type(error).__name__}: {error}); save it again in ComfyUI"
+                f"the workflow is damaged ({type(error).__name__}: {error}); save it again in ComfyUI"
             ) from error
         if self.faults:
             raise UsageError("\n".join(self.faults))
@@ -94,7 +94,7 @@ class _Conversion:
         for node in sorted(graph.nodes.values(), key=lambda node: node.get("order", 0)):
             kind = node["type"]
             if kind in inside:
-                self._fault(graph, node, "its subgraph holds itself; remove it from its own drawing")
+                self._fault(graph, node, "its subgraph contains itself; remove it from its own graph")
             elif kind in self.definitions:
                 yield from self._nodes(self._inner(graph, node), (*inside, kind))
             elif kind not in SCREEN_ONLY and node.get("mode", 0) not in (MUTED, BYPASSED):
@@ -111,9 +111,13 @@ class _Conversion:
         if kind.startswith(GROUP_NODES):
             self._fault(graph, node, "it is a group node, the old form of a subgraph; convert it to nodes in ComfyUI")
         elif kind not in self.classes:
-            self._fault(graph, node, f"the class is unknown; run it with --server, or {suggest(kind, self.classes)}")
+            self._fault(graph, node, f"unknown class; run it with --server, or {suggest(kind, self.classes)}")
         elif growing := [socket.name for socket in declared.values() if socket.kind in GROWING]:
-            self._fault(graph, node, f"its input {growing[0]} has no fixed fields; save it with Export (API)")
+            self._fault(
+                graph,
+                node,
+                f"its input {growing[0]} has no fixed fields; save with Export (API)",
+            )
         inputs: Json = {}
         for name, value in widget_values(declared, node.get("widgets_values")).items():
             inputs[name] = _wrapped(self._posted(kind, declared[name], value))
@@ -136,7 +140,7 @@ class _Conversion:
     def _slots(self, node: Json) -> list[Json]:
         """The sockets of a node on the screen, in order: the plain ones, then one for each widget.
 
-        Files leave out the widgets' that have no link; older ones have them among the others.
+        Files omit those of widgets without a link; older files have them among the others.
         """
         saved: list[Json] = list(node.get("inputs") or [])
         by_name = {slot["name"]: slot for slot in saved}
@@ -146,11 +150,11 @@ class _Conversion:
         return plain + [by_name.get(w.name, {"name": w.name, "type": w.kind, "link": None}) for w in widgets]
 
     def _source(self, graph: _Graph, node: Json, link: Any, kind: Any, seen: frozenset[str] = frozenset()) -> Any:
-        """What feeds a link that ends at `node` in an input of this type: a _Source, a _Value, or None for nothing."""
+        """The origin of a link into an input of this type of `node`: a _Source, a _Value, or None for nothing."""
         mark = f"{graph.path}{link}"
         wire = graph.wires.get(str(link))
         if wire is None or mark in seen:
-            fault = f"its link {link} is not in the file" if wire is None else "it feeds itself through its links"
+            fault = f"its link {link} is not in the file" if wire is None else "its links form a loop"
             self._fault(graph, node, f"{fault}; connect it again in ComfyUI and save")
             return None
         seen |= {mark}
@@ -173,13 +177,13 @@ class _Conversion:
         return self._source(graph, origin, onward["link"], kind, seen)
 
     def _passed_on(self, node: Json, slot: int, kind: Any) -> Json | None:
-        """The input that a bypassed node hands on at an output: the one at the same place, else the first that fits."""
+        """The input that a bypassed node passes to an output: that of the same number, else the first that fits."""
         there = self._slots(node)
         fitting = [*there[slot : slot + 1], *there]
         return next((entry for entry in fitting if types_match(entry.get("type", "*"), kind)), None)
 
     def _from_outside(self, graph: _Graph, slot: int, kind: Any, seen: frozenset[str]) -> Any:
-        """What feeds input number `slot` of the subgraph that `graph` is."""
+        """The origin of input number `slot` of the subgraph `graph`."""
         assert graph.parent is not None
         assert graph.instance is not None
         assert graph.definition is not None
@@ -191,17 +195,17 @@ class _Conversion:
         return None if value is None else _Value(value)
 
     def _from_inside(self, graph: _Graph, node: Json, slot: int, kind: Any, seen: frozenset[str]) -> Any:
-        """What feeds output number `slot` of a subgraph's node."""
+        """The origin of output number `slot` of a subgraph's node."""
         inner = self._inner(graph, node)
         if inner.path.count(":") > len(self.definitions):
-            return None  # it holds itself; told where its nodes are listed
+            return None  # it contains itself; reported where its nodes are listed
         for link, wire in inner.wires.items():
             if (wire.target, wire.target_slot) == (OUTPUTS, slot):
                 return self._source(inner, node, link, kind, seen)
         return None
 
     def _posted(self, kind: str, socket: Socket, value: Any) -> Any:
-        """A widget's value as it is posted: some texts hold marks that the editor fills in itself."""
+        """A widget's value as it is posted: the editor fills in placeholders of some texts."""
         if not isinstance(value, str):
             return value
         if socket.options.get("dynamicPrompts"):
@@ -211,7 +215,7 @@ class _Conversion:
         return value
 
     def _filled_in(self, mark: re.Match[str]) -> str:
-        """`%date:yyyy%` and `%node title.widget%`; other marks are ComfyUI's own and stay."""
+        """`%date:yyyy%` and `%node title.widget%`; other placeholders are ComfyUI's own and stay."""
         if mark[1].startswith("date:"):
             return date_text(mark[1].removeprefix("date:"), time.localtime())
         title, _, name = mark[1].partition(".")
@@ -247,7 +251,7 @@ def _field_value(graph: _Graph, name: str) -> Any:
     if isinstance(saved, dict):
         return saved.get(name)
     shown = (graph.instance.get("properties") or {}).get("proxyWidgets") or []
-    own = [entry[1] if str(entry[0]) == "-1" else None for entry in shown]  # the others show fields of inner nodes
+    own = [entry[1] if str(entry[0]) == "-1" else None for entry in shown]  # the others are fields of inner nodes
     names = own if name in own else _promoted(graph)
     place = names.index(name) if name in names else len(saved)
     return saved[place] if place < len(saved) else None
@@ -269,5 +273,5 @@ def _promoted(graph: _Graph) -> list[str]:
 
 
 def _wrapped(value: Any) -> Any:
-    """A list that is no link has to say so."""
+    """Marks a list that is not a link."""
     return {"__value__": value} if isinstance(value, list) else value

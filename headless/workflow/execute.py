@@ -1,7 +1,7 @@
 """Run a validated workflow with ComfyUI's semantics.
 
-Between nodes every value travels in a list. A node runs once per element, shorter lists repeating their last one,
-unless INPUT_IS_LIST hands it the lists whole; OUTPUT_IS_LIST says which of its outputs are lists already.
+Between nodes every value is in a list. A node runs once per element, and shorter lists repeat their last element,
+unless INPUT_IS_LIST asks for whole lists; OUTPUT_IS_LIST marks outputs that are lists already.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ def execute(
     on_start: Callable[[str], None] | None = None,
     on_result: Callable[[str, Ui], None] | None = None,
 ) -> dict[str, Ui]:
-    """Run the output nodes and all that they need, each node once; return the `ui` results by node id.
+    """Run the output nodes and all nodes that they need, each once; return the `ui` results by node id.
 
     `workflow` has passed validate(). `on_start` gets "3 (SaveImage)" before a node runs, `on_result` a node's id and
     `ui` result right after. Results are dropped as soon as no later node needs them. Raises NodeError where a node
@@ -42,7 +42,7 @@ def execute(
         try:
             with torch.inference_mode():
                 results[node_id], ui = _run_node(workflow, nodes, node_id, results)
-        except Exception as error:  # a node may raise anything; it is told with the node's name
+        except Exception as error:  # a node may raise anything; the message gets the node's name
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise NodeError(f"node {label(prompt, node_id)}: {kind}{one_line(error)}") from error
         if ui:
@@ -67,7 +67,7 @@ def _run_node(
         if (link := as_link(value)) is not None:
             slots = results[link.source]
             inputs[name] = slots[link.slot] if link.slot < len(slots) else [None]
-        elif name in declared:  # anything else is a front end's note to itself
+        elif name in declared:  # anything else is a note of the front end
             inputs[name] = [value]
     inputs |= _hidden(workflow, node_class, node_id)
     returned = call_over_lists(getattr(node_class(), node_class.FUNCTION), inputs, input_is_list(node_class))
@@ -100,13 +100,13 @@ def _elements(inputs: Lists) -> Iterator[dict[str, Any]]:
     if longest == 0:
         yield {}
     elif empty := [name for name, values in inputs.items() if not values]:
-        raise ValueError(f"input {empty[0]} got an empty list, at least one element is needed")
+        raise ValueError(f"input {empty[0]} got an empty list (expected at least one element)")
     for i in range(longest):
         yield {name: values[min(i, len(values) - 1)] for name, values in inputs.items()}
 
 
 def merge(returned: Sequence[Any], output_is_list: Sequence[bool] | None) -> tuple[list[list[Any]], Ui]:
-    """Join what the calls of one node returned: one list per output, and the `ui` results.
+    """Join what the calls of a node returned: one list per output, and the `ui` results.
 
     A call returns a tuple, or a dict with `result`, `ui` or both.
     """
@@ -122,7 +122,7 @@ def merge(returned: Sequence[Any], output_is_list: Sequence[bool] | None) -> tup
                 continue
             value = value["result"]
         if not isinstance(value, tuple | list):
-            raise ValueError(f"the node returned a {type(value).__name__}, a tuple or a dict was expected")
+            raise ValueError(f"the node returned a {type(value).__name__} (expected a tuple or a dict)")
         rows.append(value)
     ui: Ui = {key: [item for part in uis for item in part[key]] for key in uis[0]} if uis else {}
     if not rows:
@@ -136,7 +136,7 @@ def merge(returned: Sequence[Any], output_is_list: Sequence[bool] | None) -> tup
 
 
 def call_node(node_class: type, **inputs: Any) -> tuple[Any, ...]:
-    """Call one node by itself; inputs that are not given have their declared defaults. Optional ones are left out."""
+    """Call a single node; required inputs not given get their declared defaults, optional ones are left out."""
     defaults = {
         socket.name: socket.options.get("default", (socket.choices or [None])[0])
         for socket in sockets(node_class).values()

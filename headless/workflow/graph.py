@@ -2,8 +2,8 @@
 
     {"3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}, "_meta": {"title": "S"}}}
 
-An input is a value or a link `[node id, output number]`. Nothing here runs a node: reading.py reads
-files, validate.py checks, execute.py runs.
+An input is a value or a link `[node id, output number]`. Nothing here runs a node: read.py reads files,
+validate.py checks, execute.py runs.
 """
 
 import graphlib
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-Prompt = dict[str, dict[str, Any]]  # node id -> node, as the file has it: SaveImage embeds it unchanged
+Prompt = dict[str, dict[str, Any]]  # node id -> node, as in the file: SaveImage embeds it unchanged
 NodeClasses = Mapping[str, type]
 
 
 @dataclass(frozen=True)
 class Workflow:
     prompt: Prompt
-    extra_pnginfo: dict[str, Any] | None = None  # what a front end sends along for SaveImage, such as its own graph
+    extra_pnginfo: dict[str, Any] | None = None  # what a front end sends for SaveImage, such as its own graph
 
 
 class Link(NamedTuple):
@@ -44,7 +44,7 @@ class Socket:
 
 
 def sockets(node_class: type) -> dict[str, Socket]:
-    """The inputs that a node class declares, required ones first. The hidden ones are not among them."""
+    """The inputs that a node class declares, required ones first, without the hidden ones."""
     declared = input_types(node_class)
     return {
         name: Socket(name, spec[0], spec[1] if len(spec) > 1 else {}, group == "required")
@@ -74,8 +74,8 @@ def links(node: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
             yield name, link
 
 
-def goes_on(prompt: Prompt, node_id: str) -> bool:
-    """Whether another node takes what this one gives."""
+def has_consumer(prompt: Prompt, node_id: str) -> bool:
+    """Whether another node uses an output of this one."""
     return any(link.source == node_id for node in prompt.values() for _, link in links(node))
 
 
@@ -90,14 +90,14 @@ def outputs(prompt: Prompt, nodes: NodeClasses) -> list[str]:
 
 
 def needed(prompt: Prompt, ends: Iterable[str]) -> list[str]:
-    """`ends` and all that they need: each after its sources (cycles apart), so that each end is reached early.
+    """`ends` and all nodes that they need, each after its sources (except in cycles), so that each end comes early.
 
-    Links to nodes that do not exist are passed over.
+    Links to nodes that do not exist are ignored.
     """
     order: list[str] = []
     seen: set[str] = set()
     for end in ends:
-        # Depth first without recursion: a long chain of nodes must not meet Python's recursion limit.
+        # Depth first without recursion: a long chain of nodes would exceed Python's recursion limit.
         stack = [(end, iter(_sources(prompt, end)))] if end not in seen else []
         seen.add(end)
         while stack:
@@ -126,6 +126,6 @@ def cycles(prompt: Prompt, node_ids: Iterable[str]) -> list[list[str]]:
         except graphlib.CycleError as error:
             cycle = error.args[1]
             found.append(cycle)
-            graph[cycle[1]].discard(cycle[0])  # cut it open and look for the next
+            graph[cycle[1]].discard(cycle[0])  # cut it and look for the next
         else:
             return found

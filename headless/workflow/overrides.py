@@ -1,4 +1,4 @@
-"""`--set NODE.INPUT=VALUE`: which input of a workflow is meant, and its value."""
+"""`--set NODE.INPUT=VALUE`: find the input in a workflow and change its value."""
 
 import json
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from .graph import NodeClasses, Prompt, Socket, label, sockets
 from .values import suggest
 
 
-def apply_settings(prompt: Prompt, settings: list[str], nodes: NodeClasses) -> Prompt:
-    """The prompt with every NODE.INPUT=VALUE put in. Raises UsageError with one line for each that does not fit."""
+def apply_overrides(prompt: Prompt, overrides: list[str], nodes: NodeClasses) -> Prompt:
+    """The prompt with every NODE.INPUT=VALUE applied. Raises UsageError with one line for each that fails."""
     changed = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
     faults: list[str] = []
-    for setting in settings:
+    for override in overrides:
         try:
-            node_id, name, value = _parse(setting, prompt, nodes)
+            node_id, name, value = _parse(override, prompt, nodes)
         except UsageError as error:
-            faults.append(f"--set {setting}: {error}")
+            faults.append(f"--set {override}: {error}")
         else:
             changed[node_id]["inputs"][name] = value
     if faults:
@@ -25,22 +25,22 @@ def apply_settings(prompt: Prompt, settings: list[str], nodes: NodeClasses) -> P
     return changed
 
 
-def _parse(setting: str, prompt: Prompt, nodes: NodeClasses) -> tuple[str, str, Any]:
-    target, equals, text = setting.partition("=")
+def _parse(override: str, prompt: Prompt, nodes: NodeClasses) -> tuple[str, str, Any]:
+    target, equals, text = override.partition("=")
     node_name, dot, name = target.rpartition(".")  # a title may hold dots, an input's name does not
     if not equals or not dot:
-        raise UsageError("this is not NODE.INPUT=VALUE, such as 3.scale=2")
+        raise UsageError("expected NODE.INPUT=VALUE, such as 3.scale=2")
     node_id = find_node(prompt, node_name)
     declared = sockets(nodes[class_name]) if (class_name := prompt[node_id]["class_type"]) in nodes else {}
     if name in declared:
         return node_id, name, parse_value(declared[name], text)
     if class_name not in nodes:
-        raise UsageError(f"node {label(prompt, node_id)} is of an unknown class; {suggest(class_name, nodes)}")
+        raise UsageError(f"node {label(prompt, node_id)} has an unknown class; {suggest(class_name, nodes)}")
     raise UsageError(f"node {label(prompt, node_id)} has no input '{name}'; {suggest(name, declared)}")
 
 
 def find_node(prompt: Prompt, name: str) -> str:
-    """The id of the node with this id, or with this title or else class if it is the only one."""
+    """The id of the node with this id, title or class; titles and classes only where one node has them."""
     if name in prompt:
         return name
     keys: list[Callable[[dict[str, Any]], object]] = [_title, lambda node: node["class_type"]]
@@ -49,9 +49,9 @@ def find_node(prompt: Prompt, name: str) -> str:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UsageError(f"'{name}' fits the nodes {', '.join(found)}; give one of these ids")
+            raise UsageError(f"'{name}' matches the nodes {', '.join(found)}; give one of these ids")
     there = ", ".join(f"{label(prompt, i)}{f' {t!r}' if (t := _title(n)) else ''}" for i, n in prompt.items())
-    raise UsageError(f"there is no node '{name}'; the workflow has {there}")
+    raise UsageError(f"no node '{name}'; the workflow has {there}")
 
 
 def _title(node: dict[str, Any]) -> str:
@@ -60,7 +60,7 @@ def _title(node: dict[str, Any]) -> str:
 
 
 def parse_value(socket: Socket, text: str) -> Any:
-    """Text for a STRING and for what a list offers; JSON for the rest, and text where it is none."""
+    """The text itself for a STRING and for a choice of a list; else its JSON value, or the text if it is not JSON."""
     if socket.kind == "STRING" or text in (socket.choices or []):
         return text
     try:

@@ -1,4 +1,4 @@
-"""Reading a workflow file: ComfyUI's API format, the body of a POST to /prompt, or the editor's own format."""
+"""Read a workflow file: ComfyUI's API format, the body of a POST to /prompt, or the editor's format."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from .graph import NodeClasses, Workflow
 
 
 def read_workflow(path: Path, nodes: NodeClasses, titles: Mapping[str, str] | None = None) -> Workflow:
-    """Read a workflow; `nodes` name the values of the editor's format, `titles` are the nodes' names on the screen.
+    """Read a workflow; `nodes` give names to the values of the editor's format, `titles` are display names of nodes.
 
-    Raises UsageError where the file is missing, is not JSON, its nodes lack their parts, or where a node of the
-    editor's format cannot be converted.
+    Raises UsageError where the file is missing or not JSON, where nodes are incomplete, or where a node of the editor's
+    format cannot be converted.
     """
     data = _read_json(path)
     if is_editor_format(data):
@@ -29,7 +29,7 @@ def read_workflow(path: Path, nodes: NodeClasses, titles: Mapping[str, str] | No
         data = data["prompt"]
     faults = [f"{path}: {fault}" for node_id, node in data.items() if (fault := _shape_fault(node_id, node))]
     if not data:
-        faults = [f"{path}: the workflow is empty; it has no node"]
+        faults = [f"{path}: the workflow is empty (expected at least one node)"]
     if faults:
         raise UsageError("\n".join(faults))
     return Workflow(data, extra if isinstance(extra, dict) else None)
@@ -39,19 +39,19 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such workflow file; give the path of an exported .json") from error
+        raise UsageError(f"{path}: the workflow file does not exist; give the path of an exported .json") from error
     except OSError as error:
         raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
         reason = str(error) or type(error).__name__
-        raise UsageError(f"{path}: this is not JSON ({reason}); save it again in ComfyUI") from error
+        raise UsageError(f"{path}: not JSON ({reason}); save it again in ComfyUI") from error
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: a JSON {_json_name(data)} was found where an object of nodes was expected")
+        raise UsageError(f"{path}: found a JSON {_json_name(data)} (expected an object of nodes)")
     return data
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _json_name(value: object) -> str:
@@ -61,9 +61,9 @@ def _json_name(value: object) -> str:
 
 def _shape_fault(node_id: str, node: object) -> str | None:
     if not isinstance(node, dict):
-        return f"node {node_id}: a JSON {_json_name(node)} was found where an object was expected"
+        return f"node {node_id}: found a JSON {_json_name(node)} (expected an object)"
     if not isinstance(node.get("class_type"), str):
-        return f"node {node_id}: it has no class_type; every node needs the name of its class"
+        return f"node {node_id}: class_type is missing (expected the name of the node's class)"
     if not isinstance(node.get("inputs"), dict):
-        return f"node {node_id} ({node['class_type']}): it has no inputs object; write {{}} for none"
+        return f"node {node_id} ({node['class_type']}): inputs is missing (expected an object, {{}} for none)"
     return None

@@ -1,7 +1,7 @@
-"""Check a workflow before anything runs, as ComfyUI does, but tell all faults at once.
+"""Check a workflow before anything runs, as ComfyUI does, but report all faults at once.
 
-Two rules are stricter than ComfyUI's, where it lets through what cannot work: a value on an input that only takes links
-(IMAGE, MASK, ...), and text or null where a number or a switch belongs (`"false"` would count as true).
+Two rules are stricter than ComfyUI's, which accepts what cannot work: a value on an input that only takes links
+(IMAGE, MASK, ...), and text or null for a number or a switch (`"false"` would count as true).
 """
 
 import inspect
@@ -13,18 +13,23 @@ from ..errors import NodeError, UsageError, one_line
 from ..log import logger
 from .execute import call_over_lists, input_is_list
 from .graph import NodeClasses, Prompt, Socket, Workflow, as_link, cycles, is_output, label, needed, outputs, sockets
-from .values import convert, shorten, suggest, types_match, wanted
+from .values import convert, expected, shorten, suggest, types_match
 
 
 @dataclass(frozen=True)
 class Fault:
-    node: str  # "3 (SaveImage)", or "" where the fault is the whole workflow's
-    input: str  # or "" where the fault is the node's
+    """`3.scale (SengaUpscale): -1 is below the minimum of 0`"""
+
+    node_id: str  # "" for a fault of the whole workflow
+    class_type: str
+    input: str  # "" for a fault of the whole node
     message: str
 
     def __str__(self) -> str:
-        where = f"node {self.node}" if self.node else "workflow"
-        return f"{where}, input {self.input}: {self.message}" if self.input else f"{where}: {self.message}"
+        if not self.node_id:
+            return f"workflow: {self.message}"
+        where = f"{self.node_id}.{self.input}" if self.input else f"node {self.node_id}"
+        return f"{where} ({self.class_type}): {self.message}"
 
 
 def validate(workflow: Workflow, nodes: NodeClasses, *, source: str = "workflow") -> Workflow:
@@ -41,14 +46,14 @@ def validate(workflow: Workflow, nodes: NodeClasses, *, source: str = "workflow"
 def check(prompt: Prompt, nodes: NodeClasses) -> tuple[Prompt, list[Fault]]:
     """The prompt with converted values, and every fault: unknown nodes anywhere, and all in what the outputs need."""
     faults = [
-        Fault(label(prompt, node_id), "", f"the class is unknown; {suggest(node['class_type'], nodes)}")
+        Fault(node_id, node["class_type"], "", f"unknown class; {suggest(node['class_type'], nodes)}")
         for node_id, node in prompt.items()
         if node["class_type"] not in nodes
     ]
     ends = outputs(prompt, nodes)
     if not ends and not faults:
         known = [name for name, node_class in nodes.items() if is_output(node_class)]
-        faults.append(Fault("", "", f"there is no output node, so nothing would run; {suggest('', known)}"))
+        faults.append(Fault("", "", "", f"no output node, so nothing would run; {suggest('', known)}"))
     needed_ids = needed(prompt, ends)
     converted = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
     for node_id in (node_id for node_id in prompt if node_id in set(needed_ids)):
@@ -58,21 +63,23 @@ def check(prompt: Prompt, nodes: NodeClasses) -> tuple[Prompt, list[Fault]]:
             converted[node_id]["inputs"] |= checks.converted
     for cycle in cycles(prompt, needed_ids):
         path = " -> ".join(label(prompt, node_id) for node_id in cycle)
-        faults.append(Fault(label(prompt, cycle[0]), "", f"it needs its own result, a cycle: {path}; remove one link"))
+        message = f"its result depends on itself, a cycle: {path}; remove one link"
+        faults.append(Fault(cycle[0], prompt[cycle[0]]["class_type"], "", message))
     return converted, faults
 
 
 class _NodeChecks:
-    """The checks of one node; `converted` holds its values in the declared types after faults()."""
+    """The checks of one node; after faults(), `converted` has its values in the declared types."""
 
     def __init__(self, prompt: Prompt, nodes: NodeClasses, node_id: str) -> None:
         self.prompt = prompt
         self.nodes = nodes
-        self.label = label(prompt, node_id)
+        self.node_id = node_id
+        self.class_type: str = prompt[node_id]["class_type"]
         self.inputs: Mapping[str, Any] = prompt[node_id]["inputs"]
-        self.node_class = nodes[prompt[node_id]["class_type"]]
+        self.node_class = nodes[self.class_type]
         self.sockets = sockets(self.node_class)
-        # The arguments of VALIDATE_INPUTS: these inputs lose the checks of min, max and choices made here.
+        # The arguments of VALIDATE_INPUTS: for these inputs, min, max and choices are not checked here.
         self.own, takes_any = _arguments(getattr(self.node_class, "VALIDATE_INPUTS", None))
         if takes_any:
             self.own |= self.sockets.keys()
@@ -81,46 +88,46 @@ class _NodeChecks:
 
     def faults(self) -> list[Fault]:
         found = {name: message for name, message in self._input_faults() if message}
-        faults = [Fault(self.label, name, message) for name, message in found.items()]
-        # Asked only about what has come through so far, or it would stumble over it.
+        faults = [self._fault(name, message) for name, message in found.items()]
+        # Only called with inputs that are valid so far: it would fail on others.
         return [*faults, *self._own_faults()] if self.own and not self.own & found.keys() else faults
 
     def _input_faults(self) -> Iterator[tuple[str, str]]:
         for name, socket in self.sockets.items():
             if name not in self.inputs:
-                yield name, f"it is missing; {wanted(socket)} is required" if socket.required else ""
+                yield name, f"missing (expected {expected(socket)})" if socket.required else ""
             elif isinstance(value := self.inputs[name], list):
                 yield name, self._link_fault(socket, value)
             else:
                 self.converted[name], message = convert(socket, value, limits=name not in self.own)
                 yield name, message
         for name, value in self.inputs.items():
-            # A value there is a front end's note to itself; ComfyUI passes it over too.
+            # A value there is a note of the front end; ComfyUI ignores it too.
             if name not in self.sockets and as_link(value) is not None:
-                yield name, f"the node has no such input; {suggest(name, self.sockets)}"
+                yield name, f"the node has no input of this name; {suggest(name, self.sockets)}"
 
     def _link_fault(self, socket: Socket, value: list[Any]) -> str:
         link = as_link(value)
         if link is None:
-            return f"{shorten(value)} is no link; a link is [node id as text, output number]"
+            return f"{shorten(value)} is not a link (expected [node id as text, output number])"
         if link.source not in self.prompt:
-            return f"it is linked to a node {link.source} that does not exist; {suggest(link.source, self.prompt)}"
+            return f"the link leads to node {link.source}, which does not exist; {suggest(link.source, self.prompt)}"
         source_class = self.nodes.get(self.prompt[link.source]["class_type"])
         if source_class is None:
-            return ""  # told at the unknown node itself
+            return ""  # reported at the unknown node itself
         types = getattr(source_class, "RETURN_TYPES", ())
         source = f"output {link.slot} of node {label(self.prompt, link.source)}"
         if not 0 <= link.slot < len(types):
             there = f"only outputs 0 to {len(types) - 1}" if types else "no outputs"
-            return f"it is linked to {source}, which has {there}"
+            return f"the link leads to {source}, which has {there}"
         given = self.linked_types[socket.name] = types[link.slot]
         if "input_types" in self.own or types_match(given, socket.kind):
             return ""
         kind = given if isinstance(given, str) else "a choice from a list"
-        return f"{source} is {kind}, but {wanted(socket)} is wanted"
+        return f"{source} is {kind} (expected {expected(socket)})"
 
     def _own_faults(self) -> list[Fault]:
-        """What VALIDATE_INPUTS says. Links have no value yet: it sees None for them, as in ComfyUI."""
+        """The answer of VALIDATE_INPUTS. Links have no value yet: it gets None for them, as in ComfyUI."""
         values = {name: self.converted.get(name) for name in self.inputs if name in self.own & self.sockets.keys()}
         arguments = {name: [value] for name, value in values.items()}
         if "input_types" in self.own:
@@ -128,12 +135,13 @@ class _NodeChecks:
         try:
             answers = _answers(self.node_class, arguments)
         except NodeError as error:
-            logger.debug("VALIDATE_INPUTS of node %s failed", self.label, exc_info=True)
-            return [Fault(self.label, ", ".join(values), f"its own check failed with {error}")]
+            logger.debug("VALIDATE_INPUTS of node %s (%s) failed", self.node_id, self.class_type, exc_info=True)
+            return [self._fault(", ".join(values), f"the node's own check failed with {error}")]
         refusals = [answer for answer in answers if answer is not True]
-        return [
-            Fault(self.label, ", ".join(values), str(r) if r is not False else "the node refuses it") for r in refusals
-        ]
+        return [self._fault(", ".join(values), str(r) if r is not False else "the node refuses it") for r in refusals]
+
+    def _fault(self, name: str, message: str) -> Fault:
+        return Fault(self.node_id, self.class_type, name, message)
 
 
 def _arguments(function: Any) -> tuple[set[str], bool]:

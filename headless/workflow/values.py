@@ -1,4 +1,4 @@
-"""Whether a value or a link fits an input, and the words for it when it does not."""
+"""Whether a value or a link is valid for an input, and the message where it is not."""
 
 import difflib
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 from .graph import Socket
 
-# ComfyUI converts a value to the type that the input declares and hands the converted one to the node.
+# ComfyUI converts a value to the declared type of the input and passes the converted value to the node.
 CASTS: dict[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 TAKES: dict[str, tuple[type, ...]] = {
     "INT": (int, float, str),
@@ -15,15 +15,16 @@ TAKES: dict[str, tuple[type, ...]] = {
     "STRING": (str, int, float),
     "BOOLEAN": (bool, int, float),
 }
-NAMED_CHOICES = 20  # a longer list of choices is cut to those that look like the value
+KINDS = {"INT": "a whole number", "FLOAT": "a number", "STRING": "text", "BOOLEAN": "true or false"}
+NAMED_CHOICES = 20  # of a longer list only the choices most similar to the value are named
 
 
 def convert(socket: Socket, value: Any, *, limits: bool = True) -> tuple[Any, str]:
-    """A value as its input declares it, and what is wrong with it ("" for nothing).
+    """A value converted to its input's type, and what is wrong with it ("" for nothing).
 
     `limits` False leaves min, max and the list of choices to the node.
     """
-    if isinstance(value, dict) and "__value__" in value:  # how a front end wraps a list that is no link
+    if isinstance(value, dict) and "__value__" in value:  # how a front end wraps a list that is not a link
         value = value["__value__"]
     if socket.choices is not None:
         fits = not limits or value in socket.choices
@@ -31,12 +32,12 @@ def convert(socket: Socket, value: Any, *, limits: bool = True) -> tuple[Any, st
     kinds = split_kinds(socket.kind)
     if "*" in kinds:
         return value, ""
-    misfit = f"{shorten(value)} was found where {wanted(socket)} is wanted"
+    misfit = f"{shorten(value)} is not {KINDS.get(socket.kind, 'valid')} (expected {expected(socket)})"
     if not any(isinstance(value, TAKES[kind]) for kind in kinds & TAKES.keys()):
         return value, misfit
     try:
         converted = CASTS[socket.kind](value) if socket.kind in CASTS else value
-    except (ValueError, OverflowError):  # text that is no number, or an endless one
+    except (ValueError, OverflowError):  # text that is not a number, or infinity
         return value, misfit
     if isinstance(converted, float) and not math.isfinite(converted):
         return value, misfit
@@ -55,7 +56,7 @@ def _limit_fault(socket: Socket, value: Any) -> str:
 
 
 def types_match(given: Any, kind: Any) -> bool:
-    """Whether a link may carry `given` into `kind`: equal, or sharing one type of their comma-lists; `*` is any."""
+    """Whether an output of type `given` fits an input `kind`: equal, or with a type in common; `*` is any."""
     # `!=` first and in this order: custom nodes make an any-type by overriding __ne__ on a str.
     if not given != kind:  # noqa: SIM202
         return True
@@ -68,16 +69,25 @@ def split_kinds(kind: Any) -> set[str]:
     return {part.strip() for part in str(kind).split(",")}
 
 
-def wanted(socket: Socket) -> str:
-    """What the input takes: "a value of type INT", "a link of type IMAGE", "a choice from its list"."""
+def expected(socket: Socket) -> str:
+    """What the input takes: "INT, 0 to 16", "a link of type IMAGE", "a choice from its list"."""
     if socket.choices is not None:
         return "a choice from its list"
-    takes_value = bool(split_kinds(socket.kind) & (CASTS.keys() | {"*"}))
-    return f"a {'value' if takes_value else 'link'} of type {socket.kind}"
+    if not split_kinds(socket.kind) & (CASTS.keys() | {"*"}):
+        return f"a link of type {socket.kind}"
+    low, high = (_plain(socket.options.get(name)) for name in ("min", "max"))
+    limits = {(True, True): f"{low} to {high}", (True, False): f"{low} or more", (False, True): f"{high} or less"}
+    limit = limits.get((low is not None, high is not None))
+    return f"{socket.kind}, {limit}" if limit else str(socket.kind)
+
+
+def _plain(number: Any) -> Any:
+    """16.0 -> 16"""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def suggest(name: str, known: Iterable[Any]) -> str:
-    """`choose from: ...`, with all that is known or, of a long list, what looks most like `name`."""
+    """`choose from: ...`, with all known names or, of a long list, those most similar to `name`."""
     names = [str(item) for item in known]
     if not names:
         return "there is nothing to choose from"
@@ -85,11 +95,6 @@ def suggest(name: str, known: Iterable[Any]) -> str:
         return f"choose from: {', '.join(names)}"
     close = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[:5]
     return f"choose from {len(names)}, such as: {', '.join(close)}"
-
-
-def listed_model(model: str, names: Iterable[str]) -> str:
-    """What `--model` means: a name in the list, its ending left out or not; else `model` as it is."""
-    return next((name for name in names if name in (model, f"{model}.safetensors")), model)
 
 
 def shorten(value: Any) -> str:

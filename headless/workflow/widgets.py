@@ -1,7 +1,7 @@
-"""The values of a node as the editor saves them: a bare list, in the order of the node's widgets on the screen.
+"""The values of a node as the editor saves them: a plain list, in the order of the node's widgets on the screen.
 
-Some widgets of the screen are no inputs of the node: the choice of what happens to a seed after each run, the filter of
-such a choice on a list, and the upload button. Their values stand in the list all the same.
+Some widgets on the screen are not inputs of the node: the choice of what happens to a seed after each run, the filter
+of such a choice on a list, and the upload button. Their values are in the list too.
 """
 
 import random
@@ -18,12 +18,12 @@ SEEDS = ("seed", "noise_seed")
 AFTER_GENERATE = ("fixed", "increment", "decrement", "increment-wrap", "randomize", True, False)
 UPLOADS = ("image_upload", "animated_image_upload", "video_upload", "audio_upload", "mesh_upload")
 UPLOADED = ("image", "video", "audio", "mesh", "upload", None, "")
-# Inputs whose number grows with what is chosen or linked; what they look like cannot be told from the file alone.
+# Inputs whose number grows with choices or links; the file alone does not say which there are.
 GROWING = ("COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3")
 
 
 def is_widget(socket: Socket) -> bool:
-    """Whether the editor shows a field for it, so that its value stands in the saved list."""
+    """Whether the editor shows a field for it, so that its value is in the saved list."""
     if socket.options.get("forceInput"):
         return False
     kind = socket.options.get("widgetType", socket.kind)
@@ -31,10 +31,10 @@ def is_widget(socket: Socket) -> bool:
 
 
 def widget_values(sockets: Mapping[str, Socket], saved: object) -> dict[str, Any]:
-    """The value of each widget by its input's name; those the file does not have are the declared defaults.
+    """The value of each widget by its input's name; values missing in the file are the declared defaults.
 
-    `saved` is the node's `widgets_values`: a list, or, from some custom nodes, a dict by name. What is left over is
-    passed over, as the editor does.
+    `saved` is the node's `widgets_values`: a list, or, from some custom nodes, a dict by name. Surplus values are
+    ignored, as by the editor.
     """
     widgets = [socket for socket in sockets.values() if is_widget(socket)]
     if isinstance(saved, dict):
@@ -48,7 +48,7 @@ def widget_values(sockets: Mapping[str, Socket], saved: object) -> dict[str, Any
             values.pop(0)
             if socket.kind != "INT" and values and isinstance(values[0], str):
                 values.pop(0)  # the filter of a list's choices
-        # The button stands behind the required widgets. Some versions of the editor do not save it.
+        # The button follows the required widgets. Some versions of the editor do not save it.
         if upload and socket.required and (following is None or not following.required):
             upload = False
             if values and _is_one_of(values[0], UPLOADED):
@@ -75,7 +75,7 @@ def default(socket: Socket) -> Any:
 
 
 def without_comments(text: str) -> str:
-    """A text of a `dynamicPrompts` input as it is posted: comments gone, of each `{a|b}` one at random."""
+    """A `dynamicPrompts` text as it is posted: without comments, and one random part of each `{a|b}`."""
     text = re.sub(r"/\*[\s\S]*?\*/|//.*", "", text)
     innermost = re.compile(r"(?<!\\)\{([^{}]*)(?<!\\)\}")
     while (found := innermost.search(text)) is not None:
@@ -84,7 +84,7 @@ def without_comments(text: str) -> str:
 
 
 def date_text(layout: str, now: time.struct_time) -> str:
-    """`yyyy-MM-dd` and the like as the editor fills in `%date:yyyy-MM-dd%`."""
+    """A date in a layout such as `yyyy-MM-dd`, as the editor fills in `%date:yyyy-MM-dd%`."""
     parts = {"d": now.tm_mday, "M": now.tm_mon, "h": now.tm_hour, "m": now.tm_min, "s": now.tm_sec}
 
     def fill(found: re.Match[str]) -> str:
@@ -97,5 +97,5 @@ def date_text(layout: str, now: time.struct_time) -> str:
 
 
 def file_safe(value: object) -> str:
-    """A widget's value inside a file name, as the editor makes it harmless."""
+    """A widget's value for use in a file name, escaped as by the editor."""
     return re.sub(r'[/?<>\\:*|"\x00-\x1f\x7f]', "_", "" if value is None else str(value))

@@ -37,6 +37,7 @@ def test_it_is_the_choice_from_what_calling_the_model_gives():
     model.file_sha256 = "abc"
     rows = model(to_bchw(image)).tolist()
     assert tag(model, image, OPTIONS) == [choose(row, VOCABULARY, OPTIONS, model_sha256="abc") for row in rows]
+    assert tag(model, image) == [choose(row, VOCABULARY, Options(), model_sha256="abc") for row in rows]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

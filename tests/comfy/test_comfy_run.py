@@ -108,9 +108,9 @@ def test_the_servers_faults_are_told_as_ours_are(
     assert main(["run", written(prompt), "--server", url]) == USAGE
     lines = sorted(capsys.readouterr().err.splitlines())  # the server checks a node's inputs in no order
     assert len(lines) == 3
-    assert lines[0].startswith("senga: w.json: node 3 (SengaUpscale), input precision: ")
-    assert lines[1].startswith("senga: w.json: node 3 (SengaUpscale), input tile: ")
-    assert lines[2].startswith("senga: w.json: node 4 (SaveImage), input filename_prefix: ")
+    assert lines[0].startswith("senga: w.json: 3.precision (SengaUpscale): ")
+    assert lines[1].startswith("senga: w.json: 3.tile (SengaUpscale): ")
+    assert lines[2].startswith("senga: w.json: 4.filename_prefix (SaveImage): ")
 
 
 def test_a_workflow_without_an_output_is_told_as_a_whole(url: str, capsys: pytest.CaptureFixture[str]) -> None:

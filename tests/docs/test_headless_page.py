@@ -42,7 +42,7 @@ def test_the_python_examples_run_and_share_the_model(monkeypatch: pytest.MonkeyP
     assert len(loaded) == 1
 
 
-def test_every_command_and_option_stands_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_and_option_is_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert {shlex.split(example.command)[1] for example in EXAMPLES} == {command.name for command in COMMANDS}
     for command in ("run", "upscale", "tag", "degrade", "models"):
@@ -60,7 +60,7 @@ def test_the_pages_it_points_to_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "same"),
+    ("expected", "found", "same"),
     [
         (["a"], ["a"], True),
         (["a ... c"], ["a b c"], True),
@@ -71,5 +71,5 @@ def test_the_pages_it_points_to_are_there() -> None:
         (["a.c"], ["abc"], False),
     ],
 )
-def test_how_the_page_is_compared(wanted: list[str], found: list[str], same: bool) -> None:
-    assert fits(wanted, found) is same
+def test_how_the_page_is_compared(expected: list[str], found: list[str], same: bool) -> None:
+    assert fits(expected, found) is same

@@ -25,7 +25,7 @@ def rows(heading: str) -> dict[str, str]:
     return {first.removeprefix("| "): second for first, second, *_ in cells}
 
 
-def test_every_option_stands_there_with_its_default() -> None:
+def test_every_option_is_there_with_its_default() -> None:
     found: dict[str, str] = {}
     for names, default in rows("## The options").items():
         found |= dict.fromkeys(re.findall(r"`(\w+)`", names), default)
@@ -38,7 +38,7 @@ def test_every_option_stands_there_with_its_default() -> None:
         assert f"`{name}`" in TEXT
 
 
-def test_every_setting_and_file_name_stands_there() -> None:
+def test_every_setting_and_file_name_is_there() -> None:
     settings = rows("The settings are those")
     assert set(re.findall(r"`(\w+)`", " ".join(settings))) == {*HYPERPARAMETERS, *PREPROCESSING}
     for name in (*TAGS, *SETTINGS):

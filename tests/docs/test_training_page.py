@@ -30,7 +30,7 @@ def test_every_setting_that_it_names_exists():
         assert name in {field.name for field in dataclasses.fields(kind)}, f"{section}.{name}"
 
 
-def test_every_loss_stands_in_its_table():
+def test_every_loss_is_in_its_table():
     table = PAGE.partition("| loss | |")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(NAMES)

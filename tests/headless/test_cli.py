@@ -10,6 +10,7 @@ from repository import ROOT
 from sample_nodes import MADE, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless import cli
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
+from senga.headless.commands.models import readable_size
 from senga.nodes import host
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -27,8 +28,15 @@ def test_models_lists_headers_and_goes_on_after_a_bad_file(capsys: pytest.Captur
     title, broken, made = capsys.readouterr().out.splitlines()
     assert title.split() == ["NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES"]
     assert broken.split(maxsplit=2)[:2] == ["broken.safetensors", "unreadable:"]
-    size = Path("models", MADE).stat().st_size / 1024
-    assert made.split(maxsplit=3) == [MADE, "espcn_7", "x2", f"{size:.1f} KiB  CC-BY-4.0, CC0-1.0"]
+    size = Path("models", MADE).stat().st_size / 1000
+    assert made.split(maxsplit=3) == [MADE, "espcn_7", "x2", f"{size:.1f} kB  CC-BY-4.0, CC0-1.0"]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(999, "999 B"), (1000, "1.0 kB"), (8_964_446, "9.0 MB"), (1_500_000_000, "1.5 GB")]
+)
+def test_sizes_are_in_the_units_of_the_readme(size: int, text: str) -> None:
+    assert readable_size(size) == text
 
 
 @pytest.mark.usefixtures("only_made_models")

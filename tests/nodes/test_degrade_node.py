@@ -132,7 +132,7 @@ class TestCommand:
 
     def test_a_folder_of_one_picture_becomes_a_folder(self):
         assert main(["degrade", "input", "-o", "out"]) == OK
-        assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+        assert [path.name for path in Path("out").glob("[!.]*")] == ["a.png"]
 
     def test_alpha_is_kept_and_grey_becomes_colour(self):
         assert main(["degrade", "input/a.png", "-o", "a.png", "--scale", "1", "--strength", "0"]) == OK
@@ -154,21 +154,21 @@ class TestCommand:
         Path("input/bad.png").touch()
         Image.fromarray(drawing()).save("input/c.png")
         assert main(["degrade", "input", "-o", "out"]) == FAILED
-        assert sorted(p.name for p in Path("out").iterdir()) == ["a.png", "c.png"]
+        assert sorted(p.name for p in Path("out").glob("[!.]*")) == ["a.png", "c.png"]
         assert "bad.png: the file is empty" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([], "name pictures or folders, and with -o"),
-            (["input/a.png"], "name pictures or folders, and with -o"),
+            ([], "name pictures or folders, and an output with -o"),
+            (["input/a.png"], "name pictures or folders, and an output with -o"),
             (["input/a.png", "-o", "b.jpg"], "pictures are written as PNG"),
-            (["models", "-o", "out"], "models: no picture was found there"),
+            (["models", "-o", "out"], "models: no picture was found"),
             (["input/a.png", "-o", "b.png", "--preset", "webrepost"], "did you mean 'web_repost'"),
             (["input/a.png", "-o", "b.png", "--scale", "9"], "--scale: 9.0 is above the maximum of 4.0"),
             (["input/a.png", "-o", "b.png", "--seed", "-1"], "--seed: -1 is below the minimum"),
             (["input/a.png", "-o", "b.png", "--recipe", "gone.json"], "--recipe gone.json: the file cannot be read"),
-            (["input/a.png", "-o", "b.png", "--recipe", "input/a.png"], "this is no text"),
+            (["input/a.png", "-o", "b.png", "--recipe", "input/a.png"], "not a text file"),
             (["input/a.png", "-o", "b.png", "--recipe", "bad.json"], "bad.json: step 1: the step 'jpg' is unknown"),
             (
                 ["input/a.png", "-o", "b.png", "--recipe", "done.json", "--seed", "2"],

@@ -44,7 +44,7 @@ EXAMPLES = _examples()
 
 
 def folder_of_the_page(folder: Path) -> None:
-    """Make the files that the page speaks of."""
+    """Make the files that the page uses."""
     with Image.open(ROOT / "example_workflows" / "senga_lucy.png") as picture:
         small = picture.convert("RGBA").resize((24, 33))
     for name in ("input", "comics/part1"):
@@ -59,12 +59,12 @@ def folder_of_the_page(folder: Path) -> None:
     save_model(folder / "tagger.safetensors", known_tagger([0.5, 0.95, 0.55, 0.9, 0.75, 0.97, 0.7, 0.2, 0.1]))
 
 
-def fits(wanted: list[str], found: list[str]) -> bool:
-    """Line by line; `...` stands for anything in a line, and alone for any number of lines at the end."""
-    if wanted and wanted[-1] == "...":
-        wanted, found = wanted[:-1], found[: len(wanted) - 1]
-    patterns = [".*".join(re.escape(part) for part in line.split("...")) for line in wanted]
-    return len(wanted) == len(found) and all(map(re.fullmatch, patterns, found))
+def fits(expected: list[str], found: list[str]) -> bool:
+    """Line by line; `...` matches anything in a line, and alone any number of lines at the end."""
+    if expected and expected[-1] == "...":
+        expected, found = expected[:-1], found[: len(expected) - 1]
+    patterns = [".*".join(re.escape(part) for part in line.split("...")) for line in expected]
+    return len(expected) == len(found) and all(map(re.fullmatch, patterns, found))
 
 
 def run_example(example: Example, capsys: pytest.CaptureFixture[str], **replaced: str) -> None:

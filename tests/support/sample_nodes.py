@@ -66,7 +66,7 @@ MADE = "made_x2.safetensors"
 
 @pytest.fixture
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test stands in a folder of its own, with input/, models/ holding one small network, and no other model."""
+    """Each test runs in its own folder, with input/, models/ holding one small network, and no other model."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(host, "standalone", host.Standalone())
     for folder in ("input", "models", "weights"):

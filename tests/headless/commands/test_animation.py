@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageSequence, features
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, main
 from senga.headless.commands import upscale
-from senga.headless.files.formats import FORMATS, format_of, write_picture
+from senga.headless.files.formats import FORMATS, encode_picture, format_of
 from senga.headless.files.pictures import decode, read_picture
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -21,7 +21,7 @@ DURATIONS = [50, 120, 200]
 
 @pytest.fixture
 def doubled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of the network: every pixel four times, so that results can be told exactly."""
+    """In place of the network: every pixel four times, so that results are known exactly."""
 
     def call_node(node_class: type, image: Any, **inputs: Any) -> tuple[Any]:
         return (image.repeat_interleave(2, 1).repeat_interleave(2, 2),)
@@ -74,20 +74,20 @@ def test_an_animation_keeps_frames_times_and_transparency(source: str, target: s
     expected = [np.array(page.convert("RGBA")).repeat(2, 0).repeat(2, 1) for page in frames(alpha)]
     assert times == DURATIONS
     assert len(found) == 3
-    for page, wanted in zip(found, expected, strict=True):
-        assert np.abs(page.astype(int) - wanted.astype(int)).max() <= 2  # a GIF's palette may round
+    for page, ideal in zip(found, expected, strict=True):
+        assert np.abs(page.astype(int) - ideal.astype(int)).max() <= 2  # a GIF's palette may round
 
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
 @pytest.mark.usefixtures("doubled")
-def test_what_a_frame_leaves_standing_is_part_of_the_next(disposal: int) -> None:
+def test_what_a_frame_leaves_on_the_canvas_is_part_of_the_next(disposal: int) -> None:
     save_animation("in.gif", frames(), duration=DURATIONS, disposal=disposal, loop=0)
     expected, _ = read("in.gif")
     assert main(["upscale", "in.gif", "-o", "out.png", *MODEL]) == OK
     found, _ = read("out.png")
     assert len(found) == len(expected)
-    for page, wanted in zip(found, expected, strict=True):
-        assert np.array_equal(page, wanted.repeat(2, 0).repeat(2, 1))
+    for page, ideal in zip(found, expected, strict=True):
+        assert np.array_equal(page, ideal.repeat(2, 0).repeat(2, 1))
 
 
 @pytest.mark.parametrize("target", ["gif", "png", "webp"])
@@ -101,7 +101,7 @@ def test_an_animation_runs_as_often(target: str, given: dict[str, int], plays: i
 
 
 @pytest.mark.usefixtures("doubled")
-def test_the_picture_for_old_programs_in_front_of_an_animated_png_is_no_frame() -> None:
+def test_the_picture_for_old_programs_in_front_of_an_animated_png_is_not_a_frame() -> None:
     pages = frames()
     options = {"duration": DURATIONS, "default_image": True}
     Image.new("RGBA", (9, 6), "blue").save("in.png", save_all=True, append_images=pages, **options)
@@ -124,7 +124,7 @@ def test_an_animation_through_a_network_goes_frame_by_frame() -> None:
 def test_jpeg_holds_no_animation(capsys: pytest.CaptureFixture[str]) -> None:
     save_animation("in.gif", frames(), duration=DURATIONS)
     assert main(["upscale", "in.gif", "-o", "out.jpg", *MODEL]) == FAILED
-    assert "jpeg holds no animation of 3 frames; choose png, webp, avif or gif" in capsys.readouterr().err
+    assert "jpeg cannot hold an animation (3 frames); choose png, webp, avif or gif" in capsys.readouterr().err
 
 
 def test_of_a_file_with_pages_only_the_first_is_taken_and_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +144,7 @@ def test_every_format_holds_a_picture(name: str, channels: int) -> None:
     if channels == 4:
         levels[..., 3] = np.where(np.arange(32) < 16, 0, 255)[None]
     path = Path(f"x{FORMATS[name].extension}")
-    write_picture(path, [levels], name)
+    path.write_bytes(encode_picture([levels], name, path))
     frame = decode(read_picture(path).pages[0])
     expected = levels[..., :1].astype(int)
     if channels == 4:
@@ -162,13 +162,12 @@ def test_quality_changes_the_size(name: str, small: int, large: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     sizes = []
     for quality in (small, large):
-        write_picture(Path("x"), [noise], name, quality=quality)
-        sizes.append(Path("x").stat().st_size)
+        sizes.append(len(encode_picture([noise], name, Path("x"), quality=quality)))
     assert sizes[0] < sizes[1] * 0.8
 
 
 def test_webp_of_quality_100_is_lossless() -> None:
-    write_picture(Path("x.webp"), [RGBA], "webp", quality=100)
+    Path("x.webp").write_bytes(encode_picture([RGBA], "webp", Path("x.webp"), quality=100))
     assert np.array_equal(np.array(Image.open("x.webp")), RGBA)
 
 
@@ -176,7 +175,7 @@ def test_format_in_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upscale", "input", "-o", "big", "--format", "jpeg", "--quality", "80", *MODEL]) == OK
     with Image.open("big/a.jpg") as picture:
         assert (picture.format, picture.size, picture.mode) == ("JPEG", (10, 12), "RGB")
-    assert "the format has no transparency; the picture was laid on white" in capsys.readouterr().err
+    assert "the format has no transparency; transparent parts became white" in capsys.readouterr().err
 
 
 def test_the_endings_of_the_formats() -> None:
@@ -205,5 +204,5 @@ def test_exif_orientation_is_applied_and_the_profile_carried() -> None:
 def test_a_profile_of_another_colour_space_is_left_out_and_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(RGBA[..., 0]).save("in.png", icc_profile=SRGB)
     assert main(["upscale", "in.png", "-o", "out.png", *MODEL]) == OK
-    assert "its colour profile is for RGB and was left out" in capsys.readouterr().err
+    assert "its colour profile is for RGB and was dropped" in capsys.readouterr().err
     assert "icc_profile" not in Image.open("out.png").info

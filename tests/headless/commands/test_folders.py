@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from senga.arch import atomic
 from senga.headless import model_cache as shared
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.commands import upscale
-from senga.headless.files import pictures
+from senga.headless.files import journal, pictures
 from senga.headless.files.plan import make_plan
 from senga.headless.progress import ProgressLine
 
@@ -24,7 +23,7 @@ MODEL = ["--model", "models/" + MADE]
 
 @pytest.fixture
 def album(own_folder: None) -> Path:  # noqa: F811
-    """album/a.png, album/deep/b.jpg, album/deep/er/c.webp, and what is no picture."""
+    """album/a.png, album/deep/b.jpg, album/deep/er/c.webp, and a text file."""
     picture = Image.fromarray(RGBA[..., :3])
     for name in ("a.png", "deep/b.jpg", "deep/er/c.webp"):
         path = Path("album", name)
@@ -35,7 +34,9 @@ def album(own_folder: None) -> Path:  # noqa: F811
 
 
 def files(folder: str) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+    """All but the journals."""
+    found = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != journal.NAME]
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def test_a_folder_keeps_names_and_sub_folders(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,25 +86,9 @@ def test_many_clashes_are_counted(album: Path, capsys: pytest.CaptureFixture[str
     assert lines[-1] == "senga: and 3 more like these"
 
 
-def test_what_is_done_is_skipped_unless_forced_or_older(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["upscale", "album", "-o", "big", *MODEL]
-    assert main(arguments) == OK
-    for path in Path("big").rglob("*.png"):
-        path.write_bytes(b"marked")
-    os.utime("album/deep/b.jpg", (time.time() + 60, time.time() + 60))
-    capsys.readouterr()
-    assert main(arguments) == OK
-    out, err = capsys.readouterr()
-    assert [Path(line) for line in out.splitlines()] == [Path("big/deep/b.png")]
-    assert err == "senga: 2 of 3 pictures are done already, by whatever model; --force does them again\n"
-    assert Path("big/a.png").read_bytes() == b"marked"
-    assert main([*arguments, "--force"]) == OK
-    assert Image.open("big/a.png").size == (10, 12)
-
-
 def test_nothing_left_to_do_loads_no_model(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
-    monkeypatch.setattr(upscale, "load", lambda model: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(upscale, "shared_upscaler", lambda path: pytest.fail("a model was loaded"))
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
 
 
@@ -117,24 +102,24 @@ def test_bad_files_are_passed_over_and_listed_at_the_end(
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 3
     *_, last = err.splitlines()
-    assert last == f"senga: 2 of 5 pictures failed: {Path('album/0.png')}, {Path('album/deep/bad.gif')}"
+    bad = f"{Path('album/0.png')}, {Path('album/deep/bad.gif')}"
+    assert last == f"senga: 5 pictures: 3 done, 0 skipped, 2 failed ({bad})"
     assert files("big") == ["a.png", "deep/b.png", "deep/er/c.png"]
 
 
 def test_a_full_disk_fails_the_picture_and_leaves_no_half_file(
     album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = Image.Image.save
+    real, calls = Path.write_bytes, []
 
-    def fail_on_b(self: Image.Image, target: Path, **options: Any) -> None:
-        if not fail_on_b.calls:  # type: ignore[attr-defined]
-            fail_on_b.calls.append(target)  # type: ignore[attr-defined]
-            Path(target).write_bytes(b"half")
+    def fail_on_the_first(self: Path, data: bytes) -> int:
+        calls.append(self)
+        if len(calls) == 1:
+            real(self, b"half")
             raise OSError(28, "No space left on device")
-        real(self, target, **options)
+        return real(self, data)
 
-    fail_on_b.calls = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(Image.Image, "save", fail_on_b)
+    monkeypatch.setattr(Path, "write_bytes", fail_on_the_first)
     assert main(["upscale", "album", "-o", "big", *MODEL]) == FAILED
     assert "No space left on device" in capsys.readouterr().err
     assert files("big") == ["deep/b.png", "deep/er/c.png"]
@@ -155,7 +140,7 @@ def test_ctrl_c_leaves_with_130_and_no_temporary_file(album: Path, monkeypatch: 
     assert files("big") == ["a.png"]
 
 
-def test_pictures_are_read_and_written_beside_the_network(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_read_and_written_while_the_network_runs(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: dict[str, set[str]] = {"read": set(), "network": set(), "write": set()}
 
     def noted(name: str, function: Any) -> Any:
@@ -166,7 +151,7 @@ def test_pictures_are_read_and_written_beside_the_network(album: Path, monkeypat
         return call
 
     monkeypatch.setattr(upscale, "read_picture", noted("read", upscale.read_picture))
-    monkeypatch.setattr(upscale, "write_picture", noted("write", upscale.write_picture))
+    monkeypatch.setattr(upscale, "encode_picture", noted("write", upscale.encode_picture))
     monkeypatch.setattr(upscale, "call_node", noted("network", upscale.call_node))
     assert main(["upscale", "album", "-o", "big", "--workers", "2", *MODEL]) == OK
     assert threads["network"] == {threading.current_thread().name}

@@ -60,14 +60,14 @@ def test_set_changes_an_input_and_the_picture_says_so(setting: str, node_id: str
     [
         (
             "9.width=7",
-            "there is no node '9'; the workflow has 1 (LoadImage) 'The picture', 2 (ImageScale), 3 (SaveImage)",
+            "no node '9'; the workflow has 1 (LoadImage) 'The picture', 2 (ImageScale), 3 (SaveImage)",
         ),
         (
             "2.size=7",
             "node 2 (ImageScale) has no input 'size'; choose from: image, upscale_method, width, height, crop",
         ),
-        ("width=7", "this is not NODE.INPUT=VALUE, such as 3.scale=2"),
-        ("2.width", "this is not NODE.INPUT=VALUE, such as 3.scale=2"),
+        ("width=7", "expected NODE.INPUT=VALUE, such as 3.scale=2"),
+        ("2.width", "expected NODE.INPUT=VALUE, such as 3.scale=2"),
     ],
 )
 def test_a_set_that_fits_nothing(setting: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,14 +78,14 @@ def test_a_set_that_fits_nothing(setting: str, message: str, capsys: pytest.Capt
 def test_a_set_that_fits_several_nodes(capsys: pytest.CaptureFixture[str]) -> None:
     extra = {"4": node("SaveImage", images=["2", 0], filename_prefix="x")}
     assert main(["run", workflow(**extra), "--set", "SaveImage.filename_prefix=y"]) == USAGE
-    assert "'SaveImage' fits the nodes 3, 4; give one of these ids" in capsys.readouterr().err
+    assert "'SaveImage' matches the nodes 3, 4; give one of these ids" in capsys.readouterr().err
 
 
 def test_a_set_value_is_checked_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", workflow(), "--set", "2.width=-1", "--set", "2.crop=left"]) == USAGE
     assert capsys.readouterr().err.splitlines() == [
-        "senga: w.json: node 2 (ImageScale), input width: -1 is below the minimum of 0",
-        "senga: w.json: node 2 (ImageScale), input crop: 'left' is not in the list; choose from: disabled, center",
+        "senga: w.json: 2.width (ImageScale): -1 is below the minimum of 0",
+        "senga: w.json: 2.crop (ImageScale): 'left' is not in the list; choose from: disabled, center",
     ]
 
 
@@ -139,9 +139,9 @@ def test_run_with_a_model_from_a_folder() -> None:
 
 def test_a_models_folder_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", workflow(), "--models-dir", "nowhere"]) == USAGE
-    assert capsys.readouterr().err == "senga: --models-dir nowhere: there is no such folder\n"
+    assert capsys.readouterr().err == "senga: --models-dir nowhere: the folder does not exist\n"
 
 
 def test_a_missing_workflow(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "none.json"]) == USAGE
-    assert capsys.readouterr().err.startswith("senga: none.json: there is no such workflow file")
+    assert capsys.readouterr().err.startswith("senga: none.json: the workflow file does not exist")

@@ -1,4 +1,4 @@
-"""`senga tag`: captions beside pictures, CSV, JSON and lines; what is there is kept; faults are told first."""
+"""`senga tag`: captions next to pictures, CSV, JSON and lines; edited captions are kept; faults are reported first."""
 
 import csv
 import json
@@ -13,6 +13,7 @@ from sample_taggers import known_tagger, scenes, small_tagger
 from senga.arch import save_model
 from senga.arch.image import to_bhwc
 from senga.headless.cli import FAILED, OK, USAGE, main
+from senga.headless.files import journal
 
 PROBABILITIES = [0.5, 0.95, 0.55, 0.9, 0.75, 0.97, 0.7, 0.2, 0.1]
 CAPTION = "hatsune miku, solo, ^_^, cat (animal), long hair, 1girl"
@@ -39,25 +40,23 @@ def text(name: str) -> str:
     return Path(name).read_text(encoding="utf-8")
 
 
-def test_captions_lie_beside_the_pictures_as_trainers_read_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_captions_are_next_to_the_pictures_as_trainers_read_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set") == OK
     assert text("set/a.txt") == text("set/b.txt") == CAPTION + "\n"
-    assert not Path("set/deep/c.txt").exists()
-    assert capsys.readouterr().out.splitlines() == [str(Path("set/a.txt")), str(Path("set/b.txt"))]
-    assert tag("set", "--recursive") == OK
-    assert Path("set/deep/c.txt").is_file()
-    assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == []
+    written = [str(Path("set", name)) for name in ("a.txt", "b.txt", "deep/c.txt")]
+    assert capsys.readouterr().out.splitlines() == written
+    assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == [journal.NAME]
 
 
-def test_a_wanted_tag_that_the_tagger_does_not_know_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tag_that_the_tagger_does_not_know_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set", "--only-tags", "1girl, cake") == OK
     assert text("set/a.txt") == "1girl\n"
     assert "--only-tags: this tagger knows no tag that matches cake" in capsys.readouterr().err
 
 
-def test_with_o_the_files_lie_in_another_folder_with_the_same_sub_folders() -> None:
+def test_with_o_the_files_are_in_another_folder_with_the_same_sub_folders() -> None:
     assert tag("set", "-r", "-o", "captions", "--json") == OK
-    assert sorted(p.relative_to("captions").as_posix() for p in Path("captions").rglob("*.*")) == [
+    assert sorted(p.relative_to("captions").as_posix() for p in Path("captions").rglob("[!.]*.*")) == [
         "a.json",
         "b.json",
         "deep/c.json",
@@ -89,16 +88,16 @@ def test_print_writes_lines_and_no_files(capsys: pytest.CaptureFixture[str]) -> 
     assert sorted(Path().rglob("*")) == before
 
 
-def test_what_has_its_caption_is_kept_however_old(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_caption_written_by_hand_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     Path("set/a.txt").write_text("by hand", encoding="utf-8")
-    assert tag("set") == OK
+    assert tag("set", "--no-recursive") == OK
     assert text("set/a.txt") == "by hand"
     out, err = capsys.readouterr()
     assert out.splitlines() == [str(Path("set/b.txt"))]
-    assert "1 of 2 pictures have their tags already; --force does them again" in err
-    assert tag("set") == OK
+    assert f"1 of 2 skipped: the file there was not made by this command, or was edited ({Path('set/a.txt')})" in err
+    assert tag("set", "--no-recursive") == OK
     assert capsys.readouterr().out == ""
-    assert tag("set", "--overwrite") == OK
+    assert tag("set", "--no-recursive", "--overwrite") == OK
     assert text("set/a.txt") == CAPTION + "\n"
 
 
@@ -123,11 +122,11 @@ def test_the_nodes_options_are_the_commands(options: list[str], caption: str) ->
 
 def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     Path("set/aa.png").write_text("no picture", encoding="utf-8")
-    assert tag("set") == FAILED
+    assert tag("set", "--no-recursive") == FAILED
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
-    assert "aa.png: this is no picture" in err
-    assert "1 of 3 pictures failed: " in err
+    assert "aa.png: not a picture" in err
+    assert "3 pictures: 2 done, 0 skipped, 1 failed (" in err
     assert not Path("set/aa.txt").exists()
     for path in Path("set").glob("[ab].*g"):
         path.write_text("no picture either", encoding="utf-8")
@@ -142,12 +141,12 @@ def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
         (["set", "--print", "-o", "x"], "--print writes no files; leave -o out"),
         (["set", "-o", "set/a.png"], "-o set"),
         (["set", "--workers", "0"], "--workers 0"),
-        (["models"], "no picture was found there"),
-        (["set", "--threshold-mode", "per_tag"], "has no thresholds of its own"),
-        (["set/a.png", "set/a.jpg"], "run them apart"),
+        (["models"], "no picture was found"),
+        (["set", "--threshold-mode", "per_tag"], "has no thresholds for single tags"),
+        (["set/a.png", "set/a.jpg"], "run them separately"),
     ],
 )
-def test_faults_are_told_before_anything_runs(
+def test_faults_are_reported_before_anything_runs(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tag(*arguments) == USAGE
@@ -155,9 +154,9 @@ def test_faults_are_told_before_anything_runs(
     assert not list(Path("set").rglob("*.txt"))
 
 
-def test_a_model_that_is_not_there_or_does_not_tag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_does_not_exist_or_does_not_tag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("set", model="nobody") == USAGE
-    assert "there is no tagger of that name and no such file" in capsys.readouterr().err
+    assert "neither a known tagger nor a file" in capsys.readouterr().err
     assert tag("set", model="models/made_x2.safetensors") == FAILED
     assert "is an upscaler (espcn_7); choose a model that tags" in capsys.readouterr().err
     assert main(["upscale", "set/a.png", "-o", "x.png", "--model", "models/t.safetensors"]) == FAILED

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, USAGE, main
-from senga.headless.commands import upscale
+from senga.headless.workflow.options import find_model
 from senga.nodes import host
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -36,8 +36,8 @@ def test_upscale_several_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[
     assert [Path(line) for line in out.splitlines()] == [Path("big/a.png"), Path("big/c.png")]
     line, last = err.splitlines()
     assert "bad.png: the file is empty" in line
-    assert last == f"senga: 1 of 3 pictures failed: {Path('input/bad.png')}"
-    assert sorted(path.name for path in Path("big").iterdir()) == ["a.png", "c.png"]
+    assert last == f"senga: 3 pictures: 2 done, 0 skipped, 1 failed ({Path('input/bad.png')})"
+    assert sorted(path.name for path in Path("big").glob("[!.]*")) == ["a.png", "c.png"]
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,17 @@ def test_upscale_options_reach_the_node(options: list[str], size: tuple[int, int
         (["--scale", "99"], "--scale: 99.0 is above the maximum of 16.0"),
         (["--tile", "-5"], "--tile: -5 is below the minimum of 0"),
         (["--precision", "int8"], "--precision: 'int8' is not in the list; choose from: auto, fp32, bf16, fp16"),
-        (["--model", "none"], "--model none: there is no model of that name and no such file; "),
-        (["-o", "b.txt"], "-o b.txt: no picture format has this ending; end it in .png, "),
+        (["--model", "none"], "--model none: neither a known model nor a file; "),
+        (["-o", "b.txt"], "-o b.txt: not the ending of a picture; use .png, "),
         (["-o", "b.jpg", "--format", "webp"], "-o b.jpg: the name says jpeg, --format says webp"),
         (["--quality", "90"], "--quality 90: png has no quality"),
-        (["-o", "b.webp", "--quality", "0"], "--quality 0: 1 to 100 is wanted"),
-        (["--workers", "0"], "--workers 0: 1 to 64 is wanted"),
-        (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found there"),
-        (["other/b.png"], "-o out.png: with more than one picture this has to be a folder"),
-        (["-o", "input"], "it would be replaced by its own result"),
-        (["other/a.jpg", "-o", "big"], "run them apart"),
-        (["other/a.jpg", "-o", "big/"], "run them apart"),
+        (["-o", "b.webp", "--quality", "0"], "--quality 0: expected 1 to 100"),
+        (["--workers", "0"], "--workers 0: expected 1 to 64"),
+        (["other/*.png", "-o", "big"], f"{Path('other/*.png')}: no picture was found"),
+        (["other/b.png"], "-o out.png: with more than one picture this must be a folder"),
+        (["-o", "input"], "its own result would replace it"),
+        (["other/a.jpg", "-o", "big"], "run them separately"),
+        (["other/a.jpg", "-o", "big/"], "run them separately"),
     ],
 )
 def test_upscale_usage_faults(changes: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,18 +88,19 @@ def test_upscale_refuses_what_the_network_refuses_with_the_files_name(capsys: py
     assert line.startswith(f"senga: {Path('input/a.png')}: tile is 5")
 
 
-def test_a_model_may_be_named_or_is_our_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[object] = []
-    monkeypatch.setattr(upscale, "shared_upscaler", lambda path: loaded.append(path))
-    monkeypatch.setattr(host, "upscale_model_path", lambda name: name)
-    monkeypatch.setattr(host, "upscale_model_names", lambda: ["first", "second.safetensors"])
-    upscale.load(None)
-    upscale.load("second.safetensors")
-    upscale.load("second")
-    assert loaded == ["first", "second.safetensors", "second.safetensors"]
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [(None, "first"), ("second.safetensors", "second.safetensors"), ("second", "second.safetensors")],
+)
+def test_a_model_may_be_named_or_is_our_default(model: str | None, found: str) -> None:
+    names = ["first", "second.safetensors"]
+    for name in names:
+        Path("models", name).touch()
+    assert find_model(model, names, lambda name: Path("models", name), what="model") == Path("models", found)
+    assert find_model("models/first", names, Path, what="model") == Path("models/first")
 
 
-def test_the_default_model_stands_first() -> None:
+def test_the_default_model_comes_first() -> None:
     assert host.upscale_model_names()[0] == host.DEFAULT_UPSCALER
 
 

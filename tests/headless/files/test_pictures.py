@@ -1,4 +1,4 @@
-"""Reading and writing picture files: what ComfyUI's LoadImage would see, and one sentence for what is no picture."""
+"""Reading and writing picture files: what ComfyUI's LoadImage would see, and one sentence for other files."""
 
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def broken_files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "folder", "missing", "head", "half", "jpeg", "webp", "flipped"])
-def test_what_is_no_picture_is_told_in_one_sentence_that_names_the_file(tmp_path: Path, kind: str) -> None:
+def test_what_is_not_a_picture_is_reported_in_one_sentence_that_names_the_file(tmp_path: Path, kind: str) -> None:
     path = broken_files(tmp_path)[kind]
     with pytest.raises(SengaError) as caught:
         read_frames(path)
@@ -160,7 +160,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert path.read_bytes() == b"old"
 
 
-def test_five_channels_are_no_png(tmp_path: Path) -> None:
+def test_five_channels_are_not_a_png(tmp_path: Path) -> None:
     with pytest.raises(SengaError, match=r"x\.png: a picture of 5 channels"):
         write_png(tmp_path / "x.png", np.zeros((2, 2, 5), np.uint8))
 

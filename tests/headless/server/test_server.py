@@ -158,13 +158,13 @@ def test_without_messages_the_result_comes_all_the_same(
 ) -> None:
     fake[0].events = []
     assert main(["run", workflow(), "--server", fake[1]]) == OK
-    assert "the server's messages have stopped" in capsys.readouterr().err
+    assert "the server sends no more messages" in capsys.readouterr().err
 
 
 def test_a_workflow_that_the_server_has_lost(fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]) -> None:
     fake[0].events, fake[0].entry = [], None
     assert main(["run", workflow(), "--server", fake[1]]) == FAILED
-    assert "the workflow is gone from its queue" in capsys.readouterr().err
+    assert "the workflow is no longer in the queue" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_workflow_that_the_server_has_lost(fake: tuple[Fake, str], capsys: pyt
                     }
                 },
             },
-            "senga: w.json: node 2 (SaveImage), input filename_prefix: Value too big (x is 9)",
+            "senga: w.json: 2.filename_prefix (SaveImage): Value too big (x is 9)",
         ),
         ({"error": {"message": "No output"}, "node_errors": []}, "senga: w.json: workflow: No output"),
         (b"broken", "senga: w.json: {url}/prompt: the server answered 400 (broken)"),
@@ -235,8 +235,8 @@ def test_ctrl_c_interrupts_only_our_own_run(fake: tuple[Fake, str], monkeypatch:
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://x:port", "http://x:99999"])
-def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(UsageError, match="this is no address; give one such as http"):
+def test_what_is_not_an_address(url: str) -> None:
+    with pytest.raises(UsageError, match=r"not an address \(expected one such as http"):
         Server(url)
 
 
@@ -249,14 +249,14 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.startswith(f"senga: --server http://127.0.0.1:{port}: no ComfyUI answers there (")
 
 
-def test_a_server_that_is_no_comfyui(fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_not_a_comfyui(fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", workflow(), "--server", fake[1] + "/elsewhere"]) == FAILED
     assert "/elsewhere/object_info: the server answered 404" in capsys.readouterr().err
 
 
 def test_a_server_has_its_own_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", workflow(), "--server", "x", "--models-dir", "models"]) == USAGE
-    assert "a server has models of its own" in capsys.readouterr().err
+    assert "a server uses its own models" in capsys.readouterr().err
 
 
 def listening(*chunks: bytes) -> tuple[WebSocket, list[bytes], threading.Thread]:
@@ -290,7 +290,7 @@ def test_messages_of_any_length_whole_or_in_parts(size: int) -> None:
         assert [events.receive(5.0) for _ in range(2)] == [{"text": "線" * size}] * 2
 
 
-def test_a_silent_server_is_no_message_and_a_half_one_is_kept() -> None:
+def test_silence_gives_no_message_and_half_a_message_is_kept() -> None:
     whole = frame(b'{"a": 1}')
     with listening(whole[:4])[0] as events:
         assert events.receive(0.05) is None

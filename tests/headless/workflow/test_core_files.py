@@ -19,7 +19,7 @@ RGBA = RNG.integers(0, 256, (4, 6, 4), dtype=np.uint8)
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> dict[str, type]:
-    """The stand-ins, on folders of their own below tmp_path."""
+    """The stand-ins, bound to folders in tmp_path."""
     folders = Folders(tmp_path / "input", tmp_path / "output", tmp_path / "temp")
     folders.input.mkdir()
     return core_nodes(folders)

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from senga.arch import SengaError, UpscaleModel, save_model, upscale
 from senga.headless.workflow.core_files import Folders
-from senga.headless.workflow.core_nodes import all_nodes, as_text, core_nodes, resize
+from senga.headless.workflow.core_nodes import as_text, core_nodes, resize
 from senga.headless.workflow.graph import input_types, sockets
+from senga.headless.workflow.node_classes import all_nodes
 from senga.nodes import host
 
 RNG = np.random.default_rng(3)
@@ -50,7 +51,7 @@ CHOICES = {
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> dict[str, type]:
-    """The stand-ins, on folders of their own below tmp_path."""
+    """The stand-ins, bound to folders in tmp_path."""
     folders = Folders(tmp_path / "input", tmp_path / "output", tmp_path / "temp")
     folders.input.mkdir()
     return core_nodes(folders)

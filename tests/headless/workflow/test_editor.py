@@ -18,9 +18,9 @@ from senga.headless.cli import OK, USAGE, main
 from senga.headless.errors import UsageError
 from senga.headless.server.definitions import classes_of, titles_of
 from senga.headless.workflow.core_files import Folders
-from senga.headless.workflow.core_nodes import TITLES, all_nodes
 from senga.headless.workflow.editor import convert
 from senga.headless.workflow.graph import Prompt, Socket, sockets
+from senga.headless.workflow.node_classes import TITLES, all_nodes
 from senga.headless.workflow.widgets import date_text, widget_values, without_comments
 
 SAVED = ROOT / "tests" / "headless" / "workflow" / "editor"
@@ -80,14 +80,14 @@ def changed(name: str, node_id: int, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("drawing", "message"),
     [
-        (changed("plain", 3, type="Nobody"), "node 3 (Nobody): the class is unknown; run it with --server, or choose"),
+        (changed("plain", 3, type="Nobody"), "node 3 (Nobody): unknown class; run it with --server, or choose"),
         (changed("plain", 3, type="workflow>mine"), "node 3 (workflow>mine): it is a group node"),
         (
             {**case("plain")["workflow"], "links": []},
             "node 3 (SengaUpscale): its link 2 is not in the file; connect it again in ComfyUI and save",
         ),
-        (changed("plain", 3, inputs=5), "the drawing is damaged (TypeError"),
-        ({"nodes": [{"id": 1}]}, "the drawing is damaged (KeyError: 'type')"),
+        (changed("plain", 3, inputs=5), "the workflow is damaged (TypeError"),
+        ({"nodes": [{"id": 1}]}, "the workflow is damaged (KeyError: 'type')"),
     ],
 )
 def test_what_cannot_be_converted_is_named_with_its_node(drawing: dict[str, Any], message: str) -> None:
@@ -98,7 +98,7 @@ def test_what_cannot_be_converted_is_named_with_its_node(drawing: dict[str, Any]
 
 def test_a_node_whose_fields_grow_is_named() -> None:
     growing = classes_of({"SaveImage": {"input": {"required": {"images": ["COMFY_AUTOGROW_V3", {}]}}}})
-    with pytest.raises(UsageError, match=r"node 4 \(SaveImage\): its input images has no fixed fields; save it with"):
+    with pytest.raises(UsageError, match=r"node 4 \(SaveImage\): its input images has no fixed fields; save with"):
         convert(case("plain")["workflow"], {**SERVER, **growing})
 
 
@@ -107,16 +107,16 @@ def test_a_muted_or_bypassed_node_may_be_unknown() -> None:
     assert convert(drawing, SERVER)["4"]["inputs"]["images"] == ["1", 0]
 
 
-def test_a_subgraph_that_holds_itself_and_reroutes_in_a_circle_end() -> None:
+def test_a_subgraph_that_contains_itself_and_a_loop_of_reroutes_end() -> None:
     inner = case("subgraph")["workflow"]
     (definition,) = inner["definitions"]["subgraphs"]
     definition["nodes"][0]["type"] = definition["id"]
-    with pytest.raises(UsageError, match="its subgraph holds itself"):
+    with pytest.raises(UsageError, match="its subgraph contains itself"):
         convert(inner, SERVER)
     circle = case("reroute")["workflow"]
     next(node for node in circle["nodes"] if node["id"] == 5)["inputs"][0]["link"] = 5
     circle["links"].append([5, 5, 0, 5, 0, "*"])
-    with pytest.raises(UsageError, match="it feeds itself through its links"):
+    with pytest.raises(UsageError, match="its links form a loop"):
         convert(circle, SERVER)
 
 
@@ -151,7 +151,7 @@ CONTROLLED = declared(seed=("INT", {}), choice=(["a", "b"], {"control_after_gene
         (None, [0, "a", ""]),
     ],
 )
-def test_the_choice_after_each_run_is_no_value_of_the_node(saved: object, values: list[Any]) -> None:
+def test_the_choice_after_each_run_is_not_a_value_of_the_node(saved: object, values: list[Any]) -> None:
     assert list(widget_values(CONTROLLED, saved).values()) == values
 
 

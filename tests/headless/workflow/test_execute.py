@@ -75,7 +75,7 @@ def test_an_empty_list_calls_the_node_once_without_arguments() -> None:
     assert calls == ["n=None"]
 
 
-def test_an_empty_list_beside_others_is_an_error_that_names_the_input() -> None:
+def test_an_empty_list_among_others_is_an_error_that_names_the_input() -> None:
     with pytest.raises(NodeError, match=r"node b \(Add\): input a got an empty list"):
         run(a=node("Count", n=0), b=node("Add", a=["a", 0], b=1), c=node("Out", value=["b", 0]))
 

@@ -1,4 +1,4 @@
-"""Reading a workflow file: what is no workflow is told in one sentence that names the file."""
+"""Reading a workflow file: what is not a workflow is reported in one sentence that names the file."""
 
 import json
 from pathlib import Path
@@ -19,22 +19,22 @@ def written(folder: Path, text: str | bytes) -> Path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "this is not JSON"),
-        ("{", "this is not JSON"),
-        (b"\xff\xfe\x00", "this is not JSON"),
-        ('{"1": NaN}', "NaN is no JSON value"),
-        ("[" * 100_000, "this is not JSON"),
-        ("[1, 2]", "a JSON list was found where an object of nodes was expected"),
-        ('"text"', "a JSON string was found where an object of nodes was expected"),
-        ("null", "a JSON null was found"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        ('{"1": NaN}', "NaN is not a JSON value"),
+        ("[" * 100_000, "not JSON"),
+        ("[1, 2]", "found a JSON list (expected an object of nodes)"),
+        ('"text"', "found a JSON string (expected an object of nodes)"),
+        ("null", "found a JSON null"),
         ("{}", "the workflow is empty"),
-        ('{"nodes": [{"id": 1, "type": "SaveImage"}, 5]}', "the drawing is damaged"),
-        ('{"1": 5}', "node 1: a JSON number was found where an object was expected"),
-        ('{"1": {"inputs": {}}}', "node 1: it has no class_type"),
-        ('{"1": {"class_type": "A"}}', "node 1 (A): it has no inputs object"),
+        ('{"nodes": [{"id": 1, "type": "SaveImage"}, 5]}', "the workflow is damaged"),
+        ('{"1": 5}', "node 1: found a JSON number (expected an object)"),
+        ('{"1": {"inputs": {}}}', "node 1: class_type is missing"),
+        ('{"1": {"class_type": "A"}}', "node 1 (A): inputs is missing"),
     ],
 )
-def test_what_is_no_workflow(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_what_is_not_a_workflow(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(UsageError) as caught:
         read_workflow(path, {})
@@ -44,7 +44,7 @@ def test_what_is_no_workflow(tmp_path: Path, text: str | bytes, message: str) ->
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no such workflow file"):
+    with pytest.raises(UsageError, match="the workflow file does not exist"):
         read_workflow(tmp_path / "none.json", {})
 
 

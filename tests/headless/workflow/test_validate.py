@@ -1,4 +1,4 @@
-"""Every kind of fault is told before anything runs, with the node's id and the input's name."""
+"""Every kind of fault is reported before anything runs, with the node's id and the input's name."""
 
 from typing import Any
 
@@ -44,59 +44,53 @@ def test_a_sound_workflow_has_no_fault() -> None:
 
 def test_unknown_node_lists_what_is_known() -> None:
     (fault,) = faults(a=node("Numbr", value=1), z=node("Out", value=["a", 0]))
-    assert fault.startswith("node a (Numbr): the class is unknown; choose from: ")
+    assert fault.startswith("node a (Numbr): unknown class; choose from: ")
     assert "Number" in fault
 
 
 def test_of_many_classes_only_the_close_ones_are_named() -> None:
     many = {f"Class{i}": NUMBER for i in range(30)}
     (fault,) = faults(many, a=node("Numbr", value=1), z=node("Out", value=["a", 0]))
-    assert fault == "node a (Numbr): the class is unknown; choose from 35, such as: Number"
+    assert fault == "node a (Numbr): unknown class; choose from 35, such as: Number"
 
 
 def test_an_unknown_node_that_nothing_needs_is_a_fault_too() -> None:
     assert faults(a=node("Nothing"), z=node("Out", value=1)) == [
-        "node a (Nothing): the class is unknown; choose from: Number, Add, Combo, Typed, Out"
+        "node a (Nothing): unknown class; choose from: Number, Add, Combo, Typed, Out"
     ]
 
 
 def test_missing_required_input() -> None:
-    assert faults(a=node("Add", a=1), z=node("Out", value=["a", 0])) == [
-        "node a (Add), input b: it is missing; a value of type INT is required"
-    ]
+    assert faults(a=node("Add", a=1), z=node("Out", value=["a", 0])) == ["a.b (Add): missing (expected INT)"]
 
 
 @pytest.mark.parametrize(
     ("link", "message"),
     [
-        (["nowhere", 0], "it is linked to a node nowhere that does not exist; choose from: t, n, z"),
-        (["n", 1], "it is linked to output 1 of node n (Number), which has only outputs 0 to 0"),
-        (["n", -1], "it is linked to output -1 of node n (Number), which has only outputs 0 to 0"),
-        (["z", 0], "it is linked to output 0 of node z (Out), which has no outputs"),
-        ([5, 0], "[5, 0] is no link; a link is [node id as text, output number]"),
-        (["n", 0.5], "['n', 0.5] is no link; a link is [node id as text, output number]"),
-        (["n", True], "['n', True] is no link; a link is [node id as text, output number]"),
-        (["n"], "['n'] is no link; a link is [node id as text, output number]"),
-        ([], "[] is no link; a link is [node id as text, output number]"),
+        (["nowhere", 0], "the link leads to node nowhere, which does not exist; choose from: t, n, z"),
+        (["n", 1], "the link leads to output 1 of node n (Number), which has only outputs 0 to 0"),
+        (["n", -1], "the link leads to output -1 of node n (Number), which has only outputs 0 to 0"),
+        (["z", 0], "the link leads to output 0 of node z (Out), which has no outputs"),
+        ([5, 0], "[5, 0] is not a link (expected [node id as text, output number])"),
+        (["n", 0.5], "['n', 0.5] is not a link (expected [node id as text, output number])"),
+        (["n", True], "['n', True] is not a link (expected [node id as text, output number])"),
+        (["n"], "['n'] is not a link (expected [node id as text, output number])"),
+        ([], "[] is not a link (expected [node id as text, output number])"),
     ],
 )
 def test_bad_links(link: list[Any], message: str) -> None:
     found = faults(t=node("Typed", int=link), n=node("Number", value=1), z=node("Out", value=["t", 0]))
-    assert f"node t (Typed), input int: {message}" in found
+    assert f"t.int (Typed): {message}" in found
 
 
 def test_wrong_link_type() -> None:
     found = faults(n=node("Number", value=1), t=node("Typed", image=["n", 0]), z=node("Out", value=["t", 0]))
-    assert found == [
-        "node t (Typed), input image: output 0 of node n (Number) is INT, but a link of type IMAGE is wanted"
-    ]
+    assert found == ["t.image (Typed): output 0 of node n (Number) is INT (expected a link of type IMAGE)"]
 
 
 def test_a_link_into_a_list_of_choices_is_a_wrong_type() -> None:
     found = faults(n=node("Number", value=1), c=node("Combo", mode=["n", 0]), z=node("Out", value=["c", 0]))
-    assert found == [
-        "node c (Combo), input mode: output 0 of node n (Number) is INT, but a choice from its list is wanted"
-    ]
+    assert found == ["c.mode (Combo): output 0 of node n (Number) is INT (expected a choice from its list)"]
 
 
 @pytest.mark.parametrize(
@@ -150,15 +144,15 @@ def test_values_are_converted_to_the_declared_type(name: str, value: object, con
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("int", "many", "'many' was found where a value of type INT is wanted"),
-        ("int", None, "None was found where a value of type INT is wanted"),
-        ("int", {"a": 1}, "{'a': 1} was found where a value of type INT is wanted"),
-        ("int", float("inf"), "inf was found where a value of type INT is wanted"),
-        ("float", "nan", "'nan' was found where a value of type FLOAT is wanted"),
-        ("text", None, "None was found where a value of type STRING is wanted"),
-        ("flag", "false", "'false' was found where a value of type BOOLEAN is wanted"),
-        ("image", "x.png", "'x.png' was found where a link of type IMAGE is wanted"),
-        ("either", None, "None was found where a value of type INT,STRING is wanted"),
+        ("int", "many", "'many' is not a whole number (expected INT, -2 to 10)"),
+        ("int", None, "None is not a whole number (expected INT, -2 to 10)"),
+        ("int", {"a": 1}, "{'a': 1} is not a whole number (expected INT, -2 to 10)"),
+        ("int", float("inf"), "inf is not a whole number (expected INT, -2 to 10)"),
+        ("float", "nan", "'nan' is not a number (expected FLOAT, 0 to 1)"),
+        ("text", None, "None is not text (expected STRING)"),
+        ("flag", "false", "'false' is not true or false (expected BOOLEAN)"),
+        ("image", "x.png", "'x.png' is not valid (expected a link of type IMAGE)"),
+        ("either", None, "None is not valid (expected INT,STRING)"),
         ("int", -3, "-3 is below the minimum of -2"),
         ("int", 11, "11 is above the maximum of 10"),
         ("float", 1.5, "1.5 is above the maximum of 1.0"),
@@ -166,12 +160,12 @@ def test_values_are_converted_to_the_declared_type(name: str, value: object, con
     ],
 )
 def test_bad_values(name: str, value: object, message: str) -> None:
-    assert of_input(**{name: value}) == [f"node t (Typed), input {name}: {message}"]
+    assert of_input(**{name: value}) == [f"t.{name} (Typed): {message}"]
 
 
 def test_a_value_that_is_not_in_the_list() -> None:
     assert faults(c=node("Combo", mode="best"), z=node("Out", value=["c", 0])) == [
-        "node c (Combo), input mode: 'best' is not in the list; choose from: fast, good"
+        "c.mode (Combo): 'best' is not in the list; choose from: fast, good"
     ]
 
 
@@ -187,18 +181,18 @@ def test_a_cycle_names_its_nodes() -> None:
         c=node("Add", a=["b", 0], b=1),
         z=node("Out", value=["c", 0]),
     )
-    assert "it needs its own result, a cycle: " in fault
+    assert "its result depends on itself, a cycle: " in fault
     assert all(f"{name} (Add)" in fault for name in "abc")
     assert "(Out)" not in fault
 
 
 def test_a_node_linked_to_itself_is_a_cycle() -> None:
     assert faults(a=node("Add", a=["a", 0], b=1), z=node("Out", value=["a", 0])) == [
-        "node a (Add): it needs its own result, a cycle: a (Add) -> a (Add); remove one link"
+        "node a (Add): its result depends on itself, a cycle: a (Add) -> a (Add); remove one link"
     ]
 
 
-def test_each_of_two_cycles_is_told() -> None:
+def test_each_of_two_cycles_is_reported() -> None:
     found = faults(
         a=node("Add", a=["a", 0], b=1),
         b=node("Add", a=["b", 0], b=["a", 0]),
@@ -208,9 +202,7 @@ def test_each_of_two_cycles_is_told() -> None:
 
 
 def test_no_output_node() -> None:
-    assert faults(a=node("Number", value=1)) == [
-        "workflow: there is no output node, so nothing would run; choose from: Out"
-    ]
+    assert faults(a=node("Number", value=1)) == ["workflow: no output node, so nothing would run; choose from: Out"]
 
 
 def test_nodes_that_no_output_needs_are_not_checked() -> None:
@@ -221,10 +213,10 @@ def test_a_link_into_an_input_that_the_class_lacks() -> None:
     found = faults(
         n=node("Number", value=1), a=node("Add", a=1, b=1, c=["n", 0], note="kept"), z=node("Out", value=["a", 0])
     )
-    assert found == ["node a (Add), input c: the node has no such input; choose from: a, b"]
+    assert found == ["a.c (Add): the node has no input of this name; choose from: a, b"]
 
 
-def test_all_faults_are_told_at_once_one_a_line() -> None:
+def test_all_faults_are_reported_at_once_one_a_line() -> None:
     prompt = {
         "n": node("Number", value=10),
         "c": node("Combo", mode="best"),
@@ -236,7 +228,9 @@ def test_all_faults_are_told_at_once_one_a_line() -> None:
         validate(Workflow(prompt), NODES, source="w.json")
     lines = str(caught.value).split("\n")
     assert len(lines) == 4
-    assert all(line.startswith("w.json: node ") for line in lines)
+    assert [line.partition(" (")[0] for line in lines] == [
+        f"w.json: {at}" for at in ("node u", "n.value", "c.mode", "a.b")
+    ]
 
 
 def own_check(answer: Any) -> type:
@@ -257,18 +251,18 @@ def of_own(answer: Any, n: Any, m: Any) -> list[str]:
 
 def test_an_input_named_in_validate_inputs_loses_the_core_limits_and_no_other() -> None:
     assert of_own(True, n=99, m=1) == []
-    assert of_own(True, n=1, m=99) == ["node o (Own), input m: 99 is above the maximum of 5"]
+    assert of_own(True, n=1, m=99) == ["o.m (Own): 99 is above the maximum of 5"]
 
 
 def test_what_validate_inputs_says_is_the_fault() -> None:
-    assert of_own("n has to be odd", n=2, m=1) == ["node o (Own), input n: n has to be odd"]
-    assert of_own(False, n=2, m=1) == ["node o (Own), input n: the node refuses it"]
-    assert of_own(TypeError("bad"), n=2, m=1) == ["node o (Own), input n: its own check failed with TypeError: bad"]
+    assert of_own("n has to be odd", n=2, m=1) == ["o.n (Own): n has to be odd"]
+    assert of_own(False, n=2, m=1) == ["o.n (Own): the node refuses it"]
+    assert of_own(TypeError("bad"), n=2, m=1) == ["o.n (Own): the node's own check failed with TypeError: bad"]
 
 
 def test_validate_inputs_is_asked_only_about_values_of_the_right_type() -> None:
     assert of_own(TypeError("never asked"), n="text", m=1) == [
-        "node o (Own), input n: 'text' was found where a value of type INT is wanted"
+        "o.n (Own): 'text' is not a whole number (expected INT, 0 to 5)"
     ]
 
 

@@ -132,7 +132,7 @@ def test_categories_of_a_json_list(text, categories, tmp_path):
     [
         ("t.json", "3", "holds no tags"),
         ("t.json", "[[0, 1]]", "holds no tags"),
-        ("t.json", '[[0, "a"], [2, "b"]]', "indices are not 0 to 1"),
+        ("t.json", '[[0, "a"], [2, "b"]]', "expected each index from 0 to 1 once"),
         ("t.json", "[[", "cannot be read|can be read"),
         ("t.json", '[[0, "a", 7]]', "category 7"),
         ("t.csv", "tag;kind\na;0", "has the columns tag;kind"),

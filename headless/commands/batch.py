@@ -1,0 +1,218 @@
+"""What `senga upscale`, `senga tag` and `senga degrade` share: options, what is left to do, the loop, the summary.
+
+Exit codes: 0 all done or skipped, 1 some pictures failed. A wrong call raises UsageError, which the program makes 2.
+"""
+
+import argparse
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ...arch.atomic import replacing
+from ...nodes import host
+from ...nodes.saving import replacing
+from ..errors import SengaError, UsageError, one_line
+from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
+from ..files.plan import Job, listed
+from ..log import logger
+from ..progress import BatchLine, ProgressLine, progress_line
+
+MOST_WORKERS = 64
+FAILURES = (SengaError, OSError, RuntimeError, MemoryError)  # of one picture; torch's own are RuntimeErrors
+
+Read = TypeVar("Read")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a picture became."""
+
+    text: str  # its line on standard output
+    files: Mapping[Path, bytes]
+
+
+@dataclass(frozen=True)
+class Work(Generic[Read, Made]):
+    """How a command makes its results. `read` and `encode` run in threads while `make` computes."""
+
+    read: Callable[[Job], Read]
+    make: Callable[[Sequence[tuple[Job, Read]], BatchLine], Sequence[Made]]  # one result for each picture given
+    encode: Callable[[Job, Made], Output]
+    at_once: int = 1  # pictures in one call of `make`
+    frames: Callable[[Read], int] = lambda _: 1  # for the progress line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-r",
+        "--recursive",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go into the sub-folders of folders (default: yes)",
+    )
+    parser.add_argument(
+        "--force",
+        "--overwrite",
+        action="store_true",
+        help="make everything again; replace other files",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=max(1, min(4, (os.cpu_count() or 1) // 2)),
+        metavar="N",
+        help="threads that read and write pictures while the network runs (default: %(default)s)",
+    )
+
+
+def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force: bool, workers: int) -> int:
+    """Do what is left of the jobs, report it, and return the exit code.
+
+    `begin` is called only where something is left: it may load a model. Raises UsageError for a bad number of workers.
+    """
+    if not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(f"--workers {workers}: expected 1 to {MOST_WORKERS}")
+    journal = Journal()
+    left = list(jobs) if force else _left(jobs, journal, workers)
+    failed: list[Path] = []
+    if left:
+        work = begin()
+        with progress_line() as line:
+            failed = run_jobs(left, work, journal, line, workers)
+    if len(jobs) > 1:
+        counts = f"{len(jobs)} pictures: {len(left) - len(failed)} done, {len(jobs) - len(left)} skipped"
+        if failed:
+            logger.error("%s, %d failed (%s)", counts, len(failed), listed(failed))
+        else:
+            logger.info("%s, 0 failed", counts)
+    return int(bool(failed))
+
+
+def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> list[Job]:
+    """The jobs to do; says how many are not, and why."""
+
+    def state(job: Job) -> State:
+        return state_of(job, journal) if job.recorded else State.ABSENT
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="senga") as pool:
+        states = list(pool.map(state, jobs))
+    if done := states.count(State.DONE):
+        logger.info(
+            "%d of %d skipped: made before from the same picture with the same settings; --force repeats them",
+            done,
+            len(jobs),
+        )
+    if foreign := [job.target for job, found in zip(jobs, states, strict=True) if found is State.FOREIGN]:
+        logger.warning(
+            "%d of %d skipped: the file there was not made by this command, or was edited (%s); --force replaces it",
+            len(foreign),
+            len(jobs),
+            listed(foreign),
+        )
+    return [job for job, found in zip(jobs, states, strict=True) if found in (State.ABSENT, State.OUTDATED)]
+
+
+def run_jobs(
+    jobs: Sequence[Job], work: Work[Read, Made], journal: Journal, line: ProgressLine, workers: int
+) -> list[Path]:
+    """Make one result after the other while `workers` threads read the next pictures and write the last results.
+
+    Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
+    """
+    batch = BatchLine(line, len(jobs))
+    failed: list[Path] = []
+    running: deque[tuple[Job, Future[str]]] = deque()
+
+    def settle(most: int) -> None:
+        """Wait until no more than `most` results are being written."""
+        while len(running) > most:
+            job, written = running.popleft()
+            try:
+                line.result(written.result())
+            except FAILURES as error:
+                logger.error("%s", named(job.source, error))
+                failed.append(job.source)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="senga")
+    before = host.standalone.progress
+    host.standalone.progress = batch.part
+    try:
+        reading = _read_ahead(pool, jobs, work, workers + work.at_once - 1)
+        while group := list(islice(reading, work.at_once)):
+            ready = [(job, read.result()[1]) for job, read in group if read.exception() is None]
+            made = iter(_make(ready, work, batch))
+            for job, read in group:
+                result: Future[Any] = next(made) if read.exception() is None else read
+                if result.exception() is None:
+                    result = pool.submit(_write, job, read.result()[0], result.result(), work, journal)
+                running.append((job, result))
+                batch.end()
+            settle(workers)
+        settle(0)
+    finally:
+        host.standalone.progress = before
+        pool.shutdown()  # after Ctrl-C too: what has been made is written, no temporary file is left
+    return failed
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, jobs: Sequence[Job], work: Work[Read, Any], ahead: int
+) -> "Iterator[tuple[Job, Future[tuple[Content | None, Read]]]]":
+    """Each job with its picture on the way, at most `ahead` pictures being held before their turn."""
+
+    def read(job: Job) -> tuple[Content | None, Read]:
+        # Its content is taken first: a picture that changes in the meantime is made again the next time.
+        return content_of(job.source) if job.recorded and job.source.is_file() else None, work.read(job)
+
+    rest = iter(jobs)
+    waiting = deque((job, pool.submit(read, job)) for job in islice(rest, ahead))
+    while waiting:
+        first = waiting.popleft()
+        waiting.extend((job, pool.submit(read, job)) for job in islice(rest, 1))
+        yield first
+
+
+def _make(ready: Sequence[tuple[Job, Read]], work: Work[Read, Made], batch: BatchLine) -> "list[Future[Made]]":
+    """The results of a group; where it fails, each picture is tried alone, to fail alone."""
+    if not ready:
+        return []
+    (job, picture), *others = ready
+    batch.start(job.source.name, work.frames(picture))
+    try:
+        return [_finished(made) for made in work.make(ready, batch)]
+    except FAILURES as error:
+        if others:
+            return [made for one in ready for made in _make([one], work, batch)]
+        failure: Future[Made] = Future()
+        failure.set_exception(error)
+        return [failure]
+
+
+def _write(job: Job, source: Content | None, made: Made, work: Work[Any, Made], journal: Journal) -> str:
+    """Write a job's files, each whole or not at all, and note them. Returns the line that reports it."""
+    output = work.encode(job, made)
+    for path, data in output.files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+            if job.recorded and source is not None:
+                journal.add(path.parent, Record(path.name, written_content(data, temporary), source, job.settings))
+    return output.text
+
+
+def _finished(value: Made) -> "Future[Made]":
+    future: Future[Made] = Future()
+    future.set_result(value)
+    return future
+
+
+def named(source: Path, error: BaseException) -> str:
+    """What went wrong on one line, with the file's name in it."""
+    text = one_line(error)
+    return text if str(source) in text else f"{source}: {text}"

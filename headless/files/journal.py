@@ -1,0 +1,157 @@
+"""What was made from what: a line for each result, in a small file of the results' folder.
+
+A line holds the content of the result and of its source (sha256) and the settings: command, model, options. A result is
+recognised after its folder was moved or copied; a result that was edited is not, and belongs to the user from then on.
+Lines are only appended, each before its result takes its place: after an interruption there may be a line without its
+result, which does no harm, but no result without its line. Several runs may write into one folder.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .plan import Job
+
+NAME = ".senga_journal"
+FORMAT = 1
+
+
+class State(Enum):
+    """What is there in place of a job's results."""
+
+    ABSENT = "absent"
+    DONE = "done"  # the same command made it from the same source with the same settings
+    OUTDATED = "outdated"  # the same command made it, from another source or with other settings
+    FOREIGN = "foreign"  # something else made it, or it was changed since
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file's content. Its time of change proves nothing: it only saves reading a file that has not been touched."""
+
+    sha256: str
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a journal."""
+
+    file: str  # the result's name in the journal's folder
+    result: Content
+    source: Content
+    settings: Mapping[str, Any]  # JSON, with the key "command"
+
+    def to_line(self) -> bytes:
+        """JSON on one line, in ASCII."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True).encode("ascii")
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Record | None":
+        """None for a line that was cut off, damaged or written by a later version."""
+        try:
+            data = json.loads(line)
+            if data.pop("format") != FORMAT:
+                return None
+            return cls(**{**data, "result": Content(**data["result"]), "source": Content(**data["source"])})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+class Journal:
+    """The journals of all folders that a run writes into, each read once. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, list[Record]]] = {}
+        self._lock = threading.Lock()
+
+    def records(self, result: Path) -> list[Record]:
+        """All that was ever noted about this file, oldest first."""
+        with self._lock:
+            if result.parent not in self._known:
+                self._known[result.parent] = _read(result.parent / NAME)
+            return self._known[result.parent].get(result.name, [])
+
+    def add(self, folder: Path, record: Record) -> None:
+        """Append one line, in one write, so that lines of several runs do not mix. Raises OSError."""
+        # The line feed goes first: it ends a line that an earlier run could not finish.
+        line = b"\n" + record.to_line()
+        with self._lock:
+            file = os.open(folder / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            try:
+                os.write(file, line)
+            finally:
+                os.close(file)
+
+
+def _read(path: Path) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    if path.is_file():
+        for line in path.read_bytes().splitlines():
+            if (record := Record.from_line(line)) is not None:
+                found.setdefault(record.file, []).append(record)
+    return found
+
+
+def state_of(job: Job, journal: Journal) -> State:
+    """What has to be done about a job: nothing for DONE, and FOREIGN results belong to the user."""
+    found = [_state(result, job.source, job.settings, journal.records(result)) for result in job.results]
+    if State.FOREIGN in found:
+        return State.FOREIGN
+    return found[0] if len(set(found)) == 1 else State.OUTDATED
+
+
+def _state(result: Path, source: Path, settings: Mapping[str, Any], records: Iterable[Record]) -> State:
+    if not result.exists():
+        return State.ABSENT
+    ours = [r for r in records if r.settings.get("command") == settings["command"] and holds(result, r.result)]
+    if not ours:
+        return State.FOREIGN
+    same = [r for r in ours if _as_text(r.settings) == _as_text(settings)]
+    return State.DONE if any(holds(source, r.source) for r in same) else State.OUTDATED
+
+
+def _as_text(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+def holds(path: Path, content: Content) -> bool:
+    """Whether a file has this content. It is read only where its size fits and its time does not."""
+    try:
+        stat = path.stat()
+        if stat.st_size != content.size:
+            return False
+        return stat.st_mtime_ns == content.mtime_ns or sha256_of(path) == content.sha256
+    except OSError:
+        return False
+
+
+def content_of(path: Path) -> Content:
+    """Raises OSError."""
+    stat = path.stat()
+    return Content(sha256_of(path), stat.st_size, stat.st_mtime_ns)
+
+
+def written_content(data: bytes, path: Path) -> Content:
+    """The same of a file that was just written."""
+    return Content(hashlib.sha256(data).hexdigest(), len(data), path.stat().st_mtime_ns)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in hexadecimal; read once while its time and size stay. Raises OSError."""
+    stat = path.stat()
+    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

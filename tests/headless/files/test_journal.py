@@ -1,0 +1,133 @@
+"""The journal of results: lines that survive interruptions and other runs, and what they say about a file."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from senga.headless.files.journal import (
+    NAME,
+    Content,
+    Journal,
+    Record,
+    State,
+    content_of,
+    holds,
+    sha256_of,
+    state_of,
+    written_content,
+)
+from senga.headless.files.plan import Job
+
+SETTINGS = {"command": "upscale", "model": "m", "scale": 2.0}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(b"source")
+    Path("b.png").write_bytes(b"result")
+
+
+def record(name: str = "b.png", **settings: object) -> Record:
+    return Record(name, content_of(Path("b.png")), content_of(Path("a.png")), {**SETTINGS, **settings})
+
+
+def state(**settings: object) -> State:
+    return state_of(Job(Path("a.png"), Path("b.png"), "png", settings={**SETTINGS, **settings}), Journal())
+
+
+def test_a_record_is_one_line_that_reads_back() -> None:
+    one = record("線画 \udcff\n.png", prefix="“", none=None)
+    line = one.to_line()
+    assert b"\n" not in line
+    assert Record.from_line(line) == one
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b"null", b'{"format": 2}', b'{"format": 1, "file": "a"}', b"\xff"])
+def test_damaged_lines_and_those_of_later_versions_are_passed_over(line: bytes) -> None:
+    assert Record.from_line(line) is None
+
+
+def test_a_line_that_was_cut_off_costs_itself_alone() -> None:
+    whole = record().to_line()
+    Path(NAME).write_bytes(b"\n" + record("x.png").to_line() + b"\n" + whole[:50])
+    Journal().add(Path(), record())
+    journal = Journal()
+    assert journal.records(Path("x.png")) == [record("x.png")]
+    assert journal.records(Path("b.png")) == [record()]
+
+
+def test_lines_of_several_runs_do_not_mix() -> None:
+    def run(number: int) -> None:
+        journal = Journal()
+        for i in range(50):
+            journal.add(Path(), record(f"{number}-{i}.png", padding="x" * 1000))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal = Journal()
+    assert all(len(journal.records(Path(f"{n}-{i}.png"))) == 1 for n in range(4) for i in range(50))
+
+
+def test_the_states_of_a_result() -> None:
+    assert state() is State.FOREIGN
+    Journal().add(Path(), record())
+    assert state() is State.DONE
+    assert state(scale=3.0) is State.OUTDATED
+    assert state(command="degrade") is State.FOREIGN
+    Path("a.png").write_bytes(b"another source")
+    assert state() is State.OUTDATED
+    Path("a.png").unlink()
+    assert state() is State.OUTDATED
+    Path("b.png").write_bytes(b"edited")
+    assert state() is State.FOREIGN
+    Path("b.png").unlink()
+    assert state() is State.ABSENT
+
+
+def test_of_equal_results_made_with_different_settings_each_is_known() -> None:
+    for scale in (2.0, 3.0):
+        Journal().add(Path(), record(scale=scale))
+    assert state(scale=2.0) is state(scale=3.0) is State.DONE
+
+
+def test_a_job_of_two_files_is_done_when_both_are() -> None:
+    job = Job(Path("a.png"), Path("b.png"), "png", also=(Path("b.json"),), settings=SETTINGS)
+    Journal().add(Path(), record())
+    assert state_of(job, Journal()) is State.OUTDATED
+    Path("b.json").write_bytes(b"{}")
+    assert state_of(job, Journal()) is State.FOREIGN
+    Journal().add(Path(), dataclasses.replace(record("b.json"), result=content_of(Path("b.json"))))
+    assert state_of(job, Journal()) is State.DONE
+
+
+def test_a_file_is_known_by_its_content_and_read_only_where_its_time_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = content_of(Path("b.png"))
+    os.utime("b.png", ns=(1, 1))
+    assert holds(Path("b.png"), known)
+    Path("b.png").write_bytes(b"resulT")
+    os.utime("b.png", ns=(2, 2))
+    assert not holds(Path("b.png"), known)
+    assert not holds(Path("nowhere.png"), known)
+    monkeypatch.setattr("senga.headless.files.journal.sha256_of", lambda path: pytest.fail("it was read"))
+    stat = Path("b.png").stat()
+    assert holds(Path("b.png"), Content("whatever", stat.st_size, stat.st_mtime_ns))
+    assert not holds(Path("b.png"), Content("whatever", stat.st_size + 1, 0))
+
+
+def test_the_content_of_what_was_written_is_that_of_the_file() -> None:
+    assert written_content(b"result", Path("b.png")) == content_of(Path("b.png"))
+    assert sha256_of(Path("b.png")) == hashlib.sha256(b"result").hexdigest()
+
+
+def test_a_journal_holds_no_folder_s_name() -> None:
+    Journal().add(Path.cwd(), record())
+    assert str(Path.cwd()) not in Path(NAME).read_text(encoding="ascii")
+    assert json.loads(Path(NAME).read_bytes())["file"] == "b.png"
