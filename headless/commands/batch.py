@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 
 from ...arch.atomic import replacing
 from ...nodes import host
-from ...nodes.saving import replacing
 from ..errors import SengaError, UsageError, one_line
 from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
 from ..files.plan import Job, listed

@@ -9,7 +9,6 @@ from ...arch.borrowed.onnx_export import export_onnx
 from ...nodes import host
 from ..errors import UsageError
 from ..log import logger
-from ..workflow.values import listed_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +41,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find(model: str) -> Path:
-    """A file, or one of the models that come with Senga. Raises UsageError where it is neither."""
+    """A file, or a model by its name, with or without .safetensors. Raises UsageError where it is neither."""
     if Path(model).is_file():
         return Path(model)
-    for names, path in (
+    for names, path_of in (
         (host.upscale_model_names(), host.upscale_model_path),
         (host.tagger_names(), host.tagger_path),
     ):
-        if (listed := listed_model(model, names)) in names:
-            return path(listed)
-    raise UsageError(f"{model}: there is no model of that name and no such file; `senga models` lists the names")
+        if named := next((name for name in names if name in (model, f"{model}.safetensors")), None):
+            return path_of(named)
+    raise UsageError(f"{model}: neither a known model nor a file; `senga models` lists the names")
