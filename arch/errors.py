@@ -7,3 +7,7 @@ class SengaError(ValueError):
 
 class Stopped(Exception):
     """The caller's `should_stop` returned True; nothing is wrong."""
+
+
+class NotOurs(SengaError):
+    """The tensors fit no network of ours; a borrowed library may know theirs."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import SengaError
+from .errors import NotOurs, SengaError
 
 logger = logging.getLogger("senga")
 
@@ -172,7 +172,8 @@ def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
         shapes: key in the file -> shape, for every tensor.
 
     Raises:
-        SengaError: no row of LAYOUTS matches, or the shapes contradict each other.
+        NotOurs: no row of LAYOUTS matches.
+        SengaError: the shapes contradict each other.
     """
     for layout in LAYOUTS:
         if layout.marker in shapes and (not layout.also or layout.also in shapes):
@@ -183,4 +184,4 @@ def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
                 raise SengaError(f"its keys look like {layout.name}, but {error} is missing") from error
     known = ", ".join(dict.fromkeys(layout.name for layout in LAYOUTS))
     first = ", ".join(sorted(shapes)[:3]) or "none"
-    raise SengaError(f"no known network has its keys ({first}, ...); expected a file of Senga, or of {known}")
+    raise NotOurs(f"no known network has its keys ({first}, ...); expected a file of Senga, or of {known}")

@@ -46,6 +46,8 @@ class Header:
 
     def to_json(self) -> str:
         raw = dataclasses.asdict(self)
+        if self.preprocessing is not None:
+            raw["preprocessing"] = self.preprocessing.as_table()
         for name in TAGGERS_OWN:  # an upscaler's header keeps the bytes from before there were taggers
             if raw[name] is None:
                 del raw[name]

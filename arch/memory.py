@@ -30,16 +30,18 @@ def free_memory(device: torch.device) -> int:
     return UNKNOWN_FREE
 
 
-def tile_that_fits(free: int, floats_per_pixel: int, halo: int, device: torch.device) -> int:
+def tile_that_fits(free: int, floats_per_pixel: int, halo: int, device: torch.device, largest: int = 0) -> int:
     """Side of the largest core whose window (core and halo) fits into a share of the free memory.
 
     Args:
         free: bytes.
         floats_per_pixel: activations alive at the peak, per input pixel of the window.
         halo: input pixels around the core on each side.
+        largest: side that is of use; 0 is 384 on a CPU, 1024 elsewhere.
 
     Returns:
-        16 to 384 on a CPU, 16 to 1024 elsewhere.
+        16 to `largest`.
     """
     window = math.isqrt(int(free * SHARE / (floats_per_pixel * BYTES_PER_FLOAT)))
-    return max(MIN_TILE, min(window - 2 * halo, LARGEST_TILE.get(device.type, LARGEST_TILE_ELSEWHERE)))
+    largest = largest or LARGEST_TILE.get(device.type, LARGEST_TILE_ELSEWHERE)
+    return max(MIN_TILE, min(window - 2 * halo, largest))

@@ -1,5 +1,7 @@
 """A tagger: a net, its vocabulary and its preprocessing in one callable."""
 
+import copy
+import dataclasses
 from typing import Any
 
 import torch
@@ -83,8 +85,19 @@ class TaggerModel:
         another order for another number).
         """
         # Prepare on the pictures' device: less to move, and not every device has the antialiased filters.
-        rows = [self.predict(self.prepare(part)) for part in passes(image, self.device)]
+        rows = [self.predict(self.prepare(part)) for part in image.split(self.pictures_at_once())]
         return torch.cat(rows).to(image.device)
+
+    def pictures_at_once(self) -> int:
+        """How many pictures are worth preparing before each call of `predict`."""
+        return pictures_at_once(self.device)
+
+    def with_channel_order(self, order: str) -> "TaggerModel":
+        """The same network, given its colours in another order ("rgb" or "bgr"): for files that say it wrongly."""
+        model = copy.copy(self)
+        model.preprocessing = dataclasses.replace(self.preprocessing, order=order)
+        model.header = dataclasses.replace(self.header, preprocessing=model.preprocessing)
+        return model
 
     def prepare(self, image: Tensor) -> Tensor:
         """The first half of a call: (B, C, H, W) -> the net's input (B, 3, size, size), on the image's device."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .errors import Stopped
 from .image import check_pictures, to_bchw
-from .tagger import TaggerModel, passes
+from .tagger import TaggerModel
 from .tags import Options, Tagged, choose
 
 
@@ -39,7 +39,7 @@ def tag(
     options = Options() if options is None else options
     found: list[Tagged] = []
     # Prepare one group at a time: memory does not grow with the batch.
-    for group in passes(to_bchw(image), model.device):
+    for group in to_bchw(image).split(model.pictures_at_once()):
         if should_stop is not None and should_stop():
             raise Stopped(f"stopped after {len(found)} of {len(image)} pictures")
         found += tag_prepared(model, model.prepare(group), options)

@@ -79,6 +79,7 @@ class TileGrid:
         tile: largest side of a core, without its halo.
         halo: context on each side, rounded up to the alignment.
         alignment: cores and windows start on multiples of it.
+        least: side that windows have at least, as far as the picture goes, for networks that would pad smaller ones.
     """
 
     height: int
@@ -86,6 +87,7 @@ class TileGrid:
     tile: int
     halo: int
     alignment: int = 1
+    least: int = 0
 
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.tile, self.alignment) < 1 or self.halo < 0:
@@ -96,7 +98,15 @@ class TileGrid:
         return iter(cut(Tile(0, 0, self.height, self.width), self.tile, self.alignment))
 
     def window(self, core: Tile) -> Tile:
-        return core.window(self.halo, self.height, self.width)
+        window = core.window(self.halo, self.height, self.width)
+        top, bottom = self.widened(window.top, window.bottom, self.height)
+        left, right = self.widened(window.left, window.right, self.width)
+        return Tile(top, left, bottom, right)
+
+    def widened(self, start: int, stop: int, length: int) -> tuple[int, int]:
+        """One side of a window, widened to `least` after its end, then before its start."""
+        stop = max(stop, min(length, start + self.least))
+        return min(start, max(0, stop - self.least) // self.alignment * self.alignment), stop
 
     @property
     def smallest(self) -> bool:
@@ -104,7 +114,12 @@ class TileGrid:
 
     def halved(self) -> "TileGrid":
         return TileGrid(
-            self.height, self.width, max(MIN_TILE, self.alignment, self.tile // 2), self.halo, self.alignment
+            self.height,
+            self.width,
+            max(MIN_TILE, self.alignment, self.tile // 2),
+            self.halo,
+            self.alignment,
+            self.least,
         )
 
 

@@ -22,6 +22,8 @@ class UpscaleModel:
             times faster in float32 and 2 to 3 times in bfloat16; the values do not change).
     """
 
+    full_last_layer = True  # in float32, also where the rest runs in bfloat16
+
     def __init__(self, header: Header, net: nn.Module) -> None:
         if header.scale is None:
             raise SengaError(f"architecture {header.architecture!r} does not upscale; load a model that does")

@@ -8,18 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO, BorrowedUpscaler, wrapped
 from .errors import SengaError, Stopped
 from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
 from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
-from .upscaler import UpscaleModel
 
 LARGEST_SIDE = 65536  # pixels; a larger size is a typing error
-# Assumed for other programs' models, which do not say: the context that the deepest common network, RRDB with 23
-# blocks, was measured to need (benchmarks/halo.py).
-UNKNOWN_HALO = 80
-UNKNOWN_FLOATS = 256  # per output pixel
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,9 @@ class ModelSpec:
     halo: int
     border: int
     alignment: int
+    least: int  # side of a window that the network takes without padding
     floats: int
+    largest_tile: int  # side of a tile that is of use; 0 is the device's own
 
     @classmethod
     def of(cls, model: Any) -> "ModelSpec":
@@ -53,7 +51,9 @@ class ModelSpec:
             halo=getattr(model, "default_halo", UNKNOWN_HALO),
             border=getattr(model, "border", 0),
             alignment=getattr(model, "alignment", getattr(sizes, "multiple_of", 1)),
+            least=getattr(sizes, "minimum", 0),
             floats=getattr(model, "floats_per_pixel", UNKNOWN_FLOATS * scale**2),
+            largest_tile=LARGEST_SIDE if getattr(model, "whole_preferred", False) else 0,
         )
 
 
@@ -73,7 +73,7 @@ def upscale(
     """Upscale a batch of pictures without seams.
 
     Args:
-        model: an UpscaleModel, or a descriptor with `.model`, `.scale` and `__call__` (spandrel's, say). It runs on
+        model: an UpscaleModel, spandrel's descriptor, or anything with `.model`, `.scale` and `__call__`. It runs on
             its own device.
         image: (B, H, W, C) float32 in [0, 1], C = 1, 3, or 4 (the fourth is alpha), any size from 1x1.
         scale: output pixels per input pixel and side; None is the model's own.
@@ -81,6 +81,7 @@ def upscale(
         tile: largest side of a tile in input pixels, without its halo: 16 or more, or 0 to fit the free memory.
         halo: context around each tile in input pixels; -1 is the model's default, which keeps the error below half a
             level of 255. At the receptive radius the result equals that of the whole picture (both in float32).
+            Networks that look at the whole picture have no such halo; the log says so.
         precision: "auto" (the fastest that is native to the device), "fp32", "bf16" or "fp16".
         self_ensemble: average over the eight flips and rotations: slightly better, eight times slower.
         progress: called with (done, total) input pixels after each tile.
@@ -97,11 +98,15 @@ def upscale(
             is then moved to the CPU).
         Stopped: `should_stop` returned True.
     """
+    model = wrapped(model)
     spec = ModelSpec.of(model)
     _check(image, tile, halo)
     frames, height, width, channels = image.shape
     target = target_size(width, height, spec.scale, scale, size)
     sizes = pass_sizes(width, height, spec.scale, target)
+    if isinstance(model, BorrowedUpscaler) and max(sizes[-1]) > (tile or _room(spec, spec.halo)):
+        model.before_tiling()
+        spec = ModelSpec.of(model)
     run = _Run(
         model=model,
         spec=spec,
@@ -110,7 +115,7 @@ def upscale(
             spec.device,
             half=spec.half,
             bf16=spec.bf16,
-            full_last_layer=isinstance(model, UpscaleModel),
+            full_last_layer=getattr(model, "full_last_layer", False),
         ),
         halo=spec.halo if halo < 0 else halo,
         tile=tile,
@@ -190,6 +195,12 @@ def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> 
     return sizes
 
 
+def _room(spec: ModelSpec, halo: int) -> int:
+    """The largest tile that fits the free memory."""
+    free, around = free_memory(spec.device), halo + spec.border
+    return tile_that_fits(free, spec.floats, around, spec.device, spec.largest_tile)
+
+
 def _check(image: Tensor, tile: int, halo: int) -> None:
     check_pictures(image)
     if tile != 0 and tile < MIN_TILE:
@@ -228,9 +239,8 @@ class _Run:
     def one_pass(self, image: Tensor, out: Tensor, held: bool) -> None:
         spec = self.spec
         height, width = image.shape[-2:]
-        around = self.halo + spec.border
-        tile = self.tile or tile_that_fits(free_memory(spec.device), spec.floats, around, spec.device)
-        grid = TileGrid(height, width, tile, self.halo, spec.alignment)
+        tile = self.tile or _room(spec, self.halo)
+        grid = TileGrid(height, width, tile, self.halo, spec.alignment, spec.least)
 
         def process(window: Tile) -> Tensor:
             part = image[..., window.top : window.bottom, window.left : window.right]

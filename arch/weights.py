@@ -14,24 +14,30 @@ from torch import Tensor
 
 from . import foreign_taggers
 from .atomic import replacing
-from .errors import SengaError
+from .borrowed import onnx_taggers, spandrel_upscalers, timm_taggers
+from .errors import NotOurs, SengaError
 from .foreign_upscalers import recognise, rename
 from .header import Header, Provenance, as_table
+from .official import lost_settings, official_state
 from .preprocessing import Preprocessing
-from .registry import architecture, make_config
+from .registry import BY_ID, architecture, make_config
 from .tagger import TaggerModel
 from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 
 METADATA_KEY = "senga"
 SAFETENSORS = (".safetensors", ".sft")
+ONNX = (".onnx",)  # taggers
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
 WRAPPERS = (
     "params_ema",
+    "params-ema",
     "params",
     "state_dict",
+    "model_state_dict",
     "model_ema",
     "model",
+    "net",
 )  # keys under which checkpoints keep their tensors, averaged ones first
 
 
@@ -52,21 +58,41 @@ def read_header(path: str | Path) -> Header:
     """Read a weights file's header, not its tensors.
 
     Headers of other people's files are inferred from the names and shapes of the tensors and from accompanying files.
+    Of networks that spandrel runs, `architecture` begins with "spandrel/"; some of these are read whole for it.
 
     Raises:
         SengaError: the file is missing, damaged or of an unknown kind, or holds no network that Senga knows.
     """
     path = _existing(path)
     try:
-        if path.suffix.lower() in SAFETENSORS:
-            text, shapes = _safetensors_index(path)
-            if text is not None:
-                return Header.from_json(text)
-        else:
-            shapes = {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
-        return _infer(path, shapes, Overrides())[1]
+        if path.suffix.lower() in ONNX:
+            return onnx_taggers.describe(path)
+        text, shapes = _index(path)
+        if text is not None:
+            return Header.from_json(text)
+        if _is_timm(path, shapes):
+            return timm_taggers.describe(path, shapes)
+        state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+        try:
+            return _recognised(path, state, Overrides())[0]
+        except NotOurs as error:
+            return spandrel_upscalers.describe(shapes, lambda: _in_float32(_tensors(path)[1]), error)
     except SengaError as error:
         raise _named(path, error) from error
+
+
+def task_of(path: str | Path) -> str:
+    """Whether a file is to "tag" or to "upscale", from its index alone: for lists, which must be quick.
+
+    A tagger that cannot be loaded, for want of a file next to it, is one too. Raises SengaError.
+    """
+    path = _existing(path)
+    if path.suffix.lower() in ONNX:
+        return "tag"
+    text, shapes = _index(path)
+    if text is not None:
+        return Header.from_json(text).row().task
+    return "tag" if foreign_taggers.layout_of(shapes) or timm_taggers.claims(path, shapes) else "upscale"
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -89,8 +115,9 @@ def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     """Load a network in float32 on the CPU, ready to call.
 
     Reads Senga's files; Real-ESRGAN's RRDB and Compact (`params_ema` or `params`); ESRGAN's old and original forms;
-    yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); and the same keys in
-    plain safetensors. `.pth` and `.pt` are read with `weights_only=True`.
+    yu45020/Waifu2x's ESPCN_7 and DCSCN; torchvision's and timm's MobileNetV3 (see `load_tagger`); the same keys in
+    plain safetensors; and, if spandrel is installed, the upscalers that it knows (docs/models.md). `.pth` and `.pt` are
+    read with `weights_only=True`.
 
     Raises:
         SengaError: as `read_header`; also if tensors are missing, unexpected or of the wrong shape.
@@ -131,24 +158,45 @@ def load_tagger(
 
 def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
     try:
+        if path.suffix.lower() in ONNX:
+            return _signed(onnx_taggers.load(path, given.vocabulary, given.preprocessing), path)
         text, state = _tensors(path)
+        state = _in_float32(state)
+        if text is None and _is_timm(path, {key: tuple(value.shape) for key, value in state.items()}):
+            return _signed(timm_taggers.load(path, state, given.vocabulary, given.preprocessing), path)
         if text is not None:
             header = Header.from_json(text)
+            net = _built(header, state)
         else:
-            rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, given)
-            state = rename_keys(state)
-        with torch.device("meta"):  # spends no memory and no random numbers on weights that are replaced below
-            net = header.row().build(header.config())
-        # Counters (of batch normalisation) stay integers.
-        _fill(net, {key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+            try:
+                header, net = _recognised(path, state, given)
+            except NotOurs as error:
+                return spandrel_upscalers.load(state, _sha256(path), error)
         if header.row().task == "upscale":
             return UpscaleModel(header, net)
-        model = TaggerModel(header, net)
-        with path.open("rb") as file:
-            model.file_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return model
+        return _signed(TaggerModel(header, net), path)
     except SengaError as error:
         raise _named(path, error) from error
+
+
+def _signed(model: TaggerModel, path: Path) -> TaggerModel:
+    model.file_sha256 = _sha256(path)
+    return model
+
+
+def _is_timm(path: Path, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether timm has the network. Ours come first: MobileNetV3 under timm's keys needs no library."""
+    return not foreign_taggers.layout_of(shapes) and timm_taggers.claims(path, shapes)
+
+
+def _in_float32(state: State) -> State:
+    """Counters (of batch normalisation) stay integers."""
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
@@ -164,18 +212,42 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         raise SengaError(f"{path.name}: Senga writes safetensors only; give a name that ends in .safetensors")
+    if model.header.architecture not in BY_ID:
+        raise SengaError(f"{path.name}: {model.header.architecture} is another library's network; Senga saves its own")
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
     with replacing(path) as temporary:
         # Not save_file: it makes files that only their owner may read.
         temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
 
 
+def save_official(path: str | Path, model: UpscaleModel | TaggerModel) -> list[str]:
+    """Write a model without header under the key names of its official code, as .safetensors or .pth.
+
+    Returns:
+        What that code cannot know from the file and would take to be otherwise, as `name=value`.
+
+    Raises:
+        SengaError: the network has no official code, or the name ends otherwise.
+        OSError: the folder cannot be written.
+    """
+    path = Path(path)
+    official, state = official_state(model)
+    if path.suffix.lower() not in (".safetensors", ".pth"):
+        raise SengaError(f"{path.name}: official files are .safetensors or .pth; give a name that ends in one of them")
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".pth":
+            torch.save({official.wrapper: state} if official.wrapper else state, temporary)
+        else:
+            temporary.write_bytes(save(state))
+    return lost_settings(model, state)
+
+
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise SengaError(f"{path}: there is no such file; check the name and the folder")
-    if path.suffix.lower() not in SAFETENSORS + PICKLES:
-        known = ", ".join(SAFETENSORS + PICKLES)
+    if path.suffix.lower() not in SAFETENSORS + PICKLES + ONNX:
+        known = ", ".join(SAFETENSORS + PICKLES + ONNX)
         raise SengaError(f"{path.name}: ends in {path.suffix!r}; weights files end in {known}")
     return path
 
@@ -190,6 +262,13 @@ def _tensors(path: Path) -> tuple[str | None, State]:
         return None, _unpickle(path, "cpu")
     text, _ = _safetensors_index(path)  # raises an explanation for a damaged file
     return text, load_file(path)
+
+
+def _index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
+    """The header's text, if any, and every tensor's shape."""
+    if path.suffix.lower() in SAFETENSORS:
+        return _safetensors_index(path)
+    return None, {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
 
 
 def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
@@ -223,6 +302,8 @@ def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]
             break
+    if isinstance(found, dict):  # Real-CUGAN's pro files hold a mark besides the tensors
+        found = {key: torch.tensor(value) if type(value) in (bool, int) else value for key, value in found.items()}
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise SengaError(f"holds a {type(found).__name__}, not the tensors of a network; save its state_dict()")
     return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
@@ -251,6 +332,24 @@ def _infer(path: Path, shapes: dict[str, tuple[int, ...]], given: Overrides) -> 
     return lambda state: {rename(key, layout): value for key, value in state.items()}, header
 
 
+def _recognised(path: Path, state: State, given: Overrides) -> tuple[Header, torch.nn.Module]:
+    """The network of a file without Senga's header. Raises NotOurs where a borrowed library may know it instead."""
+    rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, given)
+    try:
+        return header, _built(header, rename_keys(state))
+    except NotOurs as error:
+        if header.row().task == "tag":
+            raise SengaError(str(error)) from error
+        raise
+
+
+def _built(header: Header, state: State) -> torch.nn.Module:
+    with torch.device("meta"):  # spends no memory and no random numbers on weights that are replaced below
+        net = header.row().build(header.config())
+    _fill(net, state)
+    return net
+
+
 def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
     """load_state_dict with a short error message."""
     expected = {key: tuple(value.shape) for key, value in net.state_dict().items()}
@@ -265,7 +364,7 @@ def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
         ),
     ]
     if faults:
-        raise SengaError(
+        raise NotOurs(
             f"its tensors do not fit the network described by its header or shapes: {sorted(faults)[0]}"
             f" (fault 1 of {len(faults)}); the file was damaged or is a variant that Senga does not know"
         )

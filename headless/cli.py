@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from .commands import data, degrade, models, run, tag, train, upscale
+from .commands import convert, data, degrade, export, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
 
@@ -36,6 +36,8 @@ COMMANDS = [
     Command("tag", "tag pictures: a caption file next to each, or JSON", tag.add_arguments, tag.run),
     Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
     Command("models", "list the models that the nodes find", models.add_arguments, models.run),
+    Command("convert", "give a weights file a header, or official key names", convert.add_arguments, convert.run),
+    Command("export", "write a network as ONNX", export.add_arguments, export.run),
     Command("train", "train a network", train.add_arguments, train.run),
     Command("data", "build, preview and pack pictures to train on", data.add_arguments, data.run),
 ]

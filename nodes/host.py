@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from ..arch import SengaError, read_header
+from ..arch.borrowed.tagger_files import tagger_names as names_inside
+from ..arch.weights import task_of
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]
@@ -31,6 +33,9 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 DEFAULT_UPSCALER = "senga_rrdb_6b_x2.safetensors"  # first in every list
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
+TAGGER_EXTENSIONS = (*EXTENSIONS, ".onnx")
+OTHERS_TAGGERS = "wd14_tagger"  # ComfyUI-WD14-Tagger's folder in models/ and in extra_model_paths.yaml
+OTHERS_NODES = "comfyui-wd14-tagger"  # its folder in custom_nodes/, whatever the capitals: models/ is in there
 
 
 @dataclass
@@ -50,7 +55,7 @@ if folder_paths is not None:
     folder_paths.add_model_folder_path(TAGGERS, str(Path(folder_paths.models_dir) / TAGGERS))
     folder_paths.folder_names_and_paths[TAGGERS] = (
         folder_paths.folder_names_and_paths[TAGGERS][0],
-        set(EXTENSIONS),
+        set(TAGGER_EXTENSIONS),
     )
 
 
@@ -93,15 +98,43 @@ def upscale_model_names() -> list[str]:
 
 
 def tagger_names() -> list[str]:
-    """Our taggers first, then the user's (in ComfyUI models/senga_taggers); for a name in both, ours is taken."""
-    return list(dict.fromkeys([*shipped_taggers(), *_user_names(TAGGERS, tagging=True)]))
+    """Our taggers first, then the user's, of models/senga_taggers in ComfyUI; for a name in both, ours is taken.
+
+    Then those of other nodes' folders, as ORIGIN/NAME.
+    """
+    return list(dict.fromkeys([*shipped_taggers(), *_user_names(TAGGERS, tagging=True), *_others_taggers()]))
 
 
 def _user_names(kind: str, *, tagging: bool) -> list[str]:
     if folder_paths is not None:
         return folder_paths.get_filename_list(kind)
-    files = (p for d in standalone.model_dirs for p in d.iterdir() if p.suffix.lower() in EXTENSIONS)
-    return sorted(path.name for path in files if _is_tagger(path) is tagging)  # one folder may hold both kinds
+    # One folder holds both kinds; taggers are also found a folder further down, where hubs put them.
+    endings = TAGGER_EXTENSIONS if tagging else EXTENSIONS
+    found = ((name, d / name) for d in standalone.model_dirs for name in names_inside(d, endings))
+    return sorted(name for name, path in found if (tagging or "/" not in name) and _is_tagger(path) is tagging)
+
+
+def _others_taggers() -> dict[str, Path]:
+    """Taggers that other nodes keep, by ORIGIN/NAME; ComfyUI alone has other nodes."""
+    found: dict[str, Path] = {}
+    for origin, folder in _others_folders():
+        for name in names_inside(folder, TAGGER_EXTENSIONS):
+            if _is_tagger(folder / name):
+                found.setdefault(f"{origin}/{name}", folder / name)
+    return found
+
+
+def _others_folders() -> Iterator[tuple[str, Path]]:
+    """(origin, folder) of other nodes' taggers: in models/, in extra_model_paths.yaml, among their own files."""
+    if folder_paths is None:
+        return
+    known = folder_paths.folder_names_and_paths.get(OTHERS_TAGGERS, ([], set()))[0]
+    for folder in dict.fromkeys([str(Path(folder_paths.models_dir) / OTHERS_TAGGERS), *known]):
+        yield OTHERS_TAGGERS, Path(folder)
+    for place in folder_paths.folder_names_and_paths.get("custom_nodes", ([], set()))[0]:
+        for folder in sorted(Path(place).glob("*/models")):
+            if folder.parent.name.lower() == OTHERS_NODES:
+                yield folder.parent.name, folder
 
 
 def _is_tagger(path: Path) -> bool:
@@ -112,7 +145,7 @@ def _is_tagger(path: Path) -> bool:
 @lru_cache(maxsize=1024)
 def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
     try:
-        return read_header(path).row().task == "tag"
+        return task_of(path) == "tag"
     except (SengaError, OSError):
         return False  # listed among the upscalers; choosing it gives the reason
 
@@ -124,7 +157,8 @@ def upscale_model_path(name: str) -> Path:
 
 def tagger_path(name: str) -> Path:
     """The file of a name from `tagger_names`. Raises SengaError that lists the searched folders."""
-    return _path(name, shipped_taggers(), TAGGERS, "tagger")
+    others = _others_taggers() if "/" in name else {}
+    return others[name] if name in others else _path(name, shipped_taggers(), TAGGERS, "tagger")
 
 
 def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
@@ -137,7 +171,7 @@ def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
         folders = folder_paths.get_folder_paths(kind)
     else:
         for folder in standalone.model_dirs:
-            if name in {path.name for path in folder.iterdir()}:
+            if name in names_inside(folder, TAGGER_EXTENSIONS):
                 return folder / name
         folders = standalone.model_dirs
     searched = ", ".join(str(folder) for folder in [WEIGHTS, *folders])
@@ -158,9 +192,15 @@ def attach_patcher(model: Any) -> None:
     """Hand the model to ComfyUI's memory management, if there is one."""
     if patching is None or management is None:
         return
+    # onnxruntime may be installed for the CPU alone; its networks tell their size, since they have no tensors.
+    moves = getattr(model, "moves_to", None)
+    if moves is not None and not moves(compute_device()):
+        return
+    size = getattr(model, "bytes", 0)
     # Newer versions have a patcher for models that cannot be loaded in parts.
     patcher = getattr(patching, "CoreModelPatcher", patching.ModelPatcher)
-    model.patcher = patcher(model.model, load_device=compute_device(), offload_device=management.unet_offload_device())
+    there, away = compute_device(), management.unet_offload_device()
+    model.patcher = patcher(model.model, load_device=there, offload_device=away, **({"size": size} if size else {}))
 
 
 @contextmanager

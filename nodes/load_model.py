@@ -9,8 +9,9 @@ from . import host
 class SengaLoadUpscaleModel:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Loads an upscaling network: one of Senga's own, or an ESPCN_7, DCSCN, Compact, ESRGAN or Real-ESRGAN file in"
-        " ComfyUI's upscale_models folder. Works with Senga's upscaler and the built-in one."
+        "Loads an upscaling network: one of Senga's own, or a file in ComfyUI's upscale_models folder, of ESPCN_7, DCSCN,"
+        " Compact, ESRGAN, or any network that spandrel knows (SPAN, DAT, SwinIR, HAT, ...). Works with Senga's upscaler"
+        " and the built-in one."
     )
     SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
     RETURN_TYPES = ("UPSCALE_MODEL",)
@@ -38,8 +39,9 @@ class SengaLoadUpscaleModel:
 class SengaLoadTagger:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Loads a network that tags pictures: one of Senga's own, or a MobileNetV3 tagger of torchvision or timm with"
-        " its list of tags in models/senga_taggers."
+        "Loads a network that tags pictures: one of Senga's own, or a tagger that you have, with its list of tags in"
+        " models/senga_taggers: WD14 and JoyTag as ONNX, WD v3 and others of timm as safetensors, MobileNetV3. WD14"
+        " files of other nodes are found too."
     )
     SEARCH_ALIASES: ClassVar = ["wd14", "waifu diffusion tagger", "danbooru tags", "interrogate", "load tagger"]
     RETURN_TYPES = ("SENGA_TAGGER",)
@@ -49,7 +51,10 @@ class SengaLoadTagger:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        tooltip = "The network to tag with. Senga's own come first, then the files in models/senga_taggers."
+        tooltip = (
+            "The network to tag with. Senga's own come first, then the files in models/senga_taggers, then those of"
+            " other nodes."
+        )
         return {"required": {"model_name": (host.tagger_names(), {"tooltip": tooltip})}}
 
     @classmethod

@@ -61,7 +61,8 @@ class SengaUpscale:
                         "max": 8192,
                         "tooltip": "Largest side of a tile in pixels of the input, 16 or more. 0: fits the free memory."
                         " In fp32 it changes only rounding, by one 8-bit level at most (with a halo of the model's full"
-                        " receptive radius the result is exact); in bf16 pixels change by up to 3 levels.",
+                        " receptive radius the result is exact); in bf16 pixels change by up to 3 levels. Networks of"
+                        " other programs that look at the whole picture change with the tile; the log says by how much.",
                     },
                 ),
                 "halo": (

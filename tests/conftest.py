@@ -1,13 +1,17 @@
 """Load the repository root as the package `senga`, the way ComfyUI loads a custom node: by path, with no install."""
 
 import importlib.util
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 
 # Pictures are tiny here: threads cost more than they bring, and far more on a machine that is busy.
 torch.set_num_threads(1)
+
+os.environ["SENGA_CACHE"] = tempfile.mkdtemp(prefix="senga_cache_")  # what was measured before must not decide a test
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -237,6 +237,20 @@ def test_arch_needs_its_own_dependencies_alone():
             assert kind != "external" or module.split(".")[0] in allowed, f"{path.name} imports {module}"
 
 
+BORROWED = ("spandrel", "spandrel_extra_arches", "timm", "onnx", "onnxruntime", "onnxscript")
+
+
+def test_borrowed_libraries_have_one_room_and_are_imported_when_used():
+    """By `borrow` alone, which is written once: even there no `import` names one."""
+    for folder in ARROWS:
+        for path in (ROOT / folder).rglob("*.py"):
+            where = path.relative_to(ROOT).as_posix()
+            for name in imports(path):
+                assert name.removeprefix("external:").split(".")[0] not in BORROWED, f"{where}: borrow() it instead"
+            if path.parent != ROOT / "arch" / "borrowed":
+                assert "borrow(" not in path.read_text(encoding="utf-8"), f"{where}: belongs into arch/borrowed"
+
+
 def test_only_host_knows_comfyui_and_only_weights_knows_safetensors():
     owners = {"comfy": "nodes/host.py", "folder_paths": "nodes/host.py", "safetensors": "arch/weights.py"}
     for folder in ARROWS:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...arch import Header, read_header
+from ...arch.borrowed.spandrel_table import code_licence
 from ...nodes import host
 from ..errors import SengaError, one_line
 from ..model_folders import add_models_dir, use_models_dirs
@@ -71,6 +72,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     header = entry.header
     scale = f"x{header.scale}" if header.scale else "-"
     licences = ", ".join(header.provenance.licences) or "unknown"
+    if code := code_licence(header.architecture):
+        licences += f" (code: {code})"
     return entry.name, header.architecture, scale, readable_size(entry.size or 0), licences
 
 
@@ -100,5 +103,6 @@ def as_json(entry: Entry) -> dict[str, object]:
         "scale": header.scale,
         **({} if header.vocabulary is None else {"tags": len(header.vocabulary)}),
         "licences": list(header.provenance.licences),
+        **({"code_licence": code} if (code := code_licence(header.architecture)) else {}),
         "metrics": header.provenance.metrics,
     }

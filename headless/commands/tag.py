@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...arch import Options, Tagged, TaggerModel
-from ...arch.foreign_taggers import SETTINGS, TAGS
+from ...arch import Options, Tagged, TaggerModel, foreign_taggers
+from ...arch.borrowed import tagger_files
 from ...arch.image import to_bchw
-from ...arch.tagger import pictures_at_once
-from ...arch.tagging import tag_prepared
-from ...arch.tags import warnings
+from ...arch.preprocessing import ORDERS
+from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..errors import UsageError
 from ..files.journal import sha256_of
@@ -40,6 +39,14 @@ FORMATS = {
 }
 # Trainers read captions literally; in a prompt, parentheses are weights.
 DEFAULTS = dataclasses.replace(Options(), escape_parentheses=False)
+# Files that may be next to other people's taggers and change their results.
+COMPANIONS = {
+    *foreign_taggers.TAGS,
+    *foreign_taggers.SETTINGS,
+    *tagger_files.TAGS,
+    *tagger_files.SETTINGS,
+    *tagger_files.THRESHOLDS,
+}
 METAVARS = {int: "N", float: "0-1", str: "TEXT"}
 
 
@@ -51,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds.add_argument("--print", action="store_true", help="write no files; print a line of JSON for each picture")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
     parser.add_argument("--model", metavar="NAME|PATH", help="a tagger that `senga models` lists, or a file")
+    parser.add_argument(
+        "--channel-order",
+        choices=ORDERS,
+        help="of the network's input channels, where its files say it wrongly or not at all",
+    )
     declared = sockets(NODE_CLASS_MAPPINGS[TAGGER])
     for field in dataclasses.fields(Options):
         kind, help = type(field.default), tooltip(declared[field.name])
@@ -70,11 +82,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)
     path = find_model(args.model, host.tagger_names(), host.tagger_path, what="tagger", default=DEFAULT_MODEL)
-    settings = settings_of(path, options)
+    settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
-    return run_batch(
-        jobs, lambda: work(load(path, options), options, files=not args.print), force=args.force, workers=args.workers
-    )
+
+    def begin() -> Work[Tensor, list[float]]:
+        return work(load(path, options, args.channel_order), options, files=not args.print)
+
+    return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
 
 def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, files: bool) -> list[Job]:
@@ -89,11 +103,12 @@ def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, fil
     return checked(list(jobs.values())) if files else list(jobs.values())
 
 
-def settings_of(model: Path, options: Options) -> dict[str, Any]:
+def settings_of(model: Path, options: Options, channel_order: str | None) -> dict[str, Any]:
     """All that a result depends on besides its picture; for other people's taggers, also the files next to them."""
-    companions = [model.with_name(name.format(stem=model.stem)) for name in (*TAGS, *SETTINGS)]
+    companions = [model.with_name(name.format(stem=model.stem)) for name in sorted(COMPANIONS)]
     files = [sha256_of(path) for path in (model, *companions) if path.is_file()]
-    return {"command": "tag", "model": files, **dataclasses.asdict(options)}
+    order = {} if channel_order is None else {"channel_order": channel_order}
+    return {"command": "tag", "model": files, **order, **dataclasses.asdict(options)}
 
 
 def own_settings(job: Job) -> dict[str, Any]:
@@ -101,9 +116,11 @@ def own_settings(job: Job) -> dict[str, Any]:
     return {"format": job.format} | ({"file": job.source.as_posix()} if job.format == "json" else {})
 
 
-def load(path: Path, options: Options) -> TaggerModel:
+def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel:
     """The tagger, on the device. Raises UsageError for options that it does not support."""
     model = shared_tagger(path).to(host.compute_device())
+    if channel_order is not None:
+        model = model.with_channel_order(channel_order)
     if options.threshold_mode == "per_tag" and not model.vocabulary.thresholds:
         raise UsageError("--threshold-mode per_tag: this tagger has no thresholds for single tags; use fixed or mcut")
     for warning in warnings(options, model.vocabulary):
@@ -111,20 +128,20 @@ def load(path: Path, options: Options) -> TaggerModel:
     return model
 
 
-def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, Tagged]:
+def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, list[float]]:
     """With `files` False only lines of JSON are made."""
 
-    def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[Tagged]:
-        return tag_prepared(model, torch.cat([x for _, x in ready]), options)
+    def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
+        return model.predict(torch.cat([x for _, x in ready])).tolist()
 
-    def encode(job: Job, found: Tagged) -> Output:
+    def encode(job: Job, row: list[float]) -> Output:
+        # Chosen here, in a thread: of ten thousand tags that takes a while, in which the network would wait.
+        found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
             return Output(as_line(job.source, found), {})
         return Output(str(job.target), {job.target: as_text(job.format, job.source, found, model).encode()})
 
-    return Work(
-        read=lambda job: read(job.source, model), make=make, encode=encode, at_once=pictures_at_once(model.device)
-    )
+    return Work(read=lambda job: read(job.source, model), make=make, encode=encode, at_once=model.pictures_at_once())
 
 
 def read(source: Path, model: TaggerModel) -> Tensor:

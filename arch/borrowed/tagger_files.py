@@ -1,0 +1,319 @@
+"""Which files make up a tagger of another program, and what its published script does that no file says.
+
+Beside a weights file these are looked for, `{stem}` being its name without ending:
+
+    tags        {stem}.csv, {stem}-metadata.json, {stem}_metadata.json, selected_tags.csv, tags.json, metadata.json,
+                top_tags.txt
+    settings    {stem}.config.json, config.json: as timm writes it, or the fields of Preprocessing by name
+    thresholds  each tag's own: a column best_threshold(s) of the CSV, or {stem}.best_thresholds.csv or .json,
+                best_thresholds.csv or .json
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import SengaError
+from ..header import Header, Provenance
+from ..preprocessing import Preprocessing
+from ..registry import Architecture
+from ..tags import Options
+from ..vocabulary import TagVocabulary, read_vocabulary
+
+TAGS = (
+    "{stem}.csv",
+    "{stem}-metadata.json",
+    "{stem}_metadata.json",
+    "selected_tags.csv",
+    "tags.json",
+    "metadata.json",
+    "top_tags.txt",
+)
+SETTINGS = ("{stem}.config.json", "config.json")
+THRESHOLDS = (
+    "{stem}.best_thresholds.csv",
+    "{stem}.best_thresholds.json",
+    "best_thresholds.csv",
+    "best_thresholds.json",
+)
+COLUMNS = ("best_threshold", "best_thresholds")
+RATING = "rating_"  # camie-tagger's names of ratings begin with it
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
+LEVELS = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0 to 255
+PILLOW = {"eight_bit": True, "resize": "bicubic"}
+SQUARED = {**PILLOW, "pad_first": True}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the taggers of one author are prepared for, as their published script does it."""
+
+    name: str
+    preprocessing: dict[str, Any] = field(default_factory=dict)  # fields of Preprocessing
+    settled: bool = True  # nothing of a config.json is needed besides
+
+
+# Channel orders are those of the published scripts. SmilingWolf's taggers take BGR in every form: their training read
+# pictures with OpenCV. A channel order of the user's comes before this table.
+WD = Layout("WD tagger", {**SQUARED, **LEVELS, "order": "bgr"})
+WD_NORMALISED = Layout("WD tagger", {**SQUARED, "order": "bgr"}, settled=False)  # timm's forms
+ANIMETIMM = Layout("animetimm", {**SQUARED, **IMAGENET, "order": "rgb"}, settled=False)
+JOYTAG = Layout("JoyTag", {**SQUARED, **CLIP, "order": "rgb"})
+CAMIE_1 = Layout("camie-tagger", {**PILLOW, "mean": (0.0,) * 3, "std": (1.0,) * 3, "pad_colour": (0.0,) * 3})
+CAMIE_2 = Layout("camie-tagger v2", {**PILLOW, **IMAGENET, "pad_colour": (124 / 255, 116 / 255, 104 / 255)})
+OTHER = Layout("", {**SQUARED, **IMAGENET, "order": "rgb"}, settled=False)
+
+
+@dataclass(frozen=True)
+class TagList:
+    """A list of tags, and whose layout it is part of."""
+
+    path: Path | None
+    vocabulary: TagVocabulary
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class BorrowedHeader(Header):
+    """The header that a file of another library would have; `architecture` is "library/name"."""
+
+    def row(self) -> Architecture:
+        return Architecture(self.architecture, "tag", type(None), _none, half=False, bf16=False)
+
+    def config(self) -> Any:
+        return None
+
+    def check(self) -> None:
+        """Nothing to compare: the file has no hyperparameters of its own."""
+
+
+def _none(config: Any) -> Any:
+    raise SengaError("a tagger of another library cannot be built from its header; load its file")
+
+
+def header(
+    library: str, name: str, tags: TagList, preprocessing: Preprocessing, hyperparameters: dict[str, Any] | None = None
+) -> BorrowedHeader:
+    return BorrowedHeader(
+        f"{library}/{name}",
+        hyperparameters or {},
+        None,
+        Provenance(source=tags.layout.name or library),
+        vocabulary=tags.vocabulary,
+        preprocessing=preprocessing,
+    )
+
+
+def beside(path: Path, names: tuple[str, ...]) -> Path | None:
+    """The first of these files that is there; "{stem}" is the name of `path` without its ending."""
+    candidates = (path.with_name(name.format(stem=path.stem)) for name in names)
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def tags_beside(
+    path: Path, outputs: int | None, given: TagVocabulary | None = None, *, levels: bool = False
+) -> TagList:
+    """The tags of a weights file, of its folder or given by the caller.
+
+    Args:
+        outputs: of the network, if that is known.
+        levels: the network takes levels of 0 to 255, which is WD14's form.
+
+    Raises:
+        SengaError: there is no list, it cannot be read, or it has not one name for each output.
+    """
+    found = beside(path, TAGS)
+    if given is not None:
+        tags = TagList(found, given, _layout(found, given, levels=levels))
+    elif found is None:
+        names = ", ".join(name.format(stem=path.stem) for name in TAGS)
+        count = "" if outputs is None else f" of {outputs} outputs"
+        raise SengaError(
+            f"is a tagger{count} without a list of its tags; put the list that it was trained with in the same folder,"
+            f" as one of {names}"
+        )
+    else:
+        vocabulary = read_tags(found)
+        tags = TagList(found, vocabulary, _layout(found, vocabulary, levels=levels))
+        if (own := beside(path, THRESHOLDS)) is not None:
+            tags = dataclasses.replace(tags, vocabulary=_with_thresholds(vocabulary, _read_thresholds(own)))
+    if outputs is not None and outputs != len(tags.vocabulary):
+        where = f" in {found.name}" if found is not None and given is None else ""
+        raise SengaError(
+            f"the head has {outputs} outputs, the vocabulary{where} {len(tags.vocabulary)} tags; expected as many:"
+            " take the list of tags that the network was trained with"
+        )
+    return tags
+
+
+def read_tags(path: Path) -> TagVocabulary:
+    """A list of tags in any of the published forms: CSV, JSON, camie-tagger's metadata, JoyTag's lines.
+
+    Raises:
+        SengaError: the file has none of these forms.
+    """
+    if path.suffix.lower() == ".txt":
+        names = tuple(line.strip() for line in _text(path).splitlines() if line.strip())
+        return _named(path, names, ("general",) * len(names))
+    if path.suffix.lower() == ".csv":
+        vocabulary = read_vocabulary(path)
+        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+        column = next((name for name in COLUMNS if name in rows[0]), None)
+        if column is None:
+            return vocabulary
+        return _with_thresholds(vocabulary, {row["name"]: row[column] for row in rows})
+    if (mapping := _camie(path)) is not None:
+        names = tuple(str(mapping["idx_to_tag"].get(str(i), "")) for i in range(len(mapping["idx_to_tag"])))
+        kinds = mapping["tag_to_category"]
+        known = {"character": "character", "rating": "rating"}
+        return _named(path, names, tuple(known.get(str(kinds.get(name, "")).lower(), "general") for name in names))
+    return read_vocabulary(path)
+
+
+def _named(path: Path, names: tuple[str, ...], categories: tuple[str, ...]) -> TagVocabulary:
+    try:
+        return TagVocabulary(names, categories)
+    except SengaError as error:
+        raise SengaError(f"{path.name}: {error}") from error
+
+
+def _camie(path: Path) -> dict[str, Any] | None:
+    """camie-tagger's two tables, or None for another file."""
+    raw = read_json(path) if path.suffix.lower() == ".json" else None
+    if not isinstance(raw, dict):
+        return None
+    info = raw.get("dataset_info")
+    mapping = info.get("tag_mapping") if isinstance(info, dict) else raw
+    if not isinstance(mapping, dict):
+        return None
+    tables = [mapping.get(name) for name in ("idx_to_tag", "tag_to_category")]
+    return mapping if all(isinstance(table, dict) and table for table in tables) else None
+
+
+def _layout(path: Path | None, vocabulary: TagVocabulary, *, levels: bool) -> Layout:
+    """Whose layout a list of tags is part of."""
+    if levels:
+        return WD
+    if path is None:
+        return OTHER
+    if path.suffix.lower() == ".txt":
+        return JOYTAG
+    if path.suffix.lower() == ".json":
+        if _camie(path) is None:
+            return OTHER
+        return CAMIE_2 if "dataset_info" in read_json(path) else CAMIE_1
+    columns = next(csv.reader(io.StringIO(_text(path), newline="")), [])
+    if path.with_name("preprocess.json").is_file() or not {*COLUMNS}.isdisjoint(columns):
+        return ANIMETIMM
+    return WD_NORMALISED if "tag_id" in columns and vocabulary.indices("rating") else OTHER
+
+
+def settings_beside(path: Path) -> dict[str, Any]:
+    """The table of settings beside a weights file; empty where there is none. Raises SengaError for a damaged one."""
+    found = beside(path, SETTINGS)
+    raw = read_json(found) if found else {}
+    if not isinstance(raw, dict):
+        raise SengaError(f"{found.name if found else ''}: holds a {type(raw).__name__}; expected a table of settings")
+    return raw
+
+
+def preprocessing_of(
+    layout: Layout, settings: dict[str, Any], size: int | None, given: Preprocessing | None = None
+) -> Preprocessing:
+    """How pictures are prepared: the caller's, else fields of the settings by name, timm's own, and the layout's.
+
+    Args:
+        size: pixels of the network's input, where the network itself says so.
+
+    Raises:
+        SengaError: nothing says what an input looks like, or values are impossible.
+    """
+    if given is not None:
+        return given
+    timm = settings.get("pretrained_cfg", settings)
+    timm = timm if isinstance(timm, dict) else {}
+    own = {f.name: settings[f.name] for f in dataclasses.fields(Preprocessing) if f.name in settings}
+    if not layout.settled and not timm.keys() & {"mean", "std", "input_size"} and not own.keys() & {"mean", "std"}:
+        raise SengaError(
+            "nothing says how pictures are prepared for this tagger; put its config.json in the same folder, or"
+            ' NAME.config.json with {"size": 448, "mean": [r, g, b], "std": [r, g, b], "order": "rgb" or "bgr"}'
+        )
+    values = dict(layout.preprocessing)
+    if not layout.settled:
+        values |= {key: timm[key] for key in ("mean", "std") if key in timm}
+        if timm.get("interpolation") in ("bicubic", "bilinear"):
+            values["resize"] = timm["interpolation"]
+        if isinstance(shape := timm.get("input_size"), list) and shape:
+            values["size"] = shape[-1]
+    if type(settings.get("image_size")) is int:  # JoyTag's name for it
+        values["size"] = settings["image_size"]
+    values |= own
+    if size is not None:
+        values["size"] = size
+    if "size" not in values:
+        raise SengaError("nothing says how many pixels this tagger takes; add input_size to its config.json")
+    return Preprocessing(**values)
+
+
+def tagger_names(folder: Path, endings: tuple[str, ...]) -> Iterator[str]:
+    """The weights files of a folder and of the folders in it, as hubs lay them out, as names relative to it."""
+    places = [folder, *sorted(path for path in _inside(folder) if path.is_dir() and not path.name.startswith("."))]
+    for place in places:
+        for path in _inside(place):
+            if path.suffix.lower() in endings and path.is_file():
+                yield path.relative_to(folder).as_posix()
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # a folder that may not be read has no models for this user
+        return []
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise SengaError(f"{path.name}: is not JSON ({error}); copy it again") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SengaError(f"{path.name}: is not text in UTF-8 ({error}); copy it again") from error
+
+
+def _read_thresholds(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() == ".json":
+        found = read_json(path)
+    else:
+        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+        column = next((name for name in (*COLUMNS, "threshold") if rows and name in rows[0]), None)
+        if column is None or "name" not in rows[0]:
+            raise SengaError(f"{path.name}: expected the columns name and best_threshold")
+        found = {row["name"]: row[column] for row in rows}
+    if not isinstance(found, dict):
+        raise SengaError(f'{path.name}: holds a {type(found).__name__}; expected {{"tag": 0.35, ...}}')
+    return found
+
+
+def _with_thresholds(vocabulary: TagVocabulary, found: dict[str, Any]) -> TagVocabulary:
+    """The vocabulary with each tag's own threshold; tags without one have their category's usual."""
+    usual = {"character": Options().character_threshold}
+    values = []
+    for name, category in zip(vocabulary.names, vocabulary.categories, strict=True):
+        try:
+            value = float(found.get(name, math.nan))
+        except (TypeError, ValueError):
+            value = math.nan
+        values.append(value if 0 <= value <= 1 else usual.get(category, Options().general_threshold))
+    return dataclasses.replace(vocabulary, thresholds=tuple(values))

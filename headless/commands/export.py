@@ -1,0 +1,53 @@
+"""`senga export MODEL --onnx OUT.onnx`: a network of Senga's for other runtimes, checked against torch."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ...arch import SengaError, load_model
+from ...arch.borrowed.onnx_export import export_onnx
+from ...nodes import host
+from ..errors import UsageError
+from ..log import logger
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="NAME|PATH", help="a name that `senga models` lists, or a file")
+    parser.add_argument("--onnx", type=Path, required=True, metavar="OUT.onnx", help="the file to write or replace")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the only size of picture that the graph takes, halo included, for runtimes without dynamic shapes"
+        " (default: any size)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.onnx.suffix.lower() != ".onnx":
+        raise UsageError(f"--onnx {args.onnx}: give a name that ends in .onnx")
+    if args.tile < 0:
+        raise UsageError(f"--tile {args.tile}: expected pixels, or 0 for any size")
+    path = find(args.model)
+    try:
+        error = export_onnx(load_model(path), args.onnx, args.tile)
+    except SengaError as error:
+        named = str(error) if path.name in str(error) else f"{path.name}: {error}"
+        raise SengaError(named) from error
+    logger.info("%s: differs from torch by %.1g of 1 at the most", args.onnx, error)
+    sys.stdout.write(f"{args.onnx}\n")
+    return 0
+
+
+def find(model: str) -> Path:
+    """A file, or a model by its name, with or without .safetensors. Raises UsageError where it is neither."""
+    if Path(model).is_file():
+        return Path(model)
+    for names, path_of in (
+        (host.upscale_model_names(), host.upscale_model_path),
+        (host.tagger_names(), host.tagger_path),
+    ):
+        if named := next((name for name in names if name in (model, f"{model}.safetensors")), None):
+            return path_of(named)
+    raise UsageError(f"{model}: neither a known model nor a file; `senga models` lists the names")
