@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 
 from ...arch.atomic import replacing
 from ...nodes import host
-from ...nodes.saving import replacing
 from ..errors import SengaError, UsageError, one_line
 from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
 from ..files.plan import Job, listed
@@ -153,7 +152,7 @@ def run_jobs(
                     result = pool.submit(_write, job, read.result()[0], result.result(), work, journal)
                 running.append((job, result))
                 batch.end()
-            settle(workers)
+            settle(workers + work.at_once - 1)  # a group is written while the network takes the next
         settle(0)
     finally:
         host.standalone.progress = before
