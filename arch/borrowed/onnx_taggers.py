@@ -286,7 +286,7 @@ class OnnxTagger(TaggerModel):
             return list(pool.map(lambda part: self._filled(part, size, threads=1), parts))
 
     def _filled(self, part: Tensor, size: int, threads: int = 0) -> Tensor:
-        """A pass of exactly `size` pictures, of which the first are wanted."""
+        """A pass of exactly `size` pictures, of which the first are asked for."""
         filled = torch.cat((part, part.new_zeros(size - len(part), *part.shape[1:]))) if len(part) < size else part
         return self.model(filled, threads)[: len(part)]
 

@@ -1,6 +1,6 @@
 """Which files make up a tagger of another program, and what its published script does that no file says.
 
-Beside a weights file these are looked for, `{stem}` being its name without ending:
+Next to a weights file these are looked for, `{stem}` being its name without ending:
 
     tags        {stem}.csv, {stem}-metadata.json, {stem}_metadata.json, selected_tags.csv, tags.json, metadata.json,
                 top_tags.txt
@@ -12,8 +12,6 @@ Beside a weights file these are looked for, `{stem}` being its name without endi
 import csv
 import dataclasses
 import io
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +21,8 @@ from ..errors import SengaError
 from ..header import Header, Provenance
 from ..preprocessing import Preprocessing
 from ..registry import Architecture
-from ..tags import Options
-from ..vocabulary import TagVocabulary, read_vocabulary
+from ..vocabulary import TagVocabulary
+from .tag_lists import COLUMNS, camie_tables, read_json, read_tags, read_text, read_thresholds, with_thresholds
 
 TAGS = (
     "{stem}.csv",
@@ -42,8 +40,6 @@ THRESHOLDS = (
     "best_thresholds.csv",
     "best_thresholds.json",
 )
-COLUMNS = ("best_threshold", "best_thresholds")
-RATING = "rating_"  # camie-tagger's names of ratings begin with it
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
 LEVELS = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0 to 255
@@ -143,7 +139,7 @@ def tags_beside(
         vocabulary = read_tags(found)
         tags = TagList(found, vocabulary, _layout(found, vocabulary, levels=levels))
         if (own := beside(path, THRESHOLDS)) is not None:
-            tags = dataclasses.replace(tags, vocabulary=_with_thresholds(vocabulary, _read_thresholds(own)))
+            tags = dataclasses.replace(tags, vocabulary=with_thresholds(vocabulary, read_thresholds(own)))
     if outputs is not None and outputs != len(tags.vocabulary):
         where = f" in {found.name}" if found is not None and given is None else ""
         raise SengaError(
@@ -151,50 +147,6 @@ def tags_beside(
             " take the list of tags that the network was trained with"
         )
     return tags
-
-
-def read_tags(path: Path) -> TagVocabulary:
-    """A list of tags in any of the published forms: CSV, JSON, camie-tagger's metadata, JoyTag's lines.
-
-    Raises:
-        SengaError: the file has none of these forms.
-    """
-    if path.suffix.lower() == ".txt":
-        names = tuple(line.strip() for line in _text(path).splitlines() if line.strip())
-        return _named(path, names, ("general",) * len(names))
-    if path.suffix.lower() == ".csv":
-        vocabulary = read_vocabulary(path)
-        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
-        column = next((name for name in COLUMNS if name in rows[0]), None)
-        if column is None:
-            return vocabulary
-        return _with_thresholds(vocabulary, {row["name"]: row[column] for row in rows})
-    if (mapping := _camie(path)) is not None:
-        names = tuple(str(mapping["idx_to_tag"].get(str(i), "")) for i in range(len(mapping["idx_to_tag"])))
-        kinds = mapping["tag_to_category"]
-        known = {"character": "character", "rating": "rating"}
-        return _named(path, names, tuple(known.get(str(kinds.get(name, "")).lower(), "general") for name in names))
-    return read_vocabulary(path)
-
-
-def _named(path: Path, names: tuple[str, ...], categories: tuple[str, ...]) -> TagVocabulary:
-    try:
-        return TagVocabulary(names, categories)
-    except SengaError as error:
-        raise SengaError(f"{path.name}: {error}") from error
-
-
-def _camie(path: Path) -> dict[str, Any] | None:
-    """camie-tagger's two tables, or None for another file."""
-    raw = read_json(path) if path.suffix.lower() == ".json" else None
-    if not isinstance(raw, dict):
-        return None
-    info = raw.get("dataset_info")
-    mapping = info.get("tag_mapping") if isinstance(info, dict) else raw
-    if not isinstance(mapping, dict):
-        return None
-    tables = [mapping.get(name) for name in ("idx_to_tag", "tag_to_category")]
-    return mapping if all(isinstance(table, dict) and table for table in tables) else None
 
 
 def _layout(path: Path | None, vocabulary: TagVocabulary, *, levels: bool) -> Layout:
@@ -206,17 +158,17 @@ def _layout(path: Path | None, vocabulary: TagVocabulary, *, levels: bool) -> La
     if path.suffix.lower() == ".txt":
         return JOYTAG
     if path.suffix.lower() == ".json":
-        if _camie(path) is None:
+        if camie_tables(path) is None:
             return OTHER
         return CAMIE_2 if "dataset_info" in read_json(path) else CAMIE_1
-    columns = next(csv.reader(io.StringIO(_text(path), newline="")), [])
+    columns = next(csv.reader(io.StringIO(read_text(path), newline="")), [])
     if path.with_name("preprocess.json").is_file() or not {*COLUMNS}.isdisjoint(columns):
         return ANIMETIMM
     return WD_NORMALISED if "tag_id" in columns and vocabulary.indices("rating") else OTHER
 
 
 def settings_beside(path: Path) -> dict[str, Any]:
-    """The table of settings beside a weights file; empty where there is none. Raises SengaError for a damaged one."""
+    """The table of settings next to a weights file; empty where there is none. Raises SengaError for a damaged one."""
     found = beside(path, SETTINGS)
     raw = read_json(found) if found else {}
     if not isinstance(raw, dict):
@@ -276,44 +228,3 @@ def _inside(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:  # a folder that may not be read has no models for this user
         return []
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise SengaError(f"{path.name}: is not JSON ({error}); copy it again") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SengaError(f"{path.name}: is not text in UTF-8 ({error}); copy it again") from error
-
-
-def _read_thresholds(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() == ".json":
-        found = read_json(path)
-    else:
-        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
-        column = next((name for name in (*COLUMNS, "threshold") if rows and name in rows[0]), None)
-        if column is None or "name" not in rows[0]:
-            raise SengaError(f"{path.name}: expected the columns name and best_threshold")
-        found = {row["name"]: row[column] for row in rows}
-    if not isinstance(found, dict):
-        raise SengaError(f'{path.name}: holds a {type(found).__name__}; expected {{"tag": 0.35, ...}}')
-    return found
-
-
-def _with_thresholds(vocabulary: TagVocabulary, found: dict[str, Any]) -> TagVocabulary:
-    """The vocabulary with each tag's own threshold; tags without one have their category's usual."""
-    usual = {"character": Options().character_threshold}
-    values = []
-    for name, category in zip(vocabulary.names, vocabulary.categories, strict=True):
-        try:
-            value = float(found.get(name, math.nan))
-        except (TypeError, ValueError):
-            value = math.nan
-        values.append(value if 0 <= value <= 1 else usual.get(category, Options().general_threshold))
-    return dataclasses.replace(vocabulary, thresholds=tuple(values))

@@ -22,7 +22,7 @@ logger = logging.getLogger("senga")
 Shapes = Mapping[str, tuple[int, ...]]
 
 HEADS = ("head.weight", "head.fc.weight", "head.fc2.weight", "classifier.weight", "fc.weight", "last_linear.weight")
-# The first layers of networks for pictures, beside which a head means "classifier or tagger" without any config.json.
+# First layers of networks for pictures: with one, a head means "classifier or tagger" without any config.json.
 STEMS = re.compile(r"(patch_embed|stem|stem_0|conv_stem|conv1|downsample_layers|embeddings)\.")
 JOYTAG = {"class", "n_tags"}  # of its config.json
 OWN_NETWORKS = {"initial_classifier.": "camie-tagger", "tag_embedding.": "camie-tagger"}  # first tensor -> whose it is

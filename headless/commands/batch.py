@@ -152,7 +152,7 @@ def run_jobs(
                     result = pool.submit(_write, job, read.result()[0], result.result(), work, journal)
                 running.append((job, result))
                 batch.end()
-            settle(workers)
+            settle(workers + work.at_once - 1)  # a group is written while the network takes the next
         settle(0)
     finally:
         host.standalone.progress = before

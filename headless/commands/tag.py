@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
 
-    def begin() -> Work[Tensor, list[float]]:
+    def begin() -> "Work[Tensor, list[float]]":
         return work(load(path, options, args.channel_order), options, files=not args.print)
 
     return run_batch(jobs, begin, force=args.force, workers=args.workers)

@@ -7,9 +7,11 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper
 from PIL import Image
 from published_taggers import NAMES, SIZES, TAGS, logits, picture, square, tensor, write_camie, write_tags
 from senga.arch import SengaError, TaggerModel, load_tagger, read_header, save_model
@@ -275,6 +277,23 @@ def test_a_tagger_that_cannot_be_read_is_named_as_one(wd14, change, words):
         with pytest.raises(SengaError, match=f"wd-x.onnx: .*({words})") as error:
             call(wd14)
         assert "ESRGAN" not in str(error.value)
+
+
+def test_an_onnx_file_of_another_kind_is_not_a_tagger(tmp_path):
+    info = helper.make_tensor_value_info
+    shapes = {"in": ["batch", 3, "height", 7], "out": ["batch", 3, "height", 7]}
+    values = {name: info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()}
+    node = helper.make_node("Relu", ["in"], ["out"])
+    onnx.save(helper.make_model(helper.make_graph([node], "x", [values["in"]], [values["out"]])), tmp_path / "x.onnx")
+    write_tags(tmp_path / "x.csv")
+    with pytest.raises(SengaError, match=r"x\.onnx: (has 7 outputs|is not a tagger)"):
+        load_tagger(tmp_path / "x.onnx")
+    node = helper.make_node("Add", ["in", "more"], ["out"])
+    more = info("more", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([node], "x", [values["in"], more], [values["out"]])
+    onnx.save(helper.make_model(graph), tmp_path / "x.onnx")
+    with pytest.raises(SengaError, match=r"x\.onnx: is not a tagger: its inputs are in .*, more \[1\]"):
+        load_tagger(tmp_path / "x.onnx")
 
 
 def test_without_onnxruntime_the_message_says_what_to_install(wd14, monkeypatch):

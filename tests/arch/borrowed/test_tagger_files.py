@@ -8,6 +8,7 @@ import torch
 from published_taggers import NAMES, write_camie, write_tags
 from sample_taggers import small_tagger
 from senga.arch import Header, Preprocessing, SengaError, preprocess
+from senga.arch.borrowed import tag_lists
 from senga.arch.borrowed import tagger_files as files
 
 FACES = (";)", ":3", ">_<", "^_^", "|_|", "\\m/", "=_=", "<o>_<o>", '"', '""', "a,b", '"x",_"y"', "(o)_(o)", "…", "'")
@@ -15,20 +16,20 @@ FACES = (";)", ":3", ">_<", "^_^", "|_|", "\\m/", "=_=", "<o>_<o>", '"', '""', "
 
 def test_a_csv_with_quotes_commas_and_faces(tmp_path):
     path = write_tags(tmp_path / "selected_tags.csv", tuple((name, 0) for name in FACES))
-    assert files.read_tags(path).names == FACES
+    assert tag_lists.read_tags(path).names == FACES
     text = path.read_bytes()
     path.write_bytes(b"\xef\xbb\xbf" + text.replace(b"\r\n", b"\n"))  # as an editor may leave it
-    assert files.read_tags(path).names == FACES
+    assert tag_lists.read_tags(path).names == FACES
 
 
 def test_categories_of_every_form(tmp_path):
     for version in (1, 2):
-        found = files.read_tags(write_camie(tmp_path / f"{version}.json", version))
+        found = tag_lists.read_tags(write_camie(tmp_path / f"{version}.json", version))
         assert (found.names, found.indices("rating"), found.indices("character")) == (NAMES, [0, 1, 2, 3], [12, 13])
     (tmp_path / "top_tags.txt").write_text("1girl\n^_^\n\nsolo\n")
-    assert files.read_tags(tmp_path / "top_tags.txt").names == ("1girl", "^_^", "solo")
+    assert tag_lists.read_tags(tmp_path / "top_tags.txt").names == ("1girl", "^_^", "solo")
     (tmp_path / "tags.json").write_text('["1girl", "safe", "explicit"]')
-    assert files.read_tags(tmp_path / "tags.json").indices("rating") == [1, 2]
+    assert tag_lists.read_tags(tmp_path / "tags.json").indices("rating") == [1, 2]
 
 
 def tags_of(folder: Path, **columns):
