@@ -9,9 +9,9 @@ from . import host
 class SengaLoadUpscaleModel:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Loads an upscaling network: one of Senga's own, or a file in ComfyUI's upscale_models folder, of ESPCN_7, DCSCN,"
-        " Compact, ESRGAN, or any network that spandrel knows (SPAN, DAT, SwinIR, HAT, ...). Works with Senga's upscaler"
-        " and the built-in one."
+        "Loads an upscaling network: one of Senga's own, or a file in ComfyUI's upscale_models folder: ESPCN_7, DCSCN,"
+        " Compact, ESRGAN, and what spandrel knows (SPAN, DAT, SwinIR, HAT, ...). Works with Senga's upscaler and the"
+        " built-in one."
     )
     SEARCH_ALIASES: ClassVar = ["waifu2x", "real-esrgan", "super resolution", "load upscaler", "anime upscale model"]
     RETURN_TYPES = ("UPSCALE_MODEL",)

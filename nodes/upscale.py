@@ -62,7 +62,7 @@ class SengaUpscale:
                         "tooltip": "Largest side of a tile in pixels of the input, 16 or more. 0: fits the free memory."
                         " In fp32 it changes only rounding, by one 8-bit level at most (with a halo of the model's full"
                         " receptive radius the result is exact); in bf16 pixels change by up to 3 levels. Networks of"
-                        " other programs that look at the whole picture change with the tile; the log says by how much.",
+                        " other programs that look at the whole picture do change; the log says by how much.",
                     },
                 ),
                 "halo": (

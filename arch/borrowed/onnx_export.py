@@ -55,6 +55,9 @@ class _Upscale(nn.Module):
 class _Tag(nn.Module):
     """TaggerModel.__call__ for pictures that have the network's size."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, model: TaggerModel) -> None:
         super().__init__()
         self.net = copy.deepcopy(model.model).cpu().float().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -25,6 +25,11 @@ def export(model, tmp_path, *options):
     return onnx.load(str(tmp_path / "m.onnx")), onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
 
 
+def result(session, image) -> np.ndarray:
+    """image: (frames, channels, height, width)."""
+    return np.asarray(session.run(None, {"image": image.contiguous().numpy()})[0])
+
+
 def properties(file):
     return {entry.key: entry.value for entry in file.metadata_props}
 
@@ -42,7 +47,7 @@ def test_an_upscaler_takes_any_size_and_gives_torchs_picture(architecture, optio
     for height, width in ((20, 34), (46, 12)):
         image = 3 * picture(height, width, frames=2) - 1  # also beyond the range, to see the clamp
         expected = model(image.movedim(3, 1))
-        (found,) = session.run(None, {"image": image.movedim(3, 1).contiguous().numpy()})
+        found = result(session, image.movedim(3, 1))
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
         assert found.min() >= 0
         assert found.max() <= 1
@@ -55,7 +60,7 @@ def test_a_fixed_tile_is_all_that_the_graph_takes(architecture, options, tmp_pat
     assert session.get_inputs()[0].shape == [1, 3, 24, 24]
     assert "Clip" not in {node.op_type for node in file.graph.node}
     small = picture(24, 24)
-    (found,) = session.run(None, {"image": small.movedim(3, 1).contiguous().numpy()})
+    found = result(session, small.movedim(3, 1))
     expected = upscale(model, small, precision="fp32")
     np.testing.assert_allclose(found, expected.movedim(3, 1).numpy(), atol=1e-4)
 
@@ -64,7 +69,7 @@ def test_a_tagger_gives_torchs_probabilities(tmp_path):
     model = small_tagger()
     file, session = export(model, tmp_path)
     image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    (found,) = session.run(None, {"image": image.numpy()})
+    found = result(session, image)
     np.testing.assert_allclose(found, model.predict(preprocess(image, model.preprocessing)).numpy(), atol=1e-4)
     assert Header.from_json(properties(file)["senga"]).vocabulary == model.vocabulary
     assert "Clip" not in {node.op_type for node in file.graph.node}
