@@ -85,7 +85,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def write_tagger(path: Path, **shape: int) -> Path:
+def write_tagger(path: Path, **shape: Any) -> Path:
     from .onnx_files import write_onnx
 
     write_onnx(path, TAGS, **{**VIT, **shape})
@@ -122,7 +122,7 @@ class Loop:
 
     def tag(self, block: Sequence[Path]) -> None:
         for path in block:
-            scores = self.session.run(None, {self.input.name: self.prepared(path)})[0][0]
+            scores = self.session.run(None, {self.input.name: self.prepared(path)})[0][0]  # type: ignore[index]
             chosen = [
                 name.replace("_", " ")
                 for (name, category), score in zip(self.tags, scores, strict=True)
