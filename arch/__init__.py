@@ -2,7 +2,7 @@
 
 Needs torch, einops, numpy and safetensors, not ComfyUI.
 
-model = senga.arch.load_model("weights/senga_rrdb_6b_x2.safetensors")
+model = senga.arch.load_model("weights/senga_compact_x2.safetensors")
 large = senga.arch.upscale(model, image)  # (B, H, W, C) float32 in [0, 1]
 tagger = senga.arch.load_tagger("weights/senga_tagger_large.safetensors")
 tags = senga.arch.tag(tagger, image)[0].tags

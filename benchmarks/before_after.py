@@ -12,7 +12,7 @@ from senga.arch import load_model, upscale
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "example_workflows" / "senga_lucy.png"
-WEIGHTS = ROOT / "weights" / "senga_rrdb_6b_x2.safetensors"
+WEIGHTS = ROOT / "weights" / "senga_compact_x2.safetensors"
 DETAILS = [(92, 78, 222, 178), (150, 190, 280, 290)]  # left, top, right, bottom in the small picture
 ENLARGED = 3  # screen pixels for one pixel of the small picture
 GAP = 6

@@ -30,7 +30,7 @@ except ModuleNotFoundError as missing:
 logger = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
-DEFAULT_UPSCALER = "senga_rrdb_6b_x2.safetensors"  # first in every list
+DEFAULT_UPSCALER = "senga_compact_x2.safetensors"  # first in every list
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
 TAGGER_EXTENSIONS = (*EXTENSIONS, ".onnx")
