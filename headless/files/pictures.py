@@ -13,9 +13,10 @@ from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageErro
 from torch import Tensor
 
 from ...nodes.saving import truncated_levels, write_png
+from ...training.run.pictures import clear, is_deep, open_picture, scaled
 from ..errors import SengaError, one_line
 
-GREY_MODES = ("1", "L", "I", "F")
+GREY_MODES = ("1", "L")
 # Formats whose further frames are other views of the same shot (depth map, thumbnail), not an animation.
 FIRST_FRAME_ONLY = ("MPO",)
 # Formats whose pages are an animation. Pages of other formats (TIFF, ICO) are separate pictures.
@@ -81,6 +82,8 @@ def read_picture(path: Path) -> Picture:
             return _pages(picture)
     except UnidentifiedImageError as error:
         raise SengaError(f"{path}: not a picture that Pillow can read; give a PNG, JPEG or WebP file") from error
+    except SengaError as error:
+        raise SengaError(f"{path}: {error}") from error
     except Exception as error:  # Pillow's readers raise whatever their parsing runs into: SyntaxError, struct.error...
         raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
 
@@ -90,7 +93,7 @@ def _pages(picture: Image.Image) -> Picture:
     pages: list[Image.Image] = []
     durations: list[float] = []
     for page in ImageSequence.Iterator(picture):
-        upright = ImageOps.exif_transpose(page)  # a copy; WebP has a frame's duration only after decoding
+        upright = ImageOps.exif_transpose(scaled(page))  # a copy; WebP has a frame's duration only after decoding
         if not pages or upright.size == pages[0].size:
             pages.append(upright)
             durations.append(float(page.info.get("duration", 0)))
@@ -108,21 +111,23 @@ def _pages(picture: Image.Image) -> Picture:
 def _open(path: Path) -> Image.Image:
     """Open tolerantly, decode strictly: a bad text or profile chunk is ignored, missing pixels are an error."""
     try:
-        return Image.open(path)
+        return open_picture(path)
     except (OSError, ValueError):
         before = ImageFile.LOAD_TRUNCATED_IMAGES
         ImageFile.LOAD_TRUNCATED_IMAGES = True
         try:
-            return Image.open(path)
+            return open_picture(path)
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def decode(page: Image.Image) -> Frame:
-    if page.mode == "I" or page.mode.startswith("I;16"):
-        # 16-bit grey. Pillow's own conversion would clip every level above 255 to white.
-        grey = torch.from_numpy(np.asarray(page).astype(np.float32) / 65535).clamp(0, 1)
-        return Frame(grey, grey[..., None].expand(-1, -1, 3), None, False)
+    if is_deep(page):
+        page = page if page.mode == "F" else scaled(page)
+        grey = torch.from_numpy(np.array(page))
+        holes = clear(page)
+        alpha = None if holes is None else torch.from_numpy(~holes).float()
+        return Frame(grey, grey[..., None].expand(-1, -1, 3), alpha, False)
     alpha = None
     own_alpha = "A" in page.getbands() or (page.mode == "P" and "transparency" in page.info)
     if page.has_transparency_data:

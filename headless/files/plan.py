@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...arch.reading import PICTURE_ENDINGS
 from ..errors import UsageError
 from .formats import FORMATS, format_of
 
 DEFAULT_FORMAT = "png"
 # Taken from folders and patterns. A file that is named is tried whatever its ending.
-PICTURES = (
-    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif"),
-    *(".bmp", ".tif", ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".jp2"),
-)
+PICTURES = PICTURE_ENDINGS
 NAMED = 5  # clashes or files that are named; the rest are counted
 
 

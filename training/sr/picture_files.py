@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
+from ..run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
 
@@ -75,14 +76,10 @@ class Member:
 
 def decode(data: bytes) -> Picture:
     """(H, W, 4) uint8, or (H, W, 3) if nothing is clear. Raises one of BROKEN."""
-    with Image.open(io.BytesIO(data)) as image:
-        if image.mode.startswith("I;16"):  # Pillow's own conversion clips these at 255 of 65535
-            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-            return np.ascontiguousarray(np.broadcast_to(grey[..., None], (*grey.shape, 3)))
-        if image.mode in ("RGB", "L", "CMYK", "YCbCr") and "transparency" not in image.info:
-            return np.asarray(image.convert("RGB"))
-        rgba = image.convert("RGBA")
-    return np.asarray(rgba.convert("RGB") if rgba.getchannel("A").getextrema()[0] == 255 else rgba)
+    with open_picture(io.BytesIO(data)) as image:
+        picture = eight_bits(image)
+    opaque = picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255
+    return np.asarray(picture.convert("RGB") if opaque else picture)
 
 
 def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:

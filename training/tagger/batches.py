@@ -20,6 +20,7 @@ from ...arch import SengaError
 from ...arch.image import to_bchw
 from ...arch.preprocessing import Preprocessing, preprocess
 from ..degradation.params import pick
+from ..run.pictures import eight_bits, open_picture
 from .index import Array, TagIndex
 from .settings import KERNELS, AugmentSettings, DataSettings
 
@@ -94,12 +95,12 @@ class TagPictures:
 
     def open(self, number: int) -> Image.Image:
         """The whole picture, RGB over the pad colour. Raises OSError for a file that cannot be read."""
-        with Image.open(self.folder / str(self.index.files[number])) as image:
+        with open_picture(self.folder / str(self.index.files[number])) as image:
             image.draft("RGB", (self.data.store, self.data.store))  # JPEG alone: decode no more than is needed
-            if image.mode == "RGB" and "transparency" not in image.info:
-                return image.copy()
-            rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, (*self.pad, 255)), rgba).convert("RGB")
+            picture = eight_bits(image)
+        if picture.mode == "RGB":
+            return picture
+        return Image.alpha_composite(Image.new("RGBA", picture.size, (*self.pad, 255)), picture).convert("RGB")
 
     def stored(self, number: int) -> Image.Image:
         """The picture with its longer side reduced to data.store. Raises OSError."""
@@ -186,7 +187,7 @@ def recolour(image: Image.Image, most: float, rng: np.random.Generator) -> Image
 def jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.array(Image.open(buffer))
+    return np.array(Image.open(buffer, formats=("JPEG",)))
 
 
 def cut_out(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:

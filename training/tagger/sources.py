@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
+from ..run.pictures import eight_bits, open_picture
 from .database import RATINGS
 
 logger = logging.getLogger("senga")
@@ -85,9 +86,9 @@ def rating_word(text: str, ratings: int) -> str:
 
 def fingerprint(path: Path) -> NDArray[np.uint8]:
     """A picture's bits, packed (32 bytes): where it grows brighter from left to right. Raises OSError."""
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         image.draft("L", (256, 256))  # JPEG alone: decode no more than is needed
-        grey = image.convert("L").resize((PRINT_SIDE + 1, PRINT_SIDE), Image.Resampling.BOX)
+        grey = eight_bits(image).convert("L").resize((PRINT_SIDE + 1, PRINT_SIDE), Image.Resampling.BOX)
     levels = np.asarray(grey, dtype=np.int16)
     return np.packbits(levels[:, 1:] > levels[:, :-1] + STEP)
 
