@@ -28,7 +28,7 @@ from ..model_cache import shared_tagger
 from ..progress import BatchLine
 from ..workflow.graph import sockets
 from ..workflow.options import find_model, flag, read_options, tooltip
-from .batch import Output, Work, run_batch
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
@@ -72,8 +72,12 @@ def run(args: argparse.Namespace) -> int:
     path = find_model(args.model, host.tagger_names(), host.tagger_path, what="tagger", default=DEFAULT_MODEL)
     settings = settings_of(path, options)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
+    largest = max_pixels(args)
     return run_batch(
-        jobs, lambda: work(load(path, options), options, files=not args.print), force=args.force, workers=args.workers
+        jobs,
+        lambda: work(load(path, options), options, files=not args.print, largest=largest),
+        force=args.force,
+        workers=args.workers,
     )
 
 
@@ -111,7 +115,7 @@ def load(path: Path, options: Options) -> TaggerModel:
     return model
 
 
-def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, Tagged]:
+def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> Work[Tensor, Tagged]:
     """With `files` False only lines of JSON are made."""
 
     def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[Tagged]:
@@ -123,16 +127,19 @@ def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, T
         return Output(str(job.target), {job.target: as_text(job.format, job.source, found, model).encode()})
 
     return Work(
-        read=lambda job: read(job.source, model), make=make, encode=encode, at_once=pictures_at_once(model.device)
+        read=lambda job: read(job.source, model, largest),
+        make=make,
+        encode=encode,
+        at_once=pictures_at_once(model.device),
     )
 
 
-def read(source: Path, model: TaggerModel) -> Tensor:
+def read(source: Path, model: TaggerModel, largest: int) -> Tensor:
     """A picture as the network takes it, (1, 3, size, size). Raises SengaError."""
-    pages = read_picture(source).pages
-    if len(pages) > 1:
-        logger.warning("%s: it has %d frames; only the first is tagged (a workflow takes all)", source, len(pages))
-    frame = decode(pages[0])
+    picture = read_picture(source, take="first", max_pixels=largest)
+    if picture.count > 1:
+        logger.warning("%s: it has %d frames; only the first is tagged (a workflow takes all)", source, picture.count)
+    frame = decode(picture.pages[0])
     image = as_image(frame, alpha=frame.alpha is not None, grey=True)
     return model.prepare(to_bchw(image[None]))
 

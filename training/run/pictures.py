@@ -4,8 +4,14 @@ Pillow's own conversions cut samples of more than 8 bits off at 255, read WhiteI
 transparent colour with samples of another depth.
 """
 
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +19,12 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from ...arch import SengaError
 from ...arch.reading import READABLE
+from .png_chunks import readable_png
+
+MAX_PIXELS = 250_000_000  # of all frames that are held; decoding takes 4 to 16 bytes for each
+# What Pillow is known to raise over broken files; found by feeding it some. Our own errors are ValueErrors.
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
 
 BITS, PHOTOMETRIC, ORIENTATION, SAMPLE_FORMAT = 258, 262, 274, 339  # tags of a TIFF
 WHITE_IS_ZERO, SIGNED = 0, 2
@@ -20,13 +32,75 @@ FLOAT_SLACK = 1.0  # how far a float's samples may be outside [0, 1]: resized pi
 OPAQUE_MODES = ("RGB", "L", "CMYK", "YCbCr")
 
 
-def open_picture(source: Path | IO[bytes]) -> Image.Image:
-    """A picture, not decoded yet, if it has one of our formats. Raises what Pillow raises, and that is much."""
-    image = Image.open(source, formats=READABLE)
-    image.filename = ""  # or Pillow maps uncompressed files into memory, and forgets the orientation of a TIFF
-    if isinstance(image, PngImagePlugin.PngImageFile):
-        _match_transparent_colour(image)
-    return image
+class TooLargeError(SengaError):
+    """A picture of more pixels than are read."""
+
+
+@contextmanager
+def open_picture(source: Path | IO[bytes], max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """A picture, not decoded yet, if it has one of our formats.
+
+    Raises:
+        TooLargeError: one frame of it has more than `max_pixels`.
+        SengaError: see `scaled`.
+        What Pillow raises: BROKEN.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_pillow_limit(max_pixels))
+        file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        try:
+            # By a file, not by its name: Pillow would map uncompressed files into memory, and then forgets the
+            # orientation of a TIFF.
+            image = stack.enter_context(Image.open(readable_png(file), formats=READABLE))
+            check_pixels(image.size, 1, max_pixels)
+            if isinstance(image, PngImagePlugin.PngImageFile):
+                _match_transparent_colour(image)
+            yield image
+        except Image.DecompressionBombError as error:  # before there is a size, or in a later frame
+            raise TooLargeError(f"has more than {max_pixels:,} pixels") from error
+
+
+def check_pixels(size: tuple[int, int], frames: int, max_pixels: int) -> None:
+    """Raises TooLargeError where `frames` of this size have more than `max_pixels` together."""
+    width, height = size
+    if width * height > max_pixels:
+        raise TooLargeError(f"has {width}x{height} pixels; expected at most {max_pixels:,} pixels")
+    if width * height * frames > max_pixels:
+        raise TooLargeError(
+            f"has {frames} frames of {width}x{height} pixels, which are held in memory together; expected at most"
+            f" {max_pixels:,} pixels"
+        )
+
+
+class _Limit:
+    """How many are reading, and what Pillow had before the first of them."""
+
+    lock = threading.Lock()
+    reading: ClassVar[int] = 0
+    before: ClassVar[int | None] = None
+    warnings: ClassVar[ExitStack] = ExitStack()
+
+
+@contextmanager
+def _pillow_limit(max_pixels: int) -> Iterator[None]:
+    """Our limit in place of Pillow's, which is half as large, warns with a path of its own and is one for a process."""
+    with _Limit.lock:
+        if not _Limit.reading:
+            _Limit.before = Image.MAX_IMAGE_PIXELS
+            _Limit.warnings.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            Image.MAX_IMAGE_PIXELS = 0
+        _Limit.reading += 1
+        # It refuses twice as many as it warns of. The largest limit counts while several read: each checks its own.
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, -(-max_pixels // 2))
+    try:
+        yield
+    finally:
+        with _Limit.lock:
+            _Limit.reading -= 1
+            if not _Limit.reading:
+                Image.MAX_IMAGE_PIXELS = _Limit.before
+                _Limit.warnings.close()
 
 
 def _match_transparent_colour(image: Image.Image) -> None:

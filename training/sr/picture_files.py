@@ -11,9 +11,7 @@ import io
 import json
 import logging
 import os
-import struct
 import tarfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +31,6 @@ COLUMNS = ("file", "split", "source", "licence", "width", "height")  # of a mani
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".avif", ".bmp", ".gif", ".tif", ".tiff")
 MANIFEST = "manifest.csv"
 SURVEY = ".senga_survey.csv"  # in the folder of the pictures: what was found out about each file
-# What Pillow is known to raise over broken files; found by feeding it some.
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
-
-
 WHITE = np.full(3, 255, np.uint8)
 
 

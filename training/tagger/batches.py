@@ -20,7 +20,7 @@ from ...arch import SengaError
 from ...arch.image import to_bchw
 from ...arch.preprocessing import Preprocessing, preprocess
 from ..degradation.params import pick
-from ..run.pictures import eight_bits, open_picture
+from ..run.pictures import BROKEN, eight_bits, open_picture
 from .index import Array, TagIndex
 from .settings import KERNELS, AugmentSettings, DataSettings
 
@@ -94,7 +94,7 @@ class TagPictures:
         return int(self.order(seed, place // length)[place % length])
 
     def open(self, number: int) -> Image.Image:
-        """The whole picture, RGB over the pad colour. Raises OSError for a file that cannot be read."""
+        """The whole picture, RGB over the pad colour. Raises one of BROKEN for a file that cannot be read."""
         with open_picture(self.folder / str(self.index.files[number])) as image:
             image.draft("RGB", (self.data.store, self.data.store))  # JPEG alone: decode no more than is needed
             picture = eight_bits(image)
@@ -103,7 +103,7 @@ class TagPictures:
         return Image.alpha_composite(Image.new("RGBA", picture.size, (*self.pad, 255)), picture).convert("RGB")
 
     def stored(self, number: int) -> Image.Image:
-        """The picture with its longer side reduced to data.store. Raises OSError."""
+        """The picture with its longer side reduced to data.store. Raises one of BROKEN."""
         with self._lock:
             if number in self._cache:
                 self._cache.move_to_end(number)
@@ -125,7 +125,7 @@ class TagPictures:
         for number in (self.drawn(seed, later) for later in places):
             try:
                 return number, self.stored(number)
-            except OSError as error:  # Pillow's own errors are among them
+            except BROKEN as error:
                 if number not in self._broken:
                     logger.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
                 self._broken.add(number)
@@ -138,7 +138,7 @@ class TagPictures:
         """(3, size, size) normalised, as the model's users will give it, for validation. Raises SengaError."""
         try:
             pixels = np.array(self.open(number))
-        except OSError as error:
+        except BROKEN as error:
             raise SengaError(
                 f"{self.folder / str(self.index.files[number])}: cannot be read ({error}); take it out of the set"
             ) from error

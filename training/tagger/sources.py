@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
-from ..run.pictures import eight_bits, open_picture
+from ..run.pictures import BROKEN, eight_bits, open_picture
 from .database import RATINGS
 
 logger = logging.getLogger("senga")
@@ -64,8 +64,10 @@ def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
         try:
             prints.append(fingerprint(path))
             readable.append(path)
-        except OSError as error:  # Pillow's own errors are among them
+        except BROKEN as error:
             logger.warning("%s: left out, cannot be read (%s)", path, error)
+    if not readable:
+        raise SengaError(f"{folder}: none of its {len(found)} pictures with captions can be read; look at the first")
     for path, kin in zip(readable, kinships(np.stack(prints)), strict=True):
         caption = parse_caption(path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace"))
         yield {
@@ -85,7 +87,7 @@ def rating_word(text: str, ratings: int) -> str:
 
 
 def fingerprint(path: Path) -> NDArray[np.uint8]:
-    """A picture's bits, packed (32 bytes): where it grows brighter from left to right. Raises OSError."""
+    """A picture's bits, packed (32 bytes): where it grows brighter from left to right. Raises one of BROKEN."""
     with open_picture(path) as image:
         image.draft("L", (256, 256))  # JPEG alone: decode no more than is needed
         grey = eight_bits(image).convert("L").resize((PRINT_SIDE + 1, PRINT_SIDE), Image.Resampling.BOX)

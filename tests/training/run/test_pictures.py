@@ -111,8 +111,8 @@ def test_postscript_and_other_formats_are_never_opened() -> None:
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
     with Image.open(io.BytesIO(script)) as image:
         assert image.format == "EPS", "Pillow by itself would start Ghostscript"
-    with pytest.raises(OSError, match="cannot identify"):
-        open_picture(io.BytesIO(script))
+    with pytest.raises(OSError, match="cannot identify"), open_picture(io.BytesIO(script)):
+        pass
 
 
 def test_every_call_that_opens_a_picture_names_the_formats() -> None:

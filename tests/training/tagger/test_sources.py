@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sample_pictures import tiff
 from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, table
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
 from senga.training.tagger.index import SPLITS, TagIndex, build_index, closure
 from senga.training.tagger.settings import DataSettings
-from senga.training.tagger.sources import fingerprint, kinships, parse_caption
+from senga.training.tagger.sources import fingerprint, kinships, parse_caption, read_captions
 
 COUNT = 60
 KINDS = ("general", "character")
@@ -298,3 +299,19 @@ def test_the_benchmark_prints_the_speed_of_each_stage(tmp_path):
     assert lines[0].startswith("300 posts")
     assert [line[:16].strip() for line in lines[1:4]] == ["read the metadat", "count and choose", "number the tags"]
     assert all("rows/s" in line and "peak memory" in line for line in lines[1:4])
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_a_folder_without_others_is_one_line(tmp_path, caplog):
+    for number in range(2):
+        Image.new("RGB", (9, 9), (90 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text("1girl")
+    broken = {"cut": b"\x89PNG\r\n\x1a\n", "no": b"", "i32": tiff(np.full((9, 9), 255, np.int32), sample_format=2)}
+    for name, data in broken.items():
+        (tmp_path / f"{name}.png").write_bytes(data)
+        (tmp_path / f"{name}.txt").write_text("1girl")
+    assert [row["file"] for row in read_captions(tmp_path, 3)] == ["0.png", "1.png"]
+    assert all(f"{name}.png: left out, cannot be read" in caplog.text for name in broken)
+    for number in range(2):
+        (tmp_path / f"{number}.png").unlink()
+    with pytest.raises(SengaError, match="none of its 3 pictures with captions can be read"):
+        list(read_captions(tmp_path, 3))
