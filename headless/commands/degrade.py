@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...arch.reading import read_text
 from ...nodes import NODE_CLASS_MAPPINGS
 from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from ..errors import SengaError, UsageError
@@ -19,6 +20,7 @@ from ..files.plan import Job, make_plan
 from ..files.sheet import draw_sheet
 from ..log import logger
 from ..progress import BatchLine
+from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
@@ -80,13 +82,11 @@ def what_to_do(args: argparse.Namespace) -> Recipe | Report:
 
 def _read(path: Path) -> Recipe | Report:
     try:
-        return read_document(path.read_text(encoding="utf-8"), str(path))
+        return read_document(read_text(path), str(path))
     except OSError as error:
         raise UsageError(
             f"--recipe {path}: the file cannot be read ({error.strerror}); name a recipe's JSON"
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--recipe {path}: not a text file; name a recipe's JSON") from error
 
 
 def plan(pictures: list[str], output: str, *, recursive: bool, report: bool) -> list[Job]:
@@ -144,5 +144,5 @@ def _sheet(args: argparse.Namespace, seed: int, largest: int) -> int:
     strength = 1.0 if args.strength is None else args.strength
     picture = as_colour(read_frames(source, take="first", max_pixels=largest)[0])
     write_png(target, draw_sheet(picture, seed=seed, scale=args.scale or DEFAULT_SCALE, strength=strength))
-    print(target)  # noqa: T201
+    say(str(target))
     return 0

@@ -124,7 +124,7 @@ def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> 
     def encode(job: Job, found: Tagged) -> Output:
         if not files:
             return Output(as_line(job.source, found), {})
-        return Output(str(job.target), {job.target: as_text(job.format, job.source, found, model).encode()})
+        return Output(str(job.target), {job.target: as_bytes(as_text(job.format, job.source, found, model))})
 
     return Work(
         read=lambda job: read(job.source, model, largest),
@@ -158,6 +158,11 @@ def as_text(kind: str, source: Path, found: Tagged, model: TaggerModel) -> str:
     rows.writerow(("tag", "category", "score"))
     rows.writerows((name, category[name], f"{score:.4f}") for name, score in found.chosen)
     return text.getvalue()
+
+
+def as_bytes(text: str) -> bytes:
+    """UTF-8. A file name that is not UTF-8 gets JSON's own escapes."""
+    return text.encode(errors="backslashreplace")
 
 
 def as_line(source: Path, found: Tagged) -> str:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
+from ...arch.reading import has_text_name, open_text, walk
 from ..run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -87,7 +87,7 @@ def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
 
 def read_manifest(path: Path) -> list[Row]:
     """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with open_text(path) as file:
         table = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
         if missing:
@@ -106,12 +106,19 @@ def read_manifest(path: Path) -> list[Row]:
 
 
 def list_folder(folder: Path) -> list[Member]:
-    """Every picture below a folder, sorted; names that begin with a dot are left out."""
-    found = []
-    for where, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where) / name for name in files if name.lower().endswith(SUFFIXES) and name[0] != "."]
-    return sorted((Member(path.relative_to(folder).as_posix(), path) for path in found), key=lambda m: m.file)
+    """Every picture below a folder, as `walk` finds them, sorted by name; names that are not UTF-8 are left out."""
+    found = [Member(path.relative_to(folder).as_posix(), path) for path in walk(folder, SUFFIXES)]
+    return sorted(_text_names(found, folder), key=lambda member: member.file)
+
+
+def _text_names(members: list[Member], where: Path) -> list[Member]:
+    """Those that can be written into the survey, a manifest and reports; says how many cannot."""
+    good = [member for member in members if has_text_name(member.file)]
+    if len(good) < len(members):
+        logger.warning(
+            "%s: %d pictures left out, their names are not UTF-8; rename them", where, len(members) - len(good)
+        )
+    return good
 
 
 def find_shards(pattern: str) -> list[Path]:
@@ -150,7 +157,7 @@ def list_shard(path: Path) -> list[Member]:
                     notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
     except tarfile.TarError as error:
         raise SengaError(f"{path}: is not a tar file ({error}); shards are uncompressed tar files") from error
-    return [_with_note(member, notes.get(_key(member.file), {})) for member in members]
+    return [_with_note(member, notes.get(_key(member.file), {})) for member in _text_names(members, path)]
 
 
 def _members(tar: tarfile.TarFile, path: Path) -> Iterable[tarfile.TarInfo]:
