@@ -22,6 +22,7 @@ from torch import Tensor
 from .errors import SengaError
 from .mobilenetv3 import LARGE, SMALL, STEM, Row, divisible
 from .preprocessing import Preprocessing
+from .reading import read_text
 from .vocabulary import TagVocabulary, read_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -175,8 +176,8 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], Preprocessing]:
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raw = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise SengaError(f"{path.name}: is not JSON ({error}); expected a table of settings") from error
     if not isinstance(raw, dict):
         raise SengaError(f"{path.name}: holds a {type(raw).__name__}; expected a table of settings")

@@ -180,14 +180,16 @@ def fit_size(width: int, height: int, target_width: int, target_height: int) -> 
 def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> list[tuple[int, int]]:
     """Input (width, height) of each pass: as many as are needed to reach the target, at least one.
 
-    Raises SengaError if a long thin picture would grow beyond LARGEST_SIDE on the way to another shape.
+    Raises SengaError if a long thin picture would grow beyond LARGEST_SIDE on the way to another shape. On the way to
+    its own shape a side may be longer than that, by less than one pass.
     """
     sizes = [(width, height)]
     if scale > 1:
         while sizes[-1][0] * scale < target[0] or sizes[-1][1] * scale < target[1]:
             sizes.append((sizes[-1][0] * scale, sizes[-1][1] * scale))
     largest = max(sizes[-1]) * scale
-    if largest > LARGEST_SIDE:
+    strays = len(sizes) > 1 and sizes[-1][0] * sizes[-1][1] > target[0] * target[1]  # only where the shapes differ
+    if largest > LARGEST_SIDE and strays:
         raise SengaError(
             f"{width}x{height} to {target[0]}x{target[1]} pixels would pass through a side of {largest};"
             f" expected at most {LARGEST_SIDE}: choose a size nearer to the picture's shape"

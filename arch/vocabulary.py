@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SengaError
+from .reading import read_text
 
 CATEGORIES = ("general", "character", "rating")
 # Danbooru's numbers, and 9 as in SmilingWolf's selected_tags.csv. Artists (1), copyrights (3) and meta tags (5)
@@ -72,11 +73,11 @@ def read_vocabulary(path: Path) -> TagVocabulary:
     Raises:
         SengaError: the file has another form, or an index is missing or occurs twice.
     """
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
         names, categories, counts = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json(json.loads(text))
         return TagVocabulary(names, categories, counts)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (json.JSONDecodeError, csv.Error) as error:
         raise SengaError(f"{path.name}: cannot be read as a list of tags ({error})") from error
     except SengaError as error:
         raise SengaError(f"{path.name}: {error}") from error

@@ -1,6 +1,7 @@
 """The `senga` command: a table of subcommands, each in its own file.
 
-Exit codes: 0 done, 1 something failed while running, 2 bad usage or a workflow with faults, 130 interrupted.
+Exit codes: 0 done, 1 something failed while running, 2 bad usage or a workflow with faults, 130 interrupted, 141 nobody
+reads the results any more (`senga models | head -1`).
 """
 
 import argparse
@@ -18,8 +19,9 @@ from typing import NoReturn
 from .commands import convert, data, degrade, export, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
+from .stdout import OutputClosedError, silence
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ def _run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         logger.error("interrupted")
         return INTERRUPTED
+    except OutputClosedError:
+        silence()
+        return CLOSED
     except (SengaError, OSError) as error:
         for line in str(error).splitlines() if isinstance(error, UsageError) else [one_line(error)]:
             logger.error(line)

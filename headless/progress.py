@@ -11,6 +11,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..nodes import host
 from .log import logger
+from .stdout import say
 
 REDRAW = 0.1  # seconds between two drawings of a line that counts through everything
 LAYOUT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
@@ -50,8 +51,8 @@ class ProgressLine:
 
     def result(self, text: str) -> None:
         """One result to standard output, clear of the line."""
-        self._bar.write(text, file=sys.stdout)
-        sys.stdout.flush()
+        with self._bar.external_write_mode(file=sys.stdout):
+            say(text)
 
 
 class BatchLine:

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from ...arch.atomic import replacing
 from ...nodes import host
+from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, UsageError, one_line
 from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
 from ..files.plan import Job, listed
@@ -68,6 +69,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that read and write pictures while the network runs (default: %(default)s)",
     )
+    add_max_pixels(parser)
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help=f"refuse larger pictures, all frames of an animation counted (default: {MAX_PIXELS})",
+    )
+
+
+def max_pixels(args: argparse.Namespace) -> int:
+    """The option's value. Raises UsageError for less than 1."""
+    if args.max_pixels is not None and args.max_pixels < 1:
+        raise UsageError(f"--max-pixels {args.max_pixels}: expected 1 or more")
+    return args.max_pixels or MAX_PIXELS
 
 
 def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force: bool, workers: int) -> int:

@@ -10,17 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...arch.reading import read_text
 from ...nodes import NODE_CLASS_MAPPINGS
 from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from ..errors import SengaError, UsageError
 from ..files.formats import encode_picture
-from ..files.pictures import Frame, read_frames, rounded_levels, write_png
+from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_levels, write_png
 from ..files.plan import Job, make_plan
 from ..files.sheet import draw_sheet
 from ..log import logger
 from ..progress import BatchLine
+from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
-from .batch import Output, Work, run_batch
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 DEGRADER = "SengaDegradeImage"
@@ -50,13 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = what_to_do(args)
     seed = args.seed or 0
+    largest = max_pixels(args)
     if args.sheet is not None:
-        return _sheet(args, seed)
+        return _sheet(args, seed, largest)
     if not args.pictures or args.output is None:
         raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
     jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report)
     jobs = [dataclasses.replace(job, settings=settings_of(recipe, seed, job.index)) for job in jobs]
-    return run_batch(jobs, lambda: work(recipe, seed), force=args.force, workers=args.workers)
+    return run_batch(jobs, lambda: work(recipe, seed, largest), force=args.force, workers=args.workers)
 
 
 def what_to_do(args: argparse.Namespace) -> Recipe | Report:
@@ -79,13 +82,11 @@ def what_to_do(args: argparse.Namespace) -> Recipe | Report:
 
 def _read(path: Path) -> Recipe | Report:
     try:
-        return read_document(path.read_text(encoding="utf-8"), str(path))
+        return read_document(read_text(path), str(path))
     except OSError as error:
         raise UsageError(
             f"--recipe {path}: the file cannot be read ({error.strerror}); name a recipe's JSON"
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--recipe {path}: not a text file; name a recipe's JSON") from error
 
 
 def plan(pictures: list[str], output: str, *, recursive: bool, report: bool) -> list[Job]:
@@ -105,16 +106,17 @@ def settings_of(recipe: Recipe | Report, seed: int, index: int) -> dict[str, obj
     return {"command": "degrade", "recipe": text, "seed": seed, "index": index}
 
 
-def work(recipe: Recipe | Report, seed: int) -> Work[list[Frame], tuple[Array, Report]]:
-    def make(ready: Sequence[tuple[Job, list[Frame]]], _: BatchLine) -> list[tuple[Array, Report]]:
-        return [degraded(job, frames) for job, frames in ready]
-
-    def degraded(job: Job, frames: list[Frame]) -> tuple[Array, Report]:
-        if len(frames) > 1:
+def work(recipe: Recipe | Report, seed: int, largest: int) -> Work[Array, tuple[Array, Report]]:
+    def read(job: Job) -> Array:
+        picture = read_picture(job.source, take="first", max_pixels=largest)
+        if picture.count > 1:
             logger.warning(
-                "%s: it has %d frames; only the first is degraded (a workflow takes all)", job.source, len(frames)
+                "%s: it has %d frames; only the first is degraded (a workflow takes all)", job.source, picture.count
             )
-        return degrade(as_colour(frames[0]), recipe, seed=seed, index=job.index)
+        return as_colour(decode(picture.pages[0]))
+
+    def make(ready: Sequence[tuple[Job, Array]], _: BatchLine) -> list[tuple[Array, Report]]:
+        return [degrade(image, recipe, seed=seed, index=job.index) for job, image in ready]
 
     def encode(job: Job, made: tuple[Array, Report]) -> Output:
         picture, report = made
@@ -122,7 +124,7 @@ def work(recipe: Recipe | Report, seed: int) -> Work[list[Frame], tuple[Array, R
         files[job.target] = encode_picture([rounded_levels(torch.from_numpy(picture))], job.format, job.target)
         return Output(str(job.target), files)
 
-    return Work(read=lambda job: read_frames(job.source), make=make, encode=encode)
+    return Work(read=read, make=make, encode=encode)
 
 
 def as_colour(frame: Frame) -> Array:
@@ -131,7 +133,7 @@ def as_colour(frame: Frame) -> Array:
     return torch.cat(parts, dim=2).numpy()
 
 
-def _sheet(args: argparse.Namespace, seed: int) -> int:
+def _sheet(args: argparse.Namespace, seed: int, largest: int) -> int:
     source, target = args.sheet
     if args.pictures or args.output or args.recipe or args.preset or args.report:
         raise UsageError(
@@ -140,7 +142,7 @@ def _sheet(args: argparse.Namespace, seed: int) -> int:
     if target.suffix.lower() != ".png":
         raise UsageError(f"--sheet {target}: the sheet is written as PNG; end the name in .png")
     strength = 1.0 if args.strength is None else args.strength
-    picture = as_colour(read_frames(source)[0])
+    picture = as_colour(read_frames(source, take="first", max_pixels=largest)[0])
     write_png(target, draw_sheet(picture, seed=seed, scale=args.scale or DEFAULT_SCALE, strength=strength))
-    print(target)  # noqa: T201
+    say(str(target))
     return 0

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from ...arch.borrowed.spandrel_table import code_licence
 from ...nodes import host
 from ..errors import SengaError, one_line
 from ..model_folders import add_models_dir, use_models_dirs
+from ..stdout import say
 
 COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     use_models_dirs(args.models_dir)
     found = entries()
     text = json.dumps([as_json(entry) for entry in found], indent=2) if args.json else as_table(found)
-    sys.stdout.write(text + "\n")
+    say(text)
     return 0
 
 

@@ -19,6 +19,7 @@ from ..workflow.node_classes import TITLES, all_nodes
 from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
 from ..workflow.validate import validate
+from .batch import add_max_pixels, max_pixels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,17 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server", metavar="URL", help="address of a running ComfyUI that does the work: http://127.0.0.1:8188"
     )
     add_models_dir(parser)
+    add_max_pixels(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.server is not None:
         if args.models_dir:
             raise UsageError("--models-dir: a server uses its own models; leave out one of the two")
+        if args.max_pixels is not None:
+            raise UsageError("--max-pixels: a server reads the pictures itself; leave out one of the two")
         run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir)
         return 0
     use_models_dirs(args.models_dir)
+    largest = max_pixels(args)
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
-        folders = Folders(args.input_dir, args.output_dir, Path(temp))
+        folders = Folders(args.input_dir, args.output_dir, Path(temp), largest)
         nodes = all_nodes(folders)
         read = read_workflow(args.workflow, nodes, TITLES)
         changed = Workflow(apply_overrides(read.prompt, args.overrides, nodes), read.extra_pnginfo)

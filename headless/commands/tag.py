@@ -27,7 +27,7 @@ from ..model_cache import shared_tagger
 from ..progress import BatchLine
 from ..workflow.graph import sockets
 from ..workflow.options import find_model, flag, read_options, tooltip
-from .batch import Output, Work, run_batch
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
@@ -84,9 +84,10 @@ def run(args: argparse.Namespace) -> int:
     path = find_model(args.model, host.tagger_names(), host.tagger_path, what="tagger", default=DEFAULT_MODEL)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
+    largest = max_pixels(args)
 
     def begin() -> "Work[Tensor, list[float]]":
-        return work(load(path, options, args.channel_order), options, files=not args.print)
+        return work(load(path, options, args.channel_order), options, files=not args.print, largest=largest)
 
     return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
@@ -128,7 +129,7 @@ def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel
     return model
 
 
-def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, list[float]]:
+def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> Work[Tensor, list[float]]:
     """With `files` False only lines of JSON are made."""
 
     def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
@@ -139,17 +140,22 @@ def work(model: TaggerModel, options: Options, *, files: bool) -> Work[Tensor, l
         found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
             return Output(as_line(job.source, found), {})
-        return Output(str(job.target), {job.target: as_text(job.format, job.source, found, model).encode()})
+        return Output(str(job.target), {job.target: as_bytes(as_text(job.format, job.source, found, model))})
 
-    return Work(read=lambda job: read(job.source, model), make=make, encode=encode, at_once=model.pictures_at_once())
+    return Work(
+        read=lambda job: read(job.source, model, largest),
+        make=make,
+        encode=encode,
+        at_once=model.pictures_at_once(),
+    )
 
 
-def read(source: Path, model: TaggerModel) -> Tensor:
+def read(source: Path, model: TaggerModel, largest: int) -> Tensor:
     """A picture as the network takes it, (1, 3, size, size). Raises SengaError."""
-    pages = read_picture(source).pages
-    if len(pages) > 1:
-        logger.warning("%s: it has %d frames; only the first is tagged (a workflow takes all)", source, len(pages))
-    frame = decode(pages[0])
+    picture = read_picture(source, take="first", max_pixels=largest)
+    if picture.count > 1:
+        logger.warning("%s: it has %d frames; only the first is tagged (a workflow takes all)", source, picture.count)
+    frame = decode(picture.pages[0])
     image = as_image(frame, alpha=frame.alpha is not None, grey=True)
     return model.prepare(to_bchw(image[None]))
 
@@ -168,6 +174,11 @@ def as_text(kind: str, source: Path, found: Tagged, model: TaggerModel) -> str:
     rows.writerow(("tag", "category", "score"))
     rows.writerows((name, category[name], f"{score:.4f}") for name, score in found.chosen)
     return text.getvalue()
+
+
+def as_bytes(text: str) -> bytes:
+    """UTF-8. A file name that is not UTF-8 gets JSON's own escapes."""
+    return text.encode(errors="backslashreplace")
 
 
 def as_line(source: Path, found: Tagged) -> str:

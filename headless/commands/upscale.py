@@ -23,7 +23,7 @@ from ..progress import BatchLine
 from ..workflow.execute import call_node
 from ..workflow.graph import sockets
 from ..workflow.options import add_options, find_model, flag, read_options, tooltip
-from .batch import Output, Work, run_batch
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 UPSCALER = "SengaUpscale"
@@ -71,8 +71,12 @@ def run(args: argparse.Namespace) -> int:
     path = find_model(args.model, host.upscale_model_names(), host.upscale_model_path, what="model")
     settings = settings_of(path, options, args.quality, jobs[0].format)
     jobs = [dataclasses.replace(job, settings=settings) for job in jobs]
+    largest = max_pixels(args)
     return run_batch(
-        jobs, lambda: work(shared_upscaler(path), options, args.quality), force=args.force, workers=args.workers
+        jobs,
+        lambda: work(shared_upscaler(path), options, args.quality, largest),
+        force=args.force,
+        workers=args.workers,
     )
 
 
@@ -101,7 +105,7 @@ class Upscaled:
     picture: Picture
 
 
-def work(model: object, options: dict[str, Any], quality: int | None) -> Work[Picture, Upscaled]:
+def work(model: object, options: dict[str, Any], quality: int | None, largest: int) -> Work[Picture, Upscaled]:
     def make(ready: Sequence[tuple[Job, Picture]], batch: BatchLine) -> list[Upscaled]:
         return [Upscaled(upscale_frames(job.source, picture, model, options, batch), picture) for job, picture in ready]
 
@@ -119,7 +123,7 @@ def work(model: object, options: dict[str, Any], quality: int | None) -> Work[Pi
         return Output(str(job.target), {job.target: data})
 
     return Work(
-        read=lambda job: read_picture(job.source),
+        read=lambda job: read_picture(job.source, take="animation", max_pixels=largest),
         make=make,
         encode=encode,
         frames=lambda picture: len(picture.durations) or 1,
@@ -131,8 +135,8 @@ def upscale_frames(
 ) -> list[Levels]:
     """(H, W, C) levels of each frame. Raises SengaError."""
     pages = picture.pages
-    if len(pages) > 1 and not picture.durations:
-        logger.warning("%s: it has %d pages; only the first is upscaled (a workflow takes all)", source, len(pages))
+    if picture.count > 1 and not picture.durations:
+        logger.warning("%s: it has %d pages; only the first is upscaled (a workflow takes all)", source, picture.count)
         pages = pages[:1]
     # Channels are those of the animation as a whole: a GIF's first frame may be opaque and the others not.
     clear = any(page.has_transparency_data for page in pages)

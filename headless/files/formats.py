@@ -14,7 +14,8 @@ from ..errors import SengaError
 from ..log import logger
 
 OPAQUE = 128  # from this alpha on a pixel is opaque, in formats with only clear and opaque pixels
-SHORTEST_GIF = 20  # milliseconds; viewers slow down GIF frames of 0 or 10 ms
+UNTIMED = 10  # milliseconds; viewers show frames of up to 10 ms for 100 ms, whatever the format
+SHORTEST_GIF = 20  # milliseconds; the shortest time above UNTIMED that a GIF can state
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def encode_picture(
             f"{path}: {width}x{height} is too large for {name} (at most {known.largest} pixels a side); choose png"
         )
     pages = [_page(levels, known, path) for levels in frames]
+    if name == "avif" and len(pages) > 1 and plays:
+        logger.warning("%s: avif cannot say that it plays %d times and will play endlessly; webp, png can", path, plays)
     options = {**known.options, **_quality(name, quality)}
     if profile is not None and (space := profile[16:20]) != _space(pages[0]):
         logger.warning(
@@ -120,15 +123,28 @@ def _quality(name: str, quality: int | None) -> dict[str, Any]:
     return {"lossless": True, "exact": True} if name == "webp" and chosen >= LOSSLESS else {"quality": chosen}
 
 
+def rounded_times(durations: Sequence[float], unit: int, shortest: int) -> list[int]:
+    """Times in whole units (ms) that together last as long as `durations`: 33, 33, 33 in units of 10 are 30, 40, 30.
+
+    Times of up to UNTIMED ms mean "as the viewer likes" and stay as they are; others become `shortest` at least.
+    """
+    times, owed = [], 0.0  # what the frames so far were shown too short
+    for ms in durations:
+        if ms <= UNTIMED:
+            times.append(round(ms / unit) * unit)
+            continue
+        times.append(max(shortest, round((ms + owed) / unit) * unit))
+        owed += ms - times[-1]
+    return times
+
+
 def _animation(name: str, pages: Sequence[Image.Image], durations: Sequence[float], plays: int) -> dict[str, Any]:
     options: dict[str, Any] = {"save_all": True, "append_images": pages[1:]}
     if durations:
-        options["duration"] = [round(ms) for ms in durations]
+        options["duration"] = rounded_times(durations, *((10, SHORTEST_GIF) if name == "gif" else (1, UNTIMED + 1)))
     if name == "gif":
         # Each frame clears the one before, so that it may be clear where that was not.
         options |= {"disposal": 2, "optimize": False}
-        if "duration" in options:
-            options["duration"] = [max(SHORTEST_GIF, round(ms / 10) * 10) for ms in durations]
         if "transparency" in pages[0].info:
             options["transparency"] = 255
         return options | ({} if plays == 1 else {"loop": max(0, plays - 1)})

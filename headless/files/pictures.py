@@ -5,21 +5,24 @@ A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
 from ...nodes.saving import truncated_levels, write_png
+from ...training.run.pictures import MAX_PIXELS, TooLargeError, check_pixels, clear, is_deep, open_picture, scaled
 from ..errors import SengaError, one_line
 
-GREY_MODES = ("1", "L", "I", "F")
-# Formats whose further frames are other views of the same shot (depth map, thumbnail), not an animation.
-FIRST_FRAME_ONLY = ("MPO",)
+GREY_MODES = ("1", "L")
+# Formats whose further frames are other views of the same shot (depth map, thumbnail) or layers, not an animation.
+FIRST_FRAME_ONLY = ("MPO", "PSD")
 # Formats whose pages are an animation. Pages of other formats (TIFF, ICO) are separate pictures.
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+Take = Literal["all", "animation", "first"]  # which pages are wanted; "animation": all of an animation, else the first
 
 __all__ = [
     "Frame",
@@ -42,6 +45,7 @@ class Picture:
     durations: list[float]  # milliseconds for each page of an animation; empty for a still picture
     plays: int  # how often the animation plays; 0: endlessly
     profile: bytes | None  # ICC
+    count: int = 1  # pages of the file, of which `pages` may hold the first alone
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,20 @@ class Frame:
     own_alpha: bool
 
 
-def read_frames(path: Path) -> list[Frame]:
-    """All frames of a picture file that have the size of the first, as ComfyUI loads them.
+def read_frames(path: Path, *, take: Take = "all", max_pixels: int = MAX_PIXELS) -> list[Frame]:
+    """All frames of a picture file that have the size of the first, as ComfyUI loads them, or the first alone.
 
-    Raises SengaError, naming the file, where it is missing, empty, cut short or not a picture.
+    Raises SengaError, naming the file, where it is missing, empty, cut short, not a picture or too large.
     """
-    return [decode(page) for page in read_picture(path).pages]
+    return [decode(page) for page in read_picture(path, take=take, max_pixels=max_pixels).pages]
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path, *, take: Take = "all", max_pixels: int = MAX_PIXELS) -> Picture:
     """The same as upright pages before decoding to floats, with the timing of an animation.
 
-    Raises SengaError, naming the file, where it is missing, empty, cut short or not a picture.
+    `max_pixels` is the most that the pages taken may have together; it is checked before they are decoded.
+
+    Raises SengaError, naming the file, where it is missing, empty, cut short, not a picture or too large.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -77,52 +83,55 @@ def read_picture(path: Path) -> Picture:
     if path.stat().st_size == 0:
         raise SengaError(f"{path}: the file is empty (0 bytes) where a picture was expected; fetch or save it again")
     try:
-        with _open(path) as picture:
-            return _pages(picture)
+        with open_picture(path, max_pixels) as picture:
+            return _pages(picture, take, max_pixels)
     except UnidentifiedImageError as error:
         raise SengaError(f"{path}: not a picture that Pillow can read; give a PNG, JPEG or WebP file") from error
+    except TooLargeError as error:
+        raise TooLargeError(f"{path}: {error}; --max-pixels raises the limit") from error
+    except SengaError as error:
+        raise SengaError(f"{path}: {error}") from error
     except Exception as error:  # Pillow's readers raise whatever their parsing runs into: SyntaxError, struct.error...
         raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
 
 
-def _pages(picture: Image.Image) -> Picture:
+def _pages(picture: Image.Image, take: Take, max_pixels: int) -> Picture:
     kind, profile = str(picture.format), picture.info.get("icc_profile")
     pages: list[Image.Image] = []
     durations: list[float] = []
-    for page in ImageSequence.Iterator(picture):
-        upright = ImageOps.exif_transpose(page)  # a copy; WebP has a frame's duration only after decoding
+    first = take == "first" or kind in FIRST_FRAME_ONLY or (take == "animation" and kind not in ANIMATED)
+    count = int(getattr(picture, "n_frames", 1))
+    instead = bool(picture.info.get("default_image")) and count > 1  # shown where animated PNG is not supported
+    if not first and kind in ANIMATED:
+        check_pixels(picture.size, count, max_pixels)
+    pixels = 0
+    for number, page in enumerate(ImageSequence.Iterator(picture)):
+        pixels += page.width * page.height  # of pages that may differ in size
+        if pixels > max_pixels:
+            check_pixels(page.size, 1, max_pixels)
+            raise TooLargeError(f"has {count} pages of more than {max_pixels:,} pixels together")
+        if instead and number == 0:
+            continue
+        upright = ImageOps.exif_transpose(scaled(page))  # a copy; WebP has a frame's duration only after decoding
         if not pages or upright.size == pages[0].size:
             pages.append(upright)
             durations.append(float(page.info.get("duration", 0)))
-        if kind in FIRST_FRAME_ONLY:
+        if first:
             break
-    if picture.info.get("default_image") and len(pages) > 1:
-        del pages[0], durations[0]  # shown by programs that do not support animated PNG
     plays = int(picture.info.get("loop", 0))
     if kind == "GIF":  # it counts repeats; without a count it plays once
         plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
     animated = kind in ANIMATED and len(pages) > 1
-    return Picture(pages, durations if animated else [], plays, profile)
-
-
-def _open(path: Path) -> Image.Image:
-    """Open tolerantly, decode strictly: a bad text or profile chunk is ignored, missing pixels are an error."""
-    try:
-        return Image.open(path)
-    except (OSError, ValueError):
-        before = ImageFile.LOAD_TRUNCATED_IMAGES
-        ImageFile.LOAD_TRUNCATED_IMAGES = True
-        try:
-            return Image.open(path)
-        finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = before
+    return Picture(pages, durations if animated else [], plays, profile, 1 if kind in FIRST_FRAME_ONLY else count)
 
 
 def decode(page: Image.Image) -> Frame:
-    if page.mode == "I" or page.mode.startswith("I;16"):
-        # 16-bit grey. Pillow's own conversion would clip every level above 255 to white.
-        grey = torch.from_numpy(np.asarray(page).astype(np.float32) / 65535).clamp(0, 1)
-        return Frame(grey, grey[..., None].expand(-1, -1, 3), None, False)
+    if is_deep(page):
+        page = page if page.mode == "F" else scaled(page)
+        grey = torch.from_numpy(np.array(page))
+        holes = clear(page)
+        alpha = None if holes is None else torch.from_numpy(~holes).float()
+        return Frame(grey, grey[..., None].expand(-1, -1, 3), alpha, False)
     alpha = None
     own_alpha = "A" in page.getbands() or (page.mode == "P" and "transparency" in page.info)
     if page.has_transparency_data:

@@ -3,18 +3,17 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from ...arch.reading import PICTURE_ENDINGS, walk
 from ..errors import UsageError
 from .formats import FORMATS, format_of
 
 DEFAULT_FORMAT = "png"
 # Taken from folders and patterns. A file that is named is tried whatever its ending.
-PICTURES = (
-    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif"),
-    *(".bmp", ".tif", ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".jp2"),
-)
+PICTURES = PICTURE_ENDINGS
 NAMED = 5  # clashes or files that are named; the rest are counted
 
 
@@ -70,6 +69,15 @@ def _is_pattern(text: str) -> bool:
     return _has_magic(text) and not Path(text).exists()
 
 
+def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path's parts match a pattern's, where `**` is any number of folders."""
+    if not names or not pattern:
+        return not names and not pattern
+    if pattern[0] == "**":
+        return _fits(names, pattern[1:]) or _fits(names[1:], pattern) or (len(pattern) == 1 and len(names) == 1)
+    return fnmatch(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+
+
 def _has_magic(text: str) -> bool:
     return any(mark in text for mark in "*?[")
 
@@ -82,24 +90,20 @@ def pictures(text: str, out: Path | None, *, recursive: bool = True) -> Iterator
     """
     path = Path(text)
     if path.is_dir():
-        base, candidates = path, sorted(path.rglob("*") if recursive else path.iterdir())
+        base, candidates = path, walk(path, PICTURES, depth=None if recursive else 0)
     elif _is_pattern(text):
         parts = path.parts
         fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
-        base = Path(*parts[:fixed])
-        candidates = sorted(base.glob(str(Path(*parts[fixed:]))))
+        base, pattern = Path(*parts[:fixed]), parts[fixed:]
+        depth = None if "**" in pattern else len(pattern) - 1
+        every = walk(base, PICTURES, depth=depth) if base.is_dir() else []
+        candidates = [file for file in every if _fits(file.relative_to(base).parts, pattern)]
     else:
         yield path, path.parent
         return
     own = out.resolve() if out is not None else None
     inside = own is not None and own != base.resolve() and own.is_relative_to(base.resolve())
-    taken = [
-        file
-        for file in candidates
-        if file.suffix.lower() in PICTURES
-        and not (inside and own is not None and file.resolve().is_relative_to(own))
-        and file.is_file()
-    ]
+    taken = [file for file in candidates if not (inside and own is not None and file.resolve().is_relative_to(own))]
     if not taken:
         raise UsageError(f"{text}: no picture was found; expected names that end in {', '.join(PICTURES)}")
     yield from ((file, base) for file in taken)

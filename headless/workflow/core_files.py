@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ...nodes.saving import next_name
+from ...training.run.pictures import MAX_PIXELS
 from ..files.pictures import read_frames, truncated_levels, write_png
 from .values import suggest
 
@@ -29,6 +30,7 @@ class Folders:
     input: Path = Path("input")
     output: Path = Path("output")
     temp: Path = Path("temp")  # PreviewImage's pictures; gone when the run ends
+    max_pixels: int = MAX_PIXELS  # of a picture that is read, all frames together
 
 
 class _InputFile:
@@ -73,7 +75,7 @@ class LoadImage(_InputFile):
 
     def load_image(self, image: str) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) and (B, H, W), the mask being 1 - alpha; 64x64 zeros where no frame has alpha."""
-        frames = read_frames(self._path(image))
+        frames = read_frames(self._path(image), max_pixels=self.folders.max_pixels)
         alphas = [frame.alpha if frame.own_alpha else None for frame in frames]
         size = tuple(frames[0].rgb.shape[:2]) if any(alpha is not None for alpha in alphas) else NO_ALPHA
         masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
@@ -91,7 +93,7 @@ class LoadImageMask(_InputFile):
 
     def load_image(self, image: str, channel: str) -> tuple[Tensor]:
         """(1, H, W): a colour channel of the first frame, or 1 - alpha."""
-        frame = read_frames(self._path(image))[0]
+        frame = read_frames(self._path(image), take="first", max_pixels=self.folders.max_pixels)[0]
         if channel == "alpha":
             mask = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1.0 - frame.alpha
         else:

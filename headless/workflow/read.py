@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ...arch.reading import read_text
+from ..errors import SengaError, UsageError
 from .editor import convert, is_editor_format
 from .graph import NodeClasses, Workflow
 
@@ -37,12 +38,14 @@ def read_workflow(path: Path, nodes: NodeClasses, titles: Mapping[str, str] | No
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        data = json.loads(read_text(path), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: the workflow file does not exist; give the path of an exported .json") from error
     except OSError as error:
         raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
+    except SengaError as error:
+        raise UsageError(str(error)) from error
+    except (ValueError, RecursionError) as error:  # not JSON, or nested too deeply
         reason = str(error) or type(error).__name__
         raise UsageError(f"{path}: not JSON ({reason}); save it again in ComfyUI") from error
     if not isinstance(data, dict):

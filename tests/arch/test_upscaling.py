@@ -62,6 +62,12 @@ def test_a_model_of_scale_one_runs_once_and_is_resized():
     assert pass_sizes(7, 5, 1, (20, 30)) == [(7, 5)]
 
 
+def test_a_long_picture_is_enlarged_as_long_as_the_result_is_allowed():
+    assert pass_sizes(8, 17000, 2, (24, 51000)) == [(8, 17000), (16, 34000)]  # the second pass ends at 68000
+    assert upscale(Recorder(), picture(17000, 8), scale=3).shape == (1, 51000, 24, 3)
+    assert pass_sizes(1, 65536, 4, (1, 65536)) == [(1, 65536)]
+
+
 def test_a_flat_picture_stays_flat_at_every_size():
     levels = torch.arange(256).view(256, 1, 1, 1)  # each a frame of its own
     out = upscale(Recorder(), (levels / 255).expand(-1, 3, 3, -1), size=(5, 7))

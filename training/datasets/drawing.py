@@ -36,7 +36,7 @@ def render_page(svg: Path, width: int) -> Image.Image:
     try:
         # dpi: without it sizes in mm or pt come out as zero. No system fonts: it must not depend on the machine.
         png = resvg_py.svg_to_bytes(svg_path=str(svg), width=width, dpi=96.0, skip_system_fonts=True)
-        return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
+        return Image.open(io.BytesIO(bytes(png)), formats=("PNG",)).convert("RGBA")
     except (ValueError, OSError) as error:
         raise PictureError(f"cannot be drawn: {error}") from error
 

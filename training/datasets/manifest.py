@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ...arch.atomic import replacing
+from ...arch.reading import open_text
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Row:
 def read_manifest(path: Path) -> list[Row]:
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
+    with open_text(path) as file:
         return [
             Row(**{**row, "width": int(row["width"]), "height": int(row["height"])}) for row in csv.DictReader(file)
         ]

@@ -31,7 +31,7 @@ def _through(image: Image, p: Mapping[str, Any], name: str, **options: Any) -> I
         raise SengaError(
             f"step {name.lower()}: the codec refused {width} x {height} pixels ({error}); give a smaller picture"
         ) from error
-    with Pillow.open(buffer) as decoded:
+    with Pillow.open(buffer, formats=(name,)) as decoded:
         levels = np.asarray(decoded.convert("RGB"))
     return from_levels(levels[p["shift_y"] :, p["shift_x"] :])
 

@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...arch import SengaError
+from ...arch.reading import read_text
 from .optimisers import OPTIMISERS
 from .schedule import SCHEDULES
 
@@ -113,12 +114,12 @@ def read_settings(kind: type[Kind], path: Path, overrides: list[str] | None = No
         SengaError: no file, no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except OSError as error:
         raise SengaError(
             f"{path}: cannot be read ({error.strerror}); name a settings file, such as those in training/configs/"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise SengaError(f"{path.name}: is not TOML ({error})") from error
     _rename(table, path.name)
     for override in overrides or []:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ...arch import SengaError
+from ...arch.reading import open_text
 from .picture_files import MANIFEST
 from .picture_set import PictureSet
 
@@ -34,7 +35,7 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
     pictures = PictureSet(folder, 0.0)
     notes: dict[str, dict[str, str]] = {}
     if (folder / MANIFEST).is_file():
-        with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
+        with open_text(folder / MANIFEST) as file:
             notes = {line["file"]: line for line in csv.DictReader(file)}
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     written: list[str] = []

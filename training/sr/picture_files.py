@@ -10,10 +10,7 @@ import hashlib
 import io
 import json
 import logging
-import os
-import struct
 import tarfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
+from ...arch.reading import has_text_name, open_text, walk
+from ..run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
 
@@ -32,11 +31,6 @@ COLUMNS = ("file", "split", "source", "licence", "width", "height")  # of a mani
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".avif", ".bmp", ".gif", ".tif", ".tiff")
 MANIFEST = "manifest.csv"
 SURVEY = ".senga_survey.csv"  # in the folder of the pictures: what was found out about each file
-# What Pillow is known to raise over broken files; found by feeding it some.
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
-
-
 WHITE = np.full(3, 255, np.uint8)
 
 
@@ -75,14 +69,10 @@ class Member:
 
 def decode(data: bytes) -> Picture:
     """(H, W, 4) uint8, or (H, W, 3) if nothing is clear. Raises one of BROKEN."""
-    with Image.open(io.BytesIO(data)) as image:
-        if image.mode.startswith("I;16"):  # Pillow's own conversion clips these at 255 of 65535
-            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-            return np.ascontiguousarray(np.broadcast_to(grey[..., None], (*grey.shape, 3)))
-        if image.mode in ("RGB", "L", "CMYK", "YCbCr") and "transparency" not in image.info:
-            return np.asarray(image.convert("RGB"))
-        rgba = image.convert("RGBA")
-    return np.asarray(rgba.convert("RGB") if rgba.getchannel("A").getextrema()[0] == 255 else rgba)
+    with open_picture(io.BytesIO(data)) as image:
+        picture = eight_bits(image)
+    opaque = picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255
+    return np.asarray(picture.convert("RGB") if opaque else picture)
 
 
 def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
@@ -97,7 +87,7 @@ def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
 
 def read_manifest(path: Path) -> list[Row]:
     """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with open_text(path) as file:
         table = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
         if missing:
@@ -116,12 +106,19 @@ def read_manifest(path: Path) -> list[Row]:
 
 
 def list_folder(folder: Path) -> list[Member]:
-    """Every picture below a folder, sorted; names that begin with a dot are left out."""
-    found = []
-    for where, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where) / name for name in files if name.lower().endswith(SUFFIXES) and name[0] != "."]
-    return sorted((Member(path.relative_to(folder).as_posix(), path) for path in found), key=lambda m: m.file)
+    """Every picture below a folder, as `walk` finds them, sorted by name; names that are not UTF-8 are left out."""
+    found = [Member(path.relative_to(folder).as_posix(), path) for path in walk(folder, SUFFIXES)]
+    return sorted(_text_names(found, folder), key=lambda member: member.file)
+
+
+def _text_names(members: list[Member], where: Path) -> list[Member]:
+    """Those that can be written into the survey, a manifest and reports; says how many cannot."""
+    good = [member for member in members if has_text_name(member.file)]
+    if len(good) < len(members):
+        logger.warning(
+            "%s: %d pictures left out, their names are not UTF-8; rename them", where, len(members) - len(good)
+        )
+    return good
 
 
 def find_shards(pattern: str) -> list[Path]:
@@ -160,7 +157,7 @@ def list_shard(path: Path) -> list[Member]:
                     notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
     except tarfile.TarError as error:
         raise SengaError(f"{path}: is not a tar file ({error}); shards are uncompressed tar files") from error
-    return [_with_note(member, notes.get(_key(member.file), {})) for member in members]
+    return [_with_note(member, notes.get(_key(member.file), {})) for member in _text_names(members, path)]
 
 
 def _members(tar: tarfile.TarFile, path: Path) -> Iterable[tarfile.TarInfo]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ...arch import SengaError
+from ..run.pictures import BROKEN
 from .picture_files import (
-    BROKEN,
     MANIFEST,
     SURVEY,
     Member,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...arch import SengaError
+from ...arch.reading import read_text
 from ..degradation import Recipe, Step, degrade, preset, preset_names
 from ..degradation.params import pick
 from ..run.settings import one_of
@@ -38,8 +39,8 @@ def read_recipe(name: str, setting: str) -> Recipe:
         one_of(setting, name, (*FIXED, *preset_names()))
         return preset(name)
     try:
-        return Recipe.from_json(Path(name).read_text(encoding="utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
+        return Recipe.from_json(read_text(Path(name)), name)
+    except OSError as error:
         raise SengaError(f"{setting} {name}: cannot be read ({error}); expected a recipe's JSON") from error
 
 

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from ...arch import SengaError
 from ...arch.atomic import replacing
-from .picture_files import BROKEN, WHITE, Member, Picture, decode, flatten, list_shard
+from ..run.pictures import BROKEN
+from .picture_files import WHITE, Member, Picture, decode, flatten, list_shard
 
 logger = logging.getLogger("senga")
 

@@ -17,8 +17,9 @@ import numpy as np
 from ...arch import SengaError
 from ..datasets.procedural import validation_patterns
 from ..degradation import degrade
+from ..run.pictures import BROKEN
 from .patches import content
-from .picture_files import BROKEN, WHITE, Member, Picture, decode, flatten, list_folder
+from .picture_files import WHITE, Member, Picture, decode, flatten, list_folder
 from .picture_set import VALIDATION_CROP, PictureSet
 from .recipes import read_recipe, reduced_by
 from .settings import ValSettings

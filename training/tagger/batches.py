@@ -20,6 +20,7 @@ from ...arch import SengaError
 from ...arch.image import to_bchw
 from ...arch.preprocessing import Preprocessing, preprocess
 from ..degradation.params import pick
+from ..run.pictures import BROKEN, eight_bits, open_picture
 from .index import Array, TagIndex
 from .settings import KERNELS, AugmentSettings, DataSettings
 
@@ -93,16 +94,16 @@ class TagPictures:
         return int(self.order(seed, place // length)[place % length])
 
     def open(self, number: int) -> Image.Image:
-        """The whole picture, RGB over the pad colour. Raises OSError for a file that cannot be read."""
-        with Image.open(self.folder / str(self.index.files[number])) as image:
+        """The whole picture, RGB over the pad colour. Raises one of BROKEN for a file that cannot be read."""
+        with open_picture(self.folder / str(self.index.files[number])) as image:
             image.draft("RGB", (self.data.store, self.data.store))  # JPEG alone: decode no more than is needed
-            if image.mode == "RGB" and "transparency" not in image.info:
-                return image.copy()
-            rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, (*self.pad, 255)), rgba).convert("RGB")
+            picture = eight_bits(image)
+        if picture.mode == "RGB":
+            return picture
+        return Image.alpha_composite(Image.new("RGBA", picture.size, (*self.pad, 255)), picture).convert("RGB")
 
     def stored(self, number: int) -> Image.Image:
-        """The picture with its longer side reduced to data.store. Raises OSError."""
+        """The picture with its longer side reduced to data.store. Raises one of BROKEN."""
         with self._lock:
             if number in self._cache:
                 self._cache.move_to_end(number)
@@ -124,7 +125,7 @@ class TagPictures:
         for number in (self.drawn(seed, later) for later in places):
             try:
                 return number, self.stored(number)
-            except OSError as error:  # Pillow's own errors are among them
+            except BROKEN as error:
                 if number not in self._broken:
                     logger.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
                 self._broken.add(number)
@@ -137,7 +138,7 @@ class TagPictures:
         """(3, size, size) normalised, as the model's users will give it, for validation. Raises SengaError."""
         try:
             pixels = np.array(self.open(number))
-        except OSError as error:
+        except BROKEN as error:
             raise SengaError(
                 f"{self.folder / str(self.index.files[number])}: cannot be read ({error}); take it out of the set"
             ) from error
@@ -186,7 +187,7 @@ def recolour(image: Image.Image, most: float, rng: np.random.Generator) -> Image
 def jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.array(Image.open(buffer))
+    return np.array(Image.open(buffer, formats=("JPEG",)))
 
 
 def cut_out(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:

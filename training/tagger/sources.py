@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
+from ...arch.reading import has_text_name, open_text, read_text, walk
+from ..run.pictures import BROKEN, eight_bits, open_picture
 from .database import RATINGS
 
 logger = logging.getLogger("senga")
@@ -53,20 +55,26 @@ def parse_caption(text: str) -> Caption:
 
 def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
     """A row of FIELDS for every picture below `folder` that has a `.txt` of its name. Similar pictures form a group."""
-    found = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.with_suffix(".txt").is_file()
-    )
+    found = [path for path in walk(folder, PICTURES) if path.with_suffix(".txt").is_file()] if folder.is_dir() else []
     if not found:
         raise SengaError(f"{folder}: has no picture with a .txt of the same name; expected captions")
-    readable, prints = [], []
+    readable: list[Path] = []
+    captions: list[Caption] = []
+    prints: list[NDArray[np.uint8]] = []
     for path in found:
+        if not has_text_name(path):
+            logger.warning("%s: left out, its name is not UTF-8; rename it", path)
+            continue
         try:
-            prints.append(fingerprint(path))
+            caption, picture = parse_caption(read_text(path.with_suffix(".txt"))), fingerprint(path)
+            prints.append(picture)
+            captions.append(caption)
             readable.append(path)
-        except OSError as error:  # Pillow's own errors are among them
+        except BROKEN as error:
             logger.warning("%s: left out, cannot be read (%s)", path, error)
-    for path, kin in zip(readable, kinships(np.stack(prints)), strict=True):
-        caption = parse_caption(path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace"))
+    if not readable:
+        raise SengaError(f"{folder}: none of its {len(found)} pictures with captions can be read; look at the first")
+    for path, caption, kin in zip(readable, captions, kinships(np.stack(prints)), strict=True):
         yield {
             "file": path.relative_to(folder).as_posix(),
             "kin": str(kin),
@@ -84,10 +92,10 @@ def rating_word(text: str, ratings: int) -> str:
 
 
 def fingerprint(path: Path) -> NDArray[np.uint8]:
-    """A picture's bits, packed (32 bytes): where it grows brighter from left to right. Raises OSError."""
-    with Image.open(path) as image:
+    """A picture's bits, packed (32 bytes): where it grows brighter from left to right. Raises one of BROKEN."""
+    with open_picture(path) as image:
         image.draft("L", (256, 256))  # JPEG alone: decode no more than is needed
-        grey = image.convert("L").resize((PRINT_SIDE + 1, PRINT_SIDE), Image.Resampling.BOX)
+        grey = eight_bits(image).convert("L").resize((PRINT_SIDE + 1, PRINT_SIDE), Image.Resampling.BOX)
     levels = np.asarray(grey, dtype=np.int16)
     return np.packbits(levels[:, 1:] > levels[:, :-1] + STEP)
 
@@ -123,7 +131,7 @@ def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
     """A row of FIELDS for every line of a CSV with the columns file and tags; the other columns may be absent."""
     if not path.is_file():
         raise SengaError(f"{path}: there is no such table; set data.folder and data.table")
-    with path.open(newline="", encoding="utf-8") as file:
+    with open_text(path) as file:
         table = csv.DictReader(file)
         for name in ("file", "tags"):
             if name not in (table.fieldnames or []):

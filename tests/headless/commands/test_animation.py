@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageSequence, features
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, main
 from senga.headless.commands import upscale
-from senga.headless.files.formats import FORMATS, encode_picture, format_of
+from senga.headless.files.formats import FORMATS, encode_picture, format_of, rounded_times
 from senga.headless.files.pictures import decode, read_picture
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -98,6 +98,45 @@ def test_an_animation_runs_as_often(target: str, given: dict[str, int], plays: i
     assert main(["upscale", "in.gif", "-o", f"out.{target}", *MODEL]) == OK
     assert read_picture(Path("in.gif")).plays == plays
     assert read_picture(Path(f"out.{target}")).plays == plays
+
+
+@pytest.mark.parametrize("target", ["gif", "png", "webp"])
+@pytest.mark.parametrize("times", [[0, 0, 0], [10, 10, 10], [20, 0, 50]])
+@pytest.mark.usefixtures("doubled")
+def test_delays_that_leave_the_speed_to_the_viewer_stay(target: str, times: list[int]) -> None:
+    save_animation("in.gif", frames(), duration=times, disposal=2, loop=0)
+    assert main(["upscale", "in.gif", "-o", f"out.{target}", *MODEL]) == OK
+    assert read(f"out.{target}")[1] == times
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "shortest", "expected"),
+    [
+        ([33] * 6, 10, 20, [30, 40, 30, 30, 40, 30]),
+        ([16, 16, 100], 10, 20, [20, 20, 90]),  # what was shown too long is taken from later frames
+        ([50 / 3] * 3, 1, 11, [17, 16, 17]),
+        ([0, 10, 33], 10, 20, [0, 10, 30]),
+    ],
+)
+def test_rounded_times_keep_the_length_of_the_whole(
+    times: list[float], unit: int, shortest: int, expected: list[int]
+) -> None:
+    assert rounded_times(times, unit, shortest) == expected
+
+
+@pytest.mark.usefixtures("doubled")
+def test_frames_of_33_ms_last_as_long_in_a_gif() -> None:
+    save_animation("in.webp", frames(), duration=33, lossless=True)
+    assert main(["upscale", "in.webp", "-o", "out.gif", *MODEL]) == OK
+    assert read("out.gif")[1] == [30, 40, 30]
+
+
+@pytest.mark.parametrize(("given", "said"), [({"loop": 2}, True), ({"loop": 0}, False)])
+@pytest.mark.usefixtures("doubled")
+def test_a_lost_number_of_loops_is_said(given: dict[str, int], said: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    save_animation("in.gif", frames(), duration=DURATIONS, disposal=2, **given)
+    assert main(["upscale", "in.gif", "-o", "out.avif", *MODEL]) == OK
+    assert ("out.avif: avif cannot say that it plays 3 times" in capsys.readouterr().err) == said
 
 
 @pytest.mark.usefixtures("doubled")

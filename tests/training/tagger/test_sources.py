@@ -2,18 +2,21 @@
 
 import gzip
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sample_pictures import tiff
 from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, table
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
+from senga.training.sr.picture_files import list_folder
 from senga.training.tagger.index import SPLITS, TagIndex, build_index, closure
 from senga.training.tagger.settings import DataSettings
-from senga.training.tagger.sources import fingerprint, kinships, parse_caption
+from senga.training.tagger.sources import fingerprint, kinships, parse_caption, read_captions
 
 COUNT = 60
 KINDS = ("general", "character")
@@ -298,3 +301,56 @@ def test_the_benchmark_prints_the_speed_of_each_stage(tmp_path):
     assert lines[0].startswith("300 posts")
     assert [line[:16].strip() for line in lines[1:4]] == ["read the metadat", "count and choose", "number the tags"]
     assert all("rows/s" in line and "peak memory" in line for line in lines[1:4])
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_a_folder_without_others_is_one_line(tmp_path, caplog):
+    for number in range(2):
+        Image.new("RGB", (9, 9), (90 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text("1girl")
+    broken = {"cut": b"\x89PNG\r\n\x1a\n", "no": b"", "i32": tiff(np.full((9, 9), 255, np.int32), sample_format=2)}
+    for name, data in broken.items():
+        (tmp_path / f"{name}.png").write_bytes(data)
+        (tmp_path / f"{name}.txt").write_text("1girl")
+    assert [row["file"] for row in read_captions(tmp_path, 3)] == ["0.png", "1.png"]
+    assert all(f"{name}.png: left out, cannot be read" in caplog.text for name in broken)
+    for number in range(2):
+        (tmp_path / f"{number}.png").unlink()
+    with pytest.raises(SengaError, match="none of its 3 pictures with captions can be read"):
+        list(read_captions(tmp_path, 3))
+
+
+def test_captions_of_every_encoding_give_one_vocabulary_and_others_are_left_out(tmp_path, caplog):
+    for number, encoding in enumerate(("utf-8", "utf-8-sig", "utf-16")):
+        Image.new("RGB", (9, 9), (90 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_bytes("1girl, 線".encode(encoding))
+    Image.new("RGB", (9, 9)).save(tmp_path / "sjis.png")
+    (tmp_path / "sjis.txt").write_bytes("1girl, 線".encode("shift_jis"))
+    Image.new("RGB", (9, 9)).save(tmp_path / "bare.png")
+    (tmp_path / "bare.txt").write_bytes("1girl".encode("utf-16-le"))
+    assert [row["mixed"] for row in read_captions(tmp_path, 3)] == ["1girl 線"] * 3
+    assert "sjis.txt: byte 7 is not UTF-8 text" in caplog.text
+    assert "bare.txt: byte 1 is 0" in caplog.text
+
+
+def test_a_name_that_is_not_utf_8_is_left_out_of_captions_and_of_the_upscalers_pictures(tmp_path, caplog):
+    for name in (b"a", b"\x83e"):
+        try:
+            Image.new("RGB", (9, 9)).save(tmp_path / os.fsdecode(name + b".png"))
+        except OSError:
+            pytest.skip("this file system takes UTF-8 names alone")
+        (tmp_path / os.fsdecode(name + b".txt")).write_text("1girl")
+    assert [row["file"] for row in read_captions(tmp_path, 3)] == ["a.png"]
+    assert "left out, its name is not UTF-8" in caplog.text
+    assert [member.file for member in list_folder(tmp_path)] == ["a.png"]
+    assert "1 pictures left out, their names are not UTF-8" in caplog.text
+
+
+def test_hidden_files_are_no_pictures_and_linked_folders_are_entered(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "set/.ipynb_checkpoints").mkdir(parents=True)
+    for name in ("real/y", "set/c", "set/._c", "set/.ipynb_checkpoints/c"):
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text("1girl")
+    (tmp_path / "set/linked").symlink_to(tmp_path / "real", target_is_directory=True)
+    assert [row["file"] for row in read_captions(tmp_path / "set", 3)] == ["c.png", "linked/y.png"]
+    assert [member.file for member in list_folder(tmp_path / "set")] == ["c.png", "linked/y.png"]

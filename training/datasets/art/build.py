@@ -22,6 +22,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.atomic import replacing
+from ....arch.reading import READABLE
 from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
 from ..fetch import Picture, Request, SourceError, ToolError
 from ..manifest import Row, read_manifest, write_manifest
@@ -101,7 +102,7 @@ class Duplicates:
 
 
 def read_rgba(path: Path) -> Image.Image:
-    with Image.open(path) as image:
+    with Image.open(path, formats=READABLE) as image:
         return image.convert("RGBA")
 
 
@@ -120,7 +121,7 @@ def write_picture(picture: Picture, target: Path, duplicates: Duplicates) -> Non
     elif not picture.path.is_file():
         raise PictureError("is missing")
     elif picture.sha256 is None:
-        with Image.open(picture.path) as image:
+        with Image.open(picture.path, formats=READABLE) as image:
             save_webp(image, target)
     elif picture.sha256 != hashlib.sha256(picture.path.read_bytes()).hexdigest():
         raise PictureError("does not have the sha256 that its source declares")
@@ -157,7 +158,7 @@ def build_source(pictures: Sequence[Picture], out: Path) -> tuple[list[Row], Cou
             skipped[str(error).partition(":")[0].partition(" (")[0]] += 1
             target.unlink(missing_ok=True)
             continue
-        with Image.open(target) as image:
+        with Image.open(target, formats=READABLE) as image:
             width, height = image.size
         digest = hashlib.sha256(target.read_bytes()).hexdigest()
         file = target.relative_to(out).as_posix()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ....arch.reading import READABLE
 from ..fetch import Picture, Request, debian_package, npm_package
 
 # --- Battle for Wesnoth -----------------------------------------------------------------------------------------------
@@ -40,7 +41,7 @@ def list_wesnoth(roots: list[Path]) -> list[Picture]:
             if least is None or any(word in path.stem.lower() for word in WESNOTH_EXCLUDED):
                 continue
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            with Image.open(path) as image:
+            with Image.open(path, formats=READABLE) as image:
                 large = min(image.size) >= least
             if large and digest not in seen:
                 seen.add(digest)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ....arch.reading import READABLE
+
 CELL = 200  # px, of a picture on the sheet
 TEXT = 92  # px, below it
 COLUMNS = 7
@@ -19,7 +21,7 @@ def write_sheet(samples: Sequence[tuple[Path, str, str]], target: Path) -> None:
     pen = ImageDraw.Draw(sheet)
     for number, (path, tags, characters) in enumerate(samples):
         left, top = number % COLUMNS * CELL, number // COLUMNS * (CELL + TEXT)
-        with Image.open(path) as image:
+        with Image.open(path, formats=READABLE) as image:
             small = image.convert("RGB")
         small.thumbnail((CELL - 4, CELL - 4))
         sheet.paste(small, (left + 2, top + 2))

@@ -1,0 +1,32 @@
+"""Results to standard output, which the program that reads them may have closed: `senga models | head -1`."""
+
+import contextlib
+import errno
+import io
+import os
+import sys
+
+CLOSED = (errno.EPIPE, errno.EINVAL)  # the second on Windows
+
+
+class OutputClosedError(Exception):
+    """Nobody reads standard output any more; nothing is wrong."""
+
+
+def say(text: str) -> None:
+    """A result, on lines of its own. Raises OutputClosedError, or OSError where the disk behind it is full."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno in CLOSED:
+            raise OutputClosedError from error
+        raise
+
+
+def silence() -> None:
+    """After OutputClosedError: what is still buffered goes nowhere, instead of failing when Python ends."""
+    with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation):  # standard output need not be a file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
