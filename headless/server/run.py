@@ -33,7 +33,7 @@ def run_on_server(url: str, path: Path, overrides: list[str], input_dir: Path, o
     server = Server(url)
     info = server.object_info()
     nodes = classes_of(info)
-    read = read_workflow(path, nodes, titles_of(info))
+    read = read_workflow(path, nodes, titles_of(info), elsewhere="install it on the server, or ")
     workflow = Workflow(apply_overrides(read.prompt, overrides, nodes), read.extra_pnginfo)
     with progress_line() as line, server.events() as events:
         line.start("uploading")

@@ -21,6 +21,8 @@ from ..files.pictures import read_frames, truncated_levels, write_png
 from .values import suggest
 
 NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
+WHERE = {"input": "--input-dir", "output": "--output-dir", "temp": "previews of this run"}
+MARKS = {"input": "", "output": " [output]", "temp": " [temp]"}
 CHANNELS = ["alpha", "red", "green", "blue"]
 
 
@@ -37,15 +39,19 @@ class _InputFile:
     folders: ClassVar[Folders] = Folders()
 
     @classmethod
-    def _path(cls, name: str) -> Path:
-        """`name`, which may end in ` [input]`, ` [output]` or ` [temp]`, in the folder that it means."""
+    def _meant(cls, name: str) -> tuple[str, str]:
+        """The kind of folder that a name means by ` [input]`, ` [output]` or ` [temp]` at its end, and the rest."""
         marked = re.fullmatch(r"(.*)\[(input|output|temp)\]", name, re.DOTALL)
-        folder = getattr(cls.folders, marked[2]) if marked else cls.folders.input
-        return folder / (marked[1].rstrip(" ") if marked else name)
+        return (marked[2], marked[1].rstrip(" ")) if marked else ("input", name)
 
     @classmethod
-    def _names(cls, pictures_only: bool) -> list[str]:
-        folder = cls.folders.input
+    def _path(cls, name: str) -> Path:
+        kind, rest = cls._meant(name)
+        return getattr(cls.folders, kind) / rest
+
+    @classmethod
+    def _names(cls, pictures_only: bool, kind: str = "input") -> list[str]:
+        folder = getattr(cls.folders, kind)
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
         return [name for name in names if not pictures_only or _is_picture_name(name)]
 
@@ -53,8 +59,10 @@ class _InputFile:
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
         if cls._path(image).is_file():
             return True
+        kind, name = cls._meant(image)
         folder = cls._path(image).parent
-        return f"'{image}' is not in the folder {folder} (--input-dir); {suggest(image, cls._names(True))}"
+        known = [f"{known}{MARKS[kind]}" for known in cls._names(True, kind)]
+        return f"'{name}' is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
 
 
 def _is_picture_name(name: str) -> bool:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+MOST_NODES = 20_000  # after subgraphs are unfolded: one that holds the next twice, 40 levels deep, has 2^40
+MOST_FAULTS = 50  # lines of one report
+
 Prompt = dict[str, dict[str, Any]]  # node id -> node, as in the file: SaveImage embeds it unchanged
 NodeClasses = Mapping[str, type]
 

@@ -6,20 +6,33 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .editor import convert, is_editor_format
-from .graph import NodeClasses, Workflow
+from .editor import ELSEWHERE, convert, is_editor_format
+from .graph import MOST_FAULTS, MOST_NODES, NodeClasses, Workflow
+from .screen import SCREEN_ONLY
 
 
-def read_workflow(path: Path, nodes: NodeClasses, titles: Mapping[str, str] | None = None) -> Workflow:
+class _Constant(str):
+    """NaN or Infinity, which Python's writers of JSON produce and JSON does not have."""
+
+    __slots__ = ()
+
+
+def read_workflow(
+    path: Path, nodes: NodeClasses, titles: Mapping[str, str] | None = None, *, elsewhere: str = ELSEWHERE
+) -> Workflow:
     """Read a workflow; `nodes` give names to the values of the editor's format, `titles` are display names of nodes.
 
-    Raises UsageError where the file is missing or not JSON, where nodes are incomplete, or where a node of the editor's
-    format cannot be converted.
+    `elsewhere` goes into the message about an unknown class. NaN is an error in the inputs of a node, and null in what
+    nothing reads. ComfyUI's own `is_changed` is left out: it would be believed, and is NaN for LoadImage.
+
+    Raises UsageError where the file is missing or not JSON, where nodes are incomplete, or where a node of the
+    editor's format cannot be converted.
     """
     data = _read_json(path)
     if is_editor_format(data):
         try:
-            return Workflow(convert(data, nodes, titles or {}), {"workflow": data})
+            data = _plain(data)
+            return Workflow(convert(data, nodes, titles or {}, elsewhere=elsewhere), {"workflow": data})
         except UsageError as error:
             raise UsageError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     extra = None
@@ -30,14 +43,46 @@ def read_workflow(path: Path, nodes: NodeClasses, titles: Mapping[str, str] | No
     faults = [f"{path}: {fault}" for node_id, node in data.items() if (fault := _shape_fault(node_id, node))]
     if not data:
         faults = [f"{path}: the workflow is empty (expected at least one node)"]
+    if len(data) > MOST_NODES:
+        faults = [f"{path}: the workflow has {len(data)} nodes (expected at most {MOST_NODES}); split it"]
     if faults:
-        raise UsageError("\n".join(faults))
-    return Workflow(data, extra if isinstance(extra, dict) else None)
+        raise UsageError("\n".join(faults[:MOST_FAULTS]))
+    prompt = {
+        node_id: {key: _plain(value) for key, value in node.items() if key != "is_changed"}
+        for node_id, node in data.items()
+        if node["class_type"] not in SCREEN_ONLY or node["class_type"] in nodes
+    }
+    return Workflow(prompt, _plain(extra) if isinstance(extra, dict) else None)
+
+
+def _plain(data: Any) -> Any:
+    """The data with null for NaN and Infinity, changed in place."""
+    top = [data]
+    stack: list[Any] = [top]
+    while stack:
+        there = stack.pop()
+        for key, value in there.items() if isinstance(there, dict) else enumerate(there):
+            if isinstance(value, _Constant):
+                there[key] = None
+            elif isinstance(value, dict | list):
+                stack.append(value)
+    return top[0]
+
+
+def _first_constant(data: Any) -> _Constant | None:
+    stack = [data]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, _Constant):
+            return value
+        if isinstance(value, dict | list):
+            stack.extend(value.values() if isinstance(value, dict) else value)
+    return None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_Constant)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: the workflow file does not exist; give the path of an exported .json") from error
     except OSError as error:
@@ -50,20 +95,21 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON value")
-
-
 def _json_name(value: object) -> str:
     names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
     return names.get(type(value), "null")
 
 
 def _shape_fault(node_id: str, node: object) -> str | None:
+    if isinstance(node, _Constant):
+        return f"node {node_id}: {node} is not a JSON value (expected an object)"
     if not isinstance(node, dict):
         return f"node {node_id}: found a JSON {_json_name(node)} (expected an object)"
     if not isinstance(node.get("class_type"), str):
         return f"node {node_id}: class_type is missing (expected the name of the node's class)"
     if not isinstance(node.get("inputs"), dict):
         return f"node {node_id} ({node['class_type']}): inputs is missing (expected an object, {{}} for none)"
+    for name, value in node["inputs"].items():
+        if (constant := _first_constant(value)) is not None:
+            return f"{node_id}.{name} ({node['class_type']}): {constant} is not a JSON value (expected a finite one)"
     return None

@@ -13,7 +13,7 @@ from ..errors import NodeError, UsageError, one_line
 from ..log import logger
 from .execute import call_over_lists, input_is_list
 from .graph import NodeClasses, Prompt, Socket, Workflow, as_link, cycles, is_output, label, needed, outputs, sockets
-from .values import convert, expected, shorten, suggest, types_match
+from .values import convert, expected, shorten, suggest, takes_links_only, types_match
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class _NodeChecks:
                 yield name, f"missing (expected {expected(socket)})" if socket.required else ""
             elif isinstance(value := self.inputs[name], list):
                 yield name, self._link_fault(socket, value)
+            elif value is None and not socket.required and takes_links_only(socket):
+                yield name, ""  # not connected: the node gets None, as in ComfyUI
             else:
                 self.converted[name], message = convert(socket, value, limits=name not in self.own)
                 yield name, message

@@ -73,12 +73,17 @@ def expected(socket: Socket) -> str:
     """What the input takes: "INT, 0 to 16", "a link of type IMAGE", "a choice from its list"."""
     if socket.choices is not None:
         return "a choice from its list"
-    if not split_kinds(socket.kind) & (CASTS.keys() | {"*"}):
+    if takes_links_only(socket):
         return f"a link of type {socket.kind}"
     low, high = (_plain(socket.options.get(name)) for name in ("min", "max"))
     limits = {(True, True): f"{low} to {high}", (True, False): f"{low} or more", (False, True): f"{high} or less"}
     limit = limits.get((low is not None, high is not None))
     return f"{socket.kind}, {limit}" if limit else str(socket.kind)
+
+
+def takes_links_only(socket: Socket) -> bool:
+    """Whether no value can be given for it: IMAGE, MASK, ..."""
+    return socket.choices is None and not split_kinds(socket.kind) & (CASTS.keys() | {"*"})
 
 
 def _plain(number: Any) -> Any:
