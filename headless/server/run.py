@@ -10,7 +10,8 @@ from ...arch.atomic import replacing
 from ..errors import NodeError, SengaError, UsageError
 from ..log import logger
 from ..progress import ProgressLine, progress_line
-from ..workflow.graph import NodeClasses, Prompt, Workflow, has_consumer, label, sockets
+from ..workflow.core_files import path_inside
+from ..workflow.graph import NodeClasses, Prompt, Workflow, consumed, label, sockets
 from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
 from ..workflow.validate import Fault
@@ -24,7 +25,9 @@ LOST = 5  # after this many checks with the workflow neither queued nor in the h
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
-def run_on_server(url: str, path: Path, overrides: list[str], input_dir: Path, output_dir: Path) -> None:
+def run_on_server(
+    url: str, path: Path, overrides: list[str], input_dir: Path, output_dir: Path, allow_outside: bool = False
+) -> None:
     """Upload inputs, queue, show progress, fetch outputs. Prints the same as a run without a server.
 
     Raises UsageError for faults of the workflow, including those that the server finds, NodeError where a node fails,
@@ -37,7 +40,7 @@ def run_on_server(url: str, path: Path, overrides: list[str], input_dir: Path, o
     workflow = Workflow(apply_overrides(read.prompt, overrides, nodes), read.extra_pnginfo)
     with progress_line() as line, server.events() as events:
         line.start("uploading")
-        prompt = upload_inputs(server, workflow.prompt, nodes, input_dir)
+        prompt = upload_inputs(server, workflow.prompt, nodes, input_dir, allow_outside=allow_outside)
         try:
             prompt_id = server.submit(prompt, workflow.extra_pnginfo)
         except RefusedError as error:
@@ -51,17 +54,21 @@ def run_on_server(url: str, path: Path, overrides: list[str], input_dir: Path, o
             except SengaError as error:
                 logger.warning("%s", error)
             raise
+        used = consumed(prompt)
         for node_id, ui in entry.get("outputs", {}).items():
-            for text in fetch(server, ui, output_dir, texts=not has_consumer(prompt, node_id)):
+            for text in fetch(server, ui, output_dir, texts=node_id not in used):
                 line.result(text)
             if any(file.get("type") == "temp" for file in _files(ui)):
                 logger.info("node %s: a preview is not kept; use SaveImage to have a file", _label(prompt, node_id))
 
 
-def upload_inputs(server: Server, prompt: Prompt, nodes: NodeClasses, folder: Path) -> Prompt:
+def upload_inputs(
+    server: Server, prompt: Prompt, nodes: NodeClasses, folder: Path, *, allow_outside: bool = False
+) -> Prompt:
     """Upload the files of `folder` that upload fields name; returns the prompt with their names on the server.
 
-    A file that is not in `folder` is left to the server, which may have it.
+    A file that is not in `folder` is left to the server, which may have it. Raises UsageError for a name that leads out
+    of `folder`, unless `allow_outside`: a workflow from a stranger could fetch any file of ours.
     """
     sent: dict[str, str] = {}
     changed = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
@@ -72,10 +79,14 @@ def upload_inputs(server: Server, prompt: Prompt, nodes: NodeClasses, folder: Pa
             if not takes_files or not isinstance(value, str) or re.search(r"\[(output|temp)\]$", value):
                 continue
             local = value.removesuffix("[input]").rstrip(" ")
-            if (folder / local).is_file():
+            try:
+                file = path_inside(folder, local, allow_outside=allow_outside)
+            except SengaError as error:
+                raise UsageError(str(error)) from error
+            if file.is_file():
                 if local not in sent:
                     below = PurePosixPath(local.replace("\\", "/")).parent.as_posix()
-                    sent[local] = server.upload(folder / local, "" if below == "." else below)
+                    sent[local] = server.upload(file, "" if below == "." else below)
                 node["inputs"][name] = sent[local]
     return changed
 

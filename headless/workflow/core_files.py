@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from ...nodes.saving import next_name
+from ..errors import SengaError, one_line
 from ..files.pictures import read_frames, truncated_levels, write_png
-from .values import suggest
+from .values import shorten, suggest
 
 NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
 WHERE = {"input": "--input-dir", "output": "--output-dir", "temp": "previews of this run"}
@@ -31,6 +32,26 @@ class Folders:
     input: Path = Path("input")
     output: Path = Path("output")
     temp: Path = Path("temp")  # PreviewImage's pictures; gone when the run ends
+    allow_outside: bool = False  # whether pictures may be read from elsewhere
+
+
+def path_inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
+    """The file of a name in a folder.
+
+    Raises SengaError for one that leads out of it (`../x`, an absolute path, a link), unless `allow_outside`, and for
+    what no path may contain.
+    """
+    path = folder / name
+    try:
+        # The text first: on Windows, resolving the name of another machine would connect to it.
+        inside = not Path(name).anchor and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, too long, NUL
+        raise SengaError(f"{shorten(name)} cannot be the name of a file ({one_line(error)}); give another") from error
+    if not inside and not allow_outside:
+        raise SengaError(
+            f"{shorten(name)} leads out of the folder {folder}; give a file inside it, or allow it with --allow-outside"
+        )
+    return path
 
 
 class _InputFile:
@@ -45,9 +66,10 @@ class _InputFile:
         return (marked[2], marked[1].rstrip(" ")) if marked else ("input", name)
 
     @classmethod
-    def _path(cls, name: str) -> Path:
+    def path_of(cls, name: str) -> Path:
+        """Raises SengaError where the name leads out of the folder that it means."""
         kind, rest = cls._meant(name)
-        return getattr(cls.folders, kind) / rest
+        return path_inside(getattr(cls.folders, kind), rest, allow_outside=cls.folders.allow_outside)
 
     @classmethod
     def _names(cls, pictures_only: bool, kind: str = "input") -> list[str]:
@@ -57,12 +79,18 @@ class _InputFile:
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        if cls._path(image).is_file():
-            return True
         kind, name = cls._meant(image)
-        folder = cls._path(image).parent
+        try:
+            path = cls.path_of(image)
+            if path.is_file():
+                return True
+        except SengaError as error:
+            return str(error)
+        except OSError as error:  # a name that is too long
+            return f"{shorten(name)} cannot be the name of a file ({error.strerror}); give another"
+        folder = path.parent
         known = [f"{known}{MARKS[kind]}" for known in cls._names(True, kind)]
-        return f"'{name}' is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
+        return f"{shorten(name)} is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
 
 
 def _is_picture_name(name: str) -> bool:
@@ -81,7 +109,7 @@ class LoadImage(_InputFile):
 
     def load_image(self, image: str) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) and (B, H, W), the mask being 1 - alpha; 64x64 zeros where no frame has alpha."""
-        frames = read_frames(self._path(image))
+        frames = read_frames(self.path_of(image))
         alphas = [frame.alpha if frame.own_alpha else None for frame in frames]
         size = tuple(frames[0].rgb.shape[:2]) if any(alpha is not None for alpha in alphas) else NO_ALPHA
         masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
@@ -99,7 +127,7 @@ class LoadImageMask(_InputFile):
 
     def load_image(self, image: str, channel: str) -> tuple[Tensor]:
         """(1, H, W): a colour channel of the first frame, or 1 - alpha."""
-        frame = read_frames(self._path(image))[0]
+        frame = read_frames(self.path_of(image))[0]
         if channel == "alpha":
             mask = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1.0 - frame.alpha
         else:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..errors import brief
 from .graph import NodeClasses, Socket, sockets
 from .screen import GET_NODES, PRIMITIVE, REROUTES, SCREEN_ONLY, SET_NODES
 from .values import types_match
@@ -106,7 +107,7 @@ class Drawings:
                 break
             wire = graph.drawing.wires.get(str(link))
             if wire is None or mark in passed:
-                what = f"its link {link} is not in the file" if wire is None else "its links form a loop"
+                what = f"its link {brief(link)} is not in the file" if wire is None else "its links form a loop"
                 self._fault(graph, node, f"{what}; connect it again in ComfyUI and save")
                 break
             passed.add(mark)
@@ -141,7 +142,9 @@ class Drawings:
             while place is not None and name not in place.drawing.setters:
                 place = place.parent  # a subgraph also sees the names outside it
             if place is None:
-                self._fault(graph, node, f"no SetNode has its name {name!r}; choose another name in ComfyUI and save")
+                self._fault(
+                    graph, node, f"no SetNode has its name {brief(name)!r}; choose another name in ComfyUI and save"
+                )
                 return graph, node, None
             graph, node = place, place.drawing.setters[name]
         if node["type"] not in (*REROUTES, *SET_NODES):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, brief
 from ..log import logger
 from .drawing import BYPASSED, MUTED, Drawings, Graph, Json, Value, read_drawing
 from .graph import MOST_FAULTS, MOST_NODES, NodeClasses, Prompt, Socket
@@ -88,7 +88,8 @@ class _Conversion:
         if kind.startswith(GROUP_NODES):
             self._fault(graph, node, "it is a group node, the old form of a subgraph; convert it to nodes in ComfyUI")
         elif kind not in self.classes and _is_apart(node):
-            logger.info("node %s%s (%s): an unknown node without links; left out", graph.path, node["id"], kind)
+            where = f"{brief(graph.path + str(node['id']))} ({brief(kind)})"
+            logger.info("node %s: an unknown node without links; left out", where)
             return None
         elif kind not in self.classes:
             self._fault(graph, node, f"unknown class; {self.elsewhere}{suggest(kind, self.classes)}")
@@ -140,11 +141,11 @@ class _Conversion:
             values = widget_values(self.drawings.sockets(node["type"]), node.get("widgets_values"))
             for title in ((node.get("properties") or {}).get("Node name for S&R"), node.get("title")):
                 for name, value in values.items() if title else ():
-                    found.setdefault((title, name), value)
+                    found.setdefault((str(title), name), value)
         return found
 
     def _fault(self, graph: Graph, node: Json, message: str) -> None:
-        self.faults[f"node {graph.path}{node['id']} ({node['type']}): {message}"] = None
+        self.faults[f"node {brief(graph.path + str(node['id']))} ({brief(node['type'])}): {message}"] = None
 
 
 def _is_apart(node: Json) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, brief
 from .editor import ELSEWHERE, convert, is_editor_format
 from .graph import MOST_FAULTS, MOST_NODES, NodeClasses, Workflow
 from .screen import SCREEN_ONLY
@@ -88,7 +88,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
-        reason = str(error) or type(error).__name__
+        reason = brief(error, 200) or type(error).__name__
         raise UsageError(f"{path}: not JSON ({reason}); save it again in ComfyUI") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path}: found a JSON {_json_name(data)} (expected an object of nodes)")
@@ -101,15 +101,18 @@ def _json_name(value: object) -> str:
 
 
 def _shape_fault(node_id: str, node: object) -> str | None:
+    where = f"node {brief(node_id)}"
     if isinstance(node, _Constant):
-        return f"node {node_id}: {node} is not a JSON value (expected an object)"
+        return f"{where}: {node} is not a JSON value (expected an object)"
     if not isinstance(node, dict):
-        return f"node {node_id}: found a JSON {_json_name(node)} (expected an object)"
+        return f"{where}: found a JSON {_json_name(node)} (expected an object)"
     if not isinstance(node.get("class_type"), str):
-        return f"node {node_id}: class_type is missing (expected the name of the node's class)"
+        return f"{where}: class_type is missing (expected the name of the node's class)"
+    kind = brief(node["class_type"])
     if not isinstance(node.get("inputs"), dict):
-        return f"node {node_id} ({node['class_type']}): inputs is missing (expected an object, {{}} for none)"
+        return f"{where} ({kind}): inputs is missing (expected an object, {{}} for none)"
     for name, value in node["inputs"].items():
         if (constant := _first_constant(value)) is not None:
-            return f"{node_id}.{name} ({node['class_type']}): {constant} is not a JSON value (expected a finite one)"
+            where = f"{brief(node_id)}.{brief(name)} ({kind})"
+            return f"{where}: {constant} is not a JSON value (expected a finite one)"
     return None

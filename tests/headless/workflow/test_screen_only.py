@@ -18,6 +18,7 @@ from senga.headless.workflow.read import read_workflow
 from senga.headless.workflow.screen import NOTES
 
 Json = dict[str, Any]
+SOON = 8.0  # seconds; a tenth of it on an idle machine
 NODES = all_nodes(Folders())
 
 
@@ -85,7 +86,7 @@ def test_thousands_of_reroutes_in_a_row(count: int) -> None:
     links = [wire(10, 1, 10), *(wire(11 + i, 10 + i, 11 + i) for i in range(count))]
     began = time.monotonic()
     assert image_of(drawing(*chain, links=links, last=10 + count)) == ["1", 0]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 def test_many_wires_through_the_same_reroutes_take_no_longer() -> None:
@@ -97,7 +98,7 @@ def test_many_wires_through_the_same_reroutes_take_no_longer() -> None:
     began = time.monotonic()
     prompt = convert(drawing(*chain, *savers, links=links, last=10), NODES)
     assert prompt["100007"]["inputs"]["images"] == ["1", 0]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 @pytest.mark.parametrize(("levels", "message"), [(40, f"more than {MOST_NODES} nodes"), (1_000, "inside each other")])
@@ -111,7 +112,7 @@ def test_subgraphs_that_unfold_without_end_are_refused(levels: int, message: str
     began = time.monotonic()
     with pytest.raises(UsageError, match=message):
         convert(data, NODES)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 @pytest.mark.usefixtures("own_folder")
