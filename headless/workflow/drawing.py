@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import brief
-from .graph import NodeClasses, Socket, sockets
+from ..errors import UsageError, brief
+from .graph import MOST_LINKS, NodeClasses, Socket, sockets
 from .screen import GET_NODES, PRIMITIVE, REROUTES, SCREEN_ONLY, SET_NODES
 from .values import types_match
 from .widgets import is_widget
@@ -182,7 +182,10 @@ def read_drawing(data: Json) -> Drawing:
     Deleted ones leave null behind.
     """
     wires: dict[str, Wire] = {}
-    for link in data.get("links") or []:
+    saved = data.get("links") or []
+    if len(saved) > MOST_LINKS:
+        raise UsageError(f"the workflow has {len(saved)} links (expected at most {MOST_LINKS}); split it")
+    for link in saved:
         if link is None:
             continue
         if isinstance(link, dict):

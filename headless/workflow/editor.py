@@ -57,9 +57,11 @@ class _Conversion:
                     prompt[node_id] = node
                 if len(self.faults) > MOST_FAULTS:
                     break
+        except UsageError:
+            raise
         except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
             raise UsageError(
-                f"the workflow is damaged ({type(error).__name__}: {str(error)[:200]}); save it again in ComfyUI"
+                f"the workflow is damaged ({type(error).__name__}: {brief(error, 200)}); save it again in ComfyUI"
             ) from error
         if self.faults:
             raise UsageError("\n".join([*self.faults][:MOST_FAULTS]))

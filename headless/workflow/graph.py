@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import brief
 
 MOST_NODES = 20_000  # after subgraphs are unfolded: one that holds the next twice, 40 levels deep, has 2^40
+MOST_LINKS = 100_000  # or other inputs
 MOST_FAULTS = 50  # lines of one report
 
 Prompt = dict[str, dict[str, Any]]  # node id -> node, as in the file: SaveImage embeds it unchanged

@@ -7,8 +7,10 @@ from typing import Any
 
 from ..errors import UsageError, brief
 from .editor import ELSEWHERE, convert, is_editor_format
-from .graph import MOST_FAULTS, MOST_NODES, NodeClasses, Workflow
+from .graph import MOST_FAULTS, MOST_LINKS, MOST_NODES, NodeClasses, Workflow
 from .screen import SCREEN_ONLY
+
+LARGEST = 64 * 10**6  # bytes of a file
 
 
 class _Constant(str):
@@ -40,11 +42,15 @@ def read_workflow(
         extra_data = data.get("extra_data")
         extra = extra_data.get("extra_pnginfo") if isinstance(extra_data, dict) else None
         data = data["prompt"]
+    inputs = sum(len(node["inputs"]) for node in data.values() if isinstance(node, dict) and _has_inputs(node))
+    if len(data) > MOST_NODES or inputs > MOST_LINKS:
+        raise UsageError(
+            f"{path}: the workflow has {len(data)} nodes with {inputs} inputs (expected at most {MOST_NODES} with "
+            f"{MOST_LINKS}); split it"
+        )
     faults = [f"{path}: {fault}" for node_id, node in data.items() if (fault := _shape_fault(node_id, node))]
     if not data:
         faults = [f"{path}: the workflow is empty (expected at least one node)"]
-    if len(data) > MOST_NODES:
-        faults = [f"{path}: the workflow has {len(data)} nodes (expected at most {MOST_NODES}); split it"]
     if faults:
         raise UsageError("\n".join(faults[:MOST_FAULTS]))
     prompt = {
@@ -82,9 +88,13 @@ def _first_constant(data: Any) -> _Constant | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise UsageError(f"{path}: {size / 1e6:.0f} MB (expected a workflow of at most {LARGEST / 1e6:.0f} MB)")
         data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_Constant)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: the workflow file does not exist; give the path of an exported .json") from error
+    except UsageError:
+        raise
     except OSError as error:
         raise UsageError(f"{path}: the workflow cannot be read ({error.strerror}); give a readable .json") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
@@ -100,6 +110,10 @@ def _json_name(value: object) -> str:
     return names.get(type(value), "null")
 
 
+def _has_inputs(node: dict[str, Any]) -> bool:
+    return isinstance(node.get("inputs"), dict)
+
+
 def _shape_fault(node_id: str, node: object) -> str | None:
     where = f"node {brief(node_id)}"
     if isinstance(node, _Constant):
@@ -109,7 +123,7 @@ def _shape_fault(node_id: str, node: object) -> str | None:
     if not isinstance(node.get("class_type"), str):
         return f"{where}: class_type is missing (expected the name of the node's class)"
     kind = brief(node["class_type"])
-    if not isinstance(node.get("inputs"), dict):
+    if not _has_inputs(node):
         return f"{where} ({kind}): inputs is missing (expected an object, {{}} for none)"
     for name, value in node["inputs"].items():
         if (constant := _first_constant(value)) is not None:

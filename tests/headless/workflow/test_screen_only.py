@@ -12,7 +12,7 @@ from senga.headless.cli import OK, USAGE, main
 from senga.headless.errors import UsageError
 from senga.headless.workflow.core_files import Folders
 from senga.headless.workflow.editor import convert
-from senga.headless.workflow.graph import MOST_NODES
+from senga.headless.workflow.graph import MOST_LINKS, MOST_NODES
 from senga.headless.workflow.node_classes import all_nodes
 from senga.headless.workflow.read import read_workflow
 from senga.headless.workflow.screen import NOTES
@@ -145,9 +145,23 @@ def test_nan_in_a_drawing_is_null(tmp_path: Path) -> None:
     assert read.extra_pnginfo["workflow"]["nodes"][1]["pos"] == [None, 0]
 
 
-def test_more_nodes_than_a_workflow_has_are_refused(tmp_path: Path) -> None:
+def test_more_nodes_or_links_than_a_workflow_has_are_refused(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text(json.dumps({str(i): node("A") for i in range(MOST_NODES + 1)}))
     with pytest.raises(UsageError, match=f"has {MOST_NODES + 1} nodes"):
+        read_workflow(tmp_path / "w.json", {})
+    inputs = {f"v{i}": ["0", 0] for i in range(MOST_LINKS + 1)}
+    (tmp_path / "w.json").write_text(json.dumps({"0": node("A", **inputs)}))
+    with pytest.raises(UsageError, match=f"has 1 nodes with {MOST_LINKS + 1} inputs"):
+        read_workflow(tmp_path / "w.json", {})
+    (tmp_path / "w.json").write_text(json.dumps(drawing(links=[wire(1, 1, 2)] * (MOST_LINKS + 1))))
+    with pytest.raises(UsageError, match=f"has {MOST_LINKS + 1} links"):
+        read_workflow(tmp_path / "w.json", NODES)
+
+
+def test_a_file_larger_than_any_workflow_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "w.json").open("wb") as file:
+        file.truncate(2**40)  # a hole: nothing is on the disk
+    with pytest.raises(UsageError, match=r"w\.json: 1099512 MB \(expected a workflow of at most 64 MB\)"):
         read_workflow(tmp_path / "w.json", {})
 
 
