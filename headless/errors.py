@@ -2,7 +2,7 @@
 
 from ..arch import SengaError
 
-__all__ = ["NodeError", "SengaError", "UsageError", "one_line"]
+__all__ = ["NodeError", "SengaError", "UsageError", "brief", "one_line"]
 
 
 class UsageError(SengaError):
@@ -16,3 +16,10 @@ class NodeError(SengaError):
 def one_line(error: BaseException) -> str:
     """An exception's own words on one line, or its class where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def brief(text: object, most: int = 80) -> str:
+    """A name from elsewhere for a message: on one line, without control characters, at most `most` characters."""
+    shown = str(text)
+    shown = shown if len(shown) <= most else f"{shown[: most - 3]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)

@@ -4,6 +4,7 @@ Prints the path of every saved file, the text of every PreviewAny, and tags that
 """
 
 import argparse
+import math
 import tempfile
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from ..log import logger
 from ..model_folders import add_models_dir, use_models_dirs
 from ..progress import progress_line
 from ..server.run import run_on_server
+from ..workflow.budget import check_embedded, check_memory, default_budget
 from ..workflow.core_files import Folders
 from ..workflow.execute import Ui, execute
-from ..workflow.graph import Workflow, has_consumer, label
+from ..workflow.graph import Workflow, consumed, label
 from ..workflow.node_classes import TITLES, all_nodes
 from ..workflow.overrides import apply_overrides
 from ..workflow.read import read_workflow
@@ -37,8 +39,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", metavar="URL", help="address of a running ComfyUI that does the work: http://127.0.0.1:8188"
     )
+    parser.add_argument(
+        "--allow-outside",
+        action="store_true",
+        help="let the workflow read pictures outside the input and output folders",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=_gigabytes,
+        metavar="GB",
+        help="refuse a workflow whose pictures take more; default: three quarters of the free memory, 8 at most",
+    )
     add_models_dir(parser)
     add_max_pixels(parser)
+
+
+def _gigabytes(text: str) -> int:
+    """Bytes."""
+    try:
+        size = float(text) * 1e9
+    except ValueError:
+        size = math.nan
+    if not 0 < size < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory (expected gigabytes, such as 16)")
+    return int(size)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,26 +71,30 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--models-dir: a server uses its own models; leave out one of the two")
         if args.max_pixels is not None:
             raise UsageError("--max-pixels: a server reads the pictures itself; leave out one of the two")
-        run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir)
+        run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir, args.allow_outside)
         return 0
     use_models_dirs(args.models_dir)
     largest = max_pixels(args)
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
-        folders = Folders(args.input_dir, args.output_dir, Path(temp), largest)
+        folders = Folders(args.input_dir, args.output_dir, Path(temp), largest, args.allow_outside)
         nodes = all_nodes(folders)
         read = read_workflow(args.workflow, nodes, TITLES)
         changed = Workflow(apply_overrides(read.prompt, args.overrides, nodes), read.extra_pnginfo)
         workflow = validate(changed, nodes, source=str(args.workflow))
+        limit = default_budget() if args.max_memory is None else args.max_memory
+        check_memory(workflow, nodes, limit, source=str(args.workflow))
+        check_embedded(workflow, nodes, args.workflow.stat().st_size, source=str(args.workflow))
+        used = consumed(workflow.prompt)
         with progress_line() as line:
 
             def show(node_id: str, ui: Ui) -> None:
-                for text in results(ui, folders, texts=not has_consumer(workflow.prompt, node_id)):
+                for text in results(ui, folders, texts=node_id not in used):
                     line.result(text)
                 if any(image["type"] == "temp" for image in ui.get("images", [])):
                     where = label(workflow.prompt, node_id)
                     logger.info("node %s: a preview is not kept; use SaveImage to have a file", where)
 
-            execute(workflow, nodes, on_start=line.start, on_result=show)
+            execute(workflow, nodes, on_start=line.start, on_result=show, max_memory=limit)
     return 0
 
 

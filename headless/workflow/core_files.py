@@ -18,10 +18,13 @@ from torch import Tensor
 
 from ...nodes.saving import next_name
 from ...training.run.pictures import MAX_PIXELS
+from ..errors import SengaError, one_line
 from ..files.pictures import read_frames, truncated_levels, write_png
-from .values import suggest
+from .values import shorten, suggest
 
 NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
+WHERE = {"input": "--input-dir", "output": "--output-dir", "temp": "previews of this run"}
+MARKS = {"input": "", "output": " [output]", "temp": " [temp]"}
 CHANNELS = ["alpha", "red", "green", "blue"]
 
 
@@ -31,6 +34,26 @@ class Folders:
     output: Path = Path("output")
     temp: Path = Path("temp")  # PreviewImage's pictures; gone when the run ends
     max_pixels: int = MAX_PIXELS  # of a picture that is read, all frames together
+    allow_outside: bool = False  # whether pictures may be read from elsewhere
+
+
+def path_inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
+    """The file of a name in a folder.
+
+    Raises SengaError for one that leads out of it (`../x`, an absolute path, a link), unless `allow_outside`, and for
+    what no path may contain.
+    """
+    path = folder / name
+    try:
+        # The text first: on Windows, resolving the name of another machine would connect to it.
+        inside = not Path(name).anchor and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, too long, NUL
+        raise SengaError(f"{shorten(name)} cannot be the name of a file ({one_line(error)}); give another") from error
+    if not inside and not allow_outside:
+        raise SengaError(
+            f"{shorten(name)} leads out of the folder {folder}; give a file inside it, or allow it with --allow-outside"
+        )
+    return path
 
 
 class _InputFile:
@@ -39,24 +62,37 @@ class _InputFile:
     folders: ClassVar[Folders] = Folders()
 
     @classmethod
-    def _path(cls, name: str) -> Path:
-        """`name`, which may end in ` [input]`, ` [output]` or ` [temp]`, in the folder that it means."""
+    def _meant(cls, name: str) -> tuple[str, str]:
+        """The kind of folder that a name means by ` [input]`, ` [output]` or ` [temp]` at its end, and the rest."""
         marked = re.fullmatch(r"(.*)\[(input|output|temp)\]", name, re.DOTALL)
-        folder = getattr(cls.folders, marked[2]) if marked else cls.folders.input
-        return folder / (marked[1].rstrip(" ") if marked else name)
+        return (marked[2], marked[1].rstrip(" ")) if marked else ("input", name)
 
     @classmethod
-    def _names(cls, pictures_only: bool) -> list[str]:
-        folder = cls.folders.input
+    def path_of(cls, name: str) -> Path:
+        """Raises SengaError where the name leads out of the folder that it means."""
+        kind, rest = cls._meant(name)
+        return path_inside(getattr(cls.folders, kind), rest, allow_outside=cls.folders.allow_outside)
+
+    @classmethod
+    def _names(cls, pictures_only: bool, kind: str = "input") -> list[str]:
+        folder = getattr(cls.folders, kind)
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
         return [name for name in names if not pictures_only or _is_picture_name(name)]
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        if cls._path(image).is_file():
-            return True
-        folder = cls._path(image).parent
-        return f"'{image}' is not in the folder {folder} (--input-dir); {suggest(image, cls._names(True))}"
+        kind, name = cls._meant(image)
+        try:
+            path = cls.path_of(image)
+            if path.is_file():
+                return True
+        except SengaError as error:
+            return str(error)
+        except OSError as error:  # a name that is too long
+            return f"{shorten(name)} cannot be the name of a file ({error.strerror}); give another"
+        folder = path.parent
+        known = [f"{known}{MARKS[kind]}" for known in cls._names(True, kind)]
+        return f"{shorten(name)} is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
 
 
 def _is_picture_name(name: str) -> bool:
@@ -75,7 +111,7 @@ class LoadImage(_InputFile):
 
     def load_image(self, image: str) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) and (B, H, W), the mask being 1 - alpha; 64x64 zeros where no frame has alpha."""
-        frames = read_frames(self._path(image), max_pixels=self.folders.max_pixels)
+        frames = read_frames(self.path_of(image), max_pixels=self.folders.max_pixels)
         alphas = [frame.alpha if frame.own_alpha else None for frame in frames]
         size = tuple(frames[0].rgb.shape[:2]) if any(alpha is not None for alpha in alphas) else NO_ALPHA
         masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
@@ -93,7 +129,7 @@ class LoadImageMask(_InputFile):
 
     def load_image(self, image: str, channel: str) -> tuple[Tensor]:
         """(1, H, W): a colour channel of the first frame, or 1 - alpha."""
-        frame = read_frames(self._path(image), take="first", max_pixels=self.folders.max_pixels)[0]
+        frame = read_frames(self.path_of(image), take="first", max_pixels=self.folders.max_pixels)[0]
         if channel == "alpha":
             mask = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1.0 - frame.alpha
         else:

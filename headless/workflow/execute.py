@@ -4,6 +4,7 @@ Between nodes every value is in a list. A node runs once per element, and shorte
 unless INPUT_IS_LIST asks for whole lists; OUTPUT_IS_LIST marks outputs that are lists already.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import NodeError, one_line
+from .budget import Held, bytes_of, needs_of
 from .graph import NodeClasses, Workflow, as_link, input_types, label, links, needed, outputs, sockets
 
 Ui = dict[str, list[Any]]
@@ -23,12 +25,13 @@ def execute(
     *,
     on_start: Callable[[str], None] | None = None,
     on_result: Callable[[str, Ui], None] | None = None,
+    max_memory: int | None = None,
 ) -> dict[str, Ui]:
     """Run the output nodes and all nodes that they need, each once; return the `ui` results by node id.
 
     `workflow` has passed validate(). `on_start` gets "3 (SaveImage)" before a node runs, `on_result` a node's id and
-    `ui` result right after. Results are dropped as soon as no later node needs them. Raises NodeError where a node
-    fails.
+    `ui` result right after. Results are dropped as soon as no later node needs them. Before a node runs, its result and
+    those held are counted against `max_memory` bytes. Raises NodeError where a node fails or would take more.
     """
     prompt = workflow.prompt
     order = needed(prompt, outputs(prompt, nodes))
@@ -36,15 +39,19 @@ def execute(
     uses = Counter(source for node_id in order for source in sources[node_id])
     results: dict[str, list[list[Any]]] = {}
     shown: dict[str, Ui] = {}
+    held = Held(max_memory) if max_memory is not None else None
+    declared = functools.cache(input_types)  # a load node lists a folder each time
     for node_id in order:
         if on_start is not None:
             on_start(label(prompt, node_id))
         try:
             with torch.inference_mode():
-                results[node_id], ui = _run_node(workflow, nodes, node_id, results)
+                results[node_id], ui = _run_node(workflow, nodes, node_id, results, declared, held)
         except Exception as error:  # a node may raise anything; the message gets the node's name
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise NodeError(f"node {label(prompt, node_id)}: {kind}{one_line(error)}") from error
+        if held is not None:
+            held.add(node_id, bytes_of(results[node_id]))
         if ui:
             shown[node_id] = ui
             if on_result is not None:
@@ -53,30 +60,40 @@ def execute(
         for done in {node_id, *sources[node_id]}:
             if uses[done] == 0:
                 del results[done]
+                if held is not None:
+                    held.drop(done)
     return shown
 
 
 def _run_node(
-    workflow: Workflow, nodes: NodeClasses, node_id: str, results: Mapping[str, list[list[Any]]]
+    workflow: Workflow,
+    nodes: NodeClasses,
+    node_id: str,
+    results: Mapping[str, list[list[Any]]],
+    declared: Callable[[type], dict[str, dict[str, Any]]],
+    held: Held | None,
 ) -> tuple[list[list[Any]], Ui]:
     node = workflow.prompt[node_id]
     node_class = nodes[node["class_type"]]
-    declared = sockets(node_class)
+    types = declared(node_class)
+    taken = {name for group in ("required", "optional") for name in types.get(group, {})}
     inputs: Lists = {}
     for name, value in node["inputs"].items():
         if (link := as_link(value)) is not None:
             slots = results[link.source]
             inputs[name] = slots[link.slot] if link.slot < len(slots) else [None]
-        elif name in declared:  # anything else is a note of the front end
+        elif name in taken:  # anything else is a note of the front end
             inputs[name] = [value]
-    inputs |= _hidden(workflow, node_class, node_id)
+    if held is not None and not input_is_list(node_class):
+        held.check(needs_of(node["class_type"], node_class, [*_elements(inputs)]))
+    inputs |= _hidden(workflow, types, node_id)
     returned = call_over_lists(getattr(node_class(), node_class.FUNCTION), inputs, input_is_list(node_class))
     return merge(returned, getattr(node_class, "OUTPUT_IS_LIST", None))
 
 
-def _hidden(workflow: Workflow, node_class: type, node_id: str) -> Lists:
+def _hidden(workflow: Workflow, types: Mapping[str, dict[str, Any]], node_id: str) -> Lists:
     known = {"PROMPT": workflow.prompt, "EXTRA_PNGINFO": workflow.extra_pnginfo, "UNIQUE_ID": node_id}
-    asked = input_types(node_class).get("hidden", {})
+    asked = types.get("hidden", {})
     return {name: [known[kind]] for name, kind in asked.items() if kind in known}
 
 

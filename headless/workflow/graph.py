@@ -6,10 +6,15 @@ An input is a value or a link `[node id, output number]`. Nothing here runs a no
 validate.py checks, execute.py runs.
 """
 
-import graphlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from ..errors import brief
+
+MOST_NODES = 20_000  # after subgraphs are unfolded: one that holds the next twice, 40 levels deep, has 2^40
+MOST_LINKS = 100_000  # or other inputs
+MOST_FAULTS = 50  # lines of one report
 
 Prompt = dict[str, dict[str, Any]]  # node id -> node, as in the file: SaveImage embeds it unchanged
 NodeClasses = Mapping[str, type]
@@ -74,14 +79,14 @@ def links(node: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
             yield name, link
 
 
-def has_consumer(prompt: Prompt, node_id: str) -> bool:
-    """Whether another node uses an output of this one."""
-    return any(link.source == node_id for node in prompt.values() for _, link in links(node))
+def consumed(prompt: Prompt) -> set[str]:
+    """The ids of the nodes whose outputs other nodes use."""
+    return {link.source for node in prompt.values() for _, link in links(node)}
 
 
 def label(prompt: Prompt, node_id: str) -> str:
     """`3 (SaveImage)`: how messages name a node."""
-    return f"{node_id} ({prompt[node_id]['class_type']})"
+    return f"{brief(node_id)} ({brief(prompt[node_id]['class_type'])})"
 
 
 def outputs(prompt: Prompt, nodes: NodeClasses) -> list[str]:
@@ -116,16 +121,66 @@ def _sources(prompt: Prompt, node_id: str) -> list[str]:
     return [link.source for _, link in links(prompt[node_id]) if link.source in prompt]
 
 
-def cycles(prompt: Prompt, node_ids: Iterable[str]) -> list[list[str]]:
-    """The cycles among these nodes, each as [a, b, ..., a] along the links: a feeds b."""
-    graph = {node_id: set(_sources(prompt, node_id)) for node_id in node_ids}
-    found: list[list[str]] = []
-    while True:
-        try:
-            graphlib.TopologicalSorter(graph).prepare()
-        except graphlib.CycleError as error:
-            cycle = error.args[1]
-            found.append(cycle)
-            graph[cycle[1]].discard(cycle[0])  # cut it and look for the next
-        else:
-            return found
+def cycles(prompt: Prompt, node_ids: Iterable[str]) -> Iterator[list[str]]:
+    """A shortest cycle for each group of these nodes that depend on each other, as [a, b, ..., a]: a feeds b.
+
+    Linear in nodes and links, also where every node is linked to every other.
+    """
+    graph = {node_id: list(dict.fromkeys(_sources(prompt, node_id))) for node_id in node_ids}
+    for group in _groups(graph):
+        if len(group) > 1 or group[0] in graph[group[0]]:
+            yield _cycle(graph, group)
+
+
+def _groups(graph: Mapping[str, list[str]]) -> Iterator[list[str]]:
+    """The strongly connected components (Tarjan's algorithm, without recursion)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    path: list[str] = []  # nodes whose group is not complete yet
+    place: dict[str, int] = {}  # of the nodes on it
+    for root in graph:
+        stack = [] if root in number else [(root, iter(graph[root]))]
+        while stack:
+            node, rest = stack[-1]
+            if node not in number:
+                number[node] = low[node] = len(number)
+                place[node] = len(path)
+                path.append(node)
+            for source in rest:
+                if source not in number:
+                    stack.append((source, iter(graph.get(source, ()))))
+                    break
+                if source in place:
+                    low[node] = min(low[node], number[source])
+            else:
+                stack.pop()
+                if stack:
+                    low[stack[-1][0]] = min(low[stack[-1][0]], low[node])
+                if low[node] == number[node]:
+                    group = path[place[node] :]
+                    del path[place[node] :]
+                    for member in group:
+                        del place[member]
+                    yield group
+
+
+def _cycle(graph: Mapping[str, list[str]], group: list[str]) -> list[str]:
+    """The shortest cycle through the first node of a group."""
+    first, members = group[0], set(group)
+    fed: dict[str, str] = {}  # node -> what it feeds on the way to the first
+    row = [first]
+    while row:
+        following: list[str] = []
+        for node in row:
+            for source in graph[node]:
+                if source == first:
+                    way = [first, node]
+                    while node != first:
+                        node = fed[node]
+                        way.append(node)
+                    return way
+                if source in members and source not in fed:
+                    fed[source] = node
+                    following.append(source)
+        row = following
+    return [first]

@@ -4,16 +4,33 @@ Two rules are stricter than ComfyUI's, which accepts what cannot work: a value o
 (IMAGE, MASK, ...), and text or null for a number or a switch (`"false"` would count as true).
 """
 
+import functools
 import inspect
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import NodeError, UsageError, one_line
+from ..errors import NodeError, UsageError, brief, one_line
 from ..log import logger
 from .execute import call_over_lists, input_is_list
-from .graph import NodeClasses, Prompt, Socket, Workflow, as_link, cycles, is_output, label, needed, outputs, sockets
-from .values import convert, expected, shorten, suggest, types_match
+from .graph import (
+    MOST_FAULTS,
+    NodeClasses,
+    Prompt,
+    Socket,
+    Workflow,
+    as_link,
+    cycles,
+    is_output,
+    label,
+    needed,
+    outputs,
+    sockets,
+)
+from .values import convert, expected, shorten, suggest, takes_links_only, types_match
+
+NAMED_STEPS = 8  # nodes of a cycle that are named from its start
 
 
 @dataclass(frozen=True)
@@ -28,8 +45,9 @@ class Fault:
     def __str__(self) -> str:
         if not self.node_id:
             return f"workflow: {self.message}"
-        where = f"{self.node_id}.{self.input}" if self.input else f"node {self.node_id}"
-        return f"{where} ({self.class_type}): {self.message}"
+        node = brief(self.node_id)
+        where = f"{node}.{brief(self.input)}" if self.input else f"node {node}"
+        return f"{where} ({brief(self.class_type)}): {self.message}"
 
 
 def validate(workflow: Workflow, nodes: NodeClasses, *, source: str = "workflow") -> Workflow:
@@ -44,45 +62,53 @@ def validate(workflow: Workflow, nodes: NodeClasses, *, source: str = "workflow"
 
 
 def check(prompt: Prompt, nodes: NodeClasses) -> tuple[Prompt, list[Fault]]:
-    """The prompt with converted values, and every fault: unknown nodes anywhere, and all in what the outputs need."""
-    faults = [
-        Fault(node_id, node["class_type"], "", f"unknown class; {suggest(node['class_type'], nodes)}")
-        for node_id, node in prompt.items()
-        if node["class_type"] not in nodes
-    ]
-    ends = outputs(prompt, nodes)
-    if not ends and not faults:
-        known = [name for name, node_class in nodes.items() if is_output(node_class)]
-        faults.append(Fault("", "", "", f"no output node, so nothing would run; {suggest('', known)}"))
-    needed_ids = needed(prompt, ends)
+    """The prompt with converted values, and its faults: unknown nodes anywhere, and all in what the outputs need.
+
+    Of very many faults only the first are looked for.
+    """
     converted = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
-    for node_id in (node_id for node_id in prompt if node_id in set(needed_ids)):
+    return converted, list(itertools.islice(_faults(prompt, nodes, converted), MOST_FAULTS))
+
+
+def _faults(prompt: Prompt, nodes: NodeClasses, converted: Prompt) -> Iterator[Fault]:
+    unknown = [(node_id, node["class_type"]) for node_id, node in prompt.items() if node["class_type"] not in nodes]
+    for node_id, class_type in unknown:
+        yield Fault(node_id, class_type, "", f"unknown class; {suggest(class_type, nodes)}")
+    ends = outputs(prompt, nodes)
+    if not ends and not unknown:
+        known = [name for name, node_class in nodes.items() if is_output(node_class)]
+        yield Fault("", "", "", f"no output node, so nothing would run; {suggest('', known)}")
+    needed_ids = needed(prompt, ends)
+    used = set(needed_ids)
+    described = functools.cache(_describe)  # a load node lists a folder each time
+    for node_id in (node_id for node_id in prompt if node_id in used):
         if prompt[node_id]["class_type"] in nodes:
-            checks = _NodeChecks(prompt, nodes, node_id)
-            faults += checks.faults()
+            checks = _NodeChecks(prompt, nodes, node_id, described(nodes[prompt[node_id]["class_type"]]))
+            yield from checks.faults()
             converted[node_id]["inputs"] |= checks.converted
     for cycle in cycles(prompt, needed_ids):
-        path = " -> ".join(label(prompt, node_id) for node_id in cycle)
-        message = f"its result depends on itself, a cycle: {path}; remove one link"
-        faults.append(Fault(cycle[0], prompt[cycle[0]]["class_type"], "", message))
-    return converted, faults
+        message = f"its result depends on itself, a cycle: {_way(prompt, cycle)}; remove one link"
+        yield Fault(cycle[0], prompt[cycle[0]]["class_type"], "", message)
+
+
+def _way(prompt: Prompt, cycle: list[str]) -> str:
+    steps = [label(prompt, node_id) for node_id in cycle[:NAMED_STEPS]]
+    if len(cycle) > NAMED_STEPS + 1:
+        steps.append(f"{len(cycle) - NAMED_STEPS - 1} more")
+    return " -> ".join([*steps, *(label(prompt, node_id) for node_id in cycle[NAMED_STEPS:][-1:])])
 
 
 class _NodeChecks:
     """The checks of one node; after faults(), `converted` has its values in the declared types."""
 
-    def __init__(self, prompt: Prompt, nodes: NodeClasses, node_id: str) -> None:
+    def __init__(self, prompt: Prompt, nodes: NodeClasses, node_id: str, described: "_Described") -> None:
         self.prompt = prompt
         self.nodes = nodes
         self.node_id = node_id
         self.class_type: str = prompt[node_id]["class_type"]
         self.inputs: Mapping[str, Any] = prompt[node_id]["inputs"]
         self.node_class = nodes[self.class_type]
-        self.sockets = sockets(self.node_class)
-        # The arguments of VALIDATE_INPUTS: for these inputs, min, max and choices are not checked here.
-        self.own, takes_any = _arguments(getattr(self.node_class, "VALIDATE_INPUTS", None))
-        if takes_any:
-            self.own |= self.sockets.keys()
+        self.sockets, self.own = described
         self.converted: dict[str, Any] = {}
         self.linked_types: dict[str, Any] = {}
 
@@ -98,6 +124,8 @@ class _NodeChecks:
                 yield name, f"missing (expected {expected(socket)})" if socket.required else ""
             elif isinstance(value := self.inputs[name], list):
                 yield name, self._link_fault(socket, value)
+            elif value is None and not socket.required and takes_links_only(socket):
+                yield name, ""  # not connected: the node gets None, as in ComfyUI
             else:
                 self.converted[name], message = convert(socket, value, limits=name not in self.own)
                 yield name, message
@@ -111,7 +139,8 @@ class _NodeChecks:
         if link is None:
             return f"{shorten(value)} is not a link (expected [node id as text, output number])"
         if link.source not in self.prompt:
-            return f"the link leads to node {link.source}, which does not exist; {suggest(link.source, self.prompt)}"
+            others = suggest(link.source, self.prompt)
+            return f"the link leads to node {brief(link.source)}, which does not exist; {others}"
         source_class = self.nodes.get(self.prompt[link.source]["class_type"])
         if source_class is None:
             return ""  # reported at the unknown node itself
@@ -136,12 +165,23 @@ class _NodeChecks:
             answers = _answers(self.node_class, arguments)
         except NodeError as error:
             logger.debug("VALIDATE_INPUTS of node %s (%s) failed", self.node_id, self.class_type, exc_info=True)
-            return [self._fault(", ".join(values), f"the node's own check failed with {error}")]
+            return [self._fault(", ".join(values), f"the node's own check failed with {brief(error, 300)}")]
         refusals = [answer for answer in answers if answer is not True]
         return [self._fault(", ".join(values), str(r) if r is not False else "the node refuses it") for r in refusals]
 
     def _fault(self, name: str, message: str) -> Fault:
         return Fault(self.node_id, self.class_type, name, message)
+
+
+class _Described(NamedTuple):
+    sockets: dict[str, Socket]
+    own: set[str]  # the arguments of VALIDATE_INPUTS: for these inputs, min, max and choices are not checked here
+
+
+def _describe(node_class: type) -> _Described:
+    declared = sockets(node_class)
+    own, takes_any = _arguments(getattr(node_class, "VALIDATE_INPUTS", None))
+    return _Described(declared, own | declared.keys() if takes_any else own)
 
 
 def _arguments(function: Any) -> tuple[set[str], bool]:

@@ -2,9 +2,11 @@
 
 import difflib
 import math
+import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..errors import brief
 from .graph import Socket
 
 # ComfyUI converts a value to the declared type of the input and passes the converted value to the node.
@@ -16,6 +18,7 @@ TAKES: dict[str, tuple[type, ...]] = {
     "BOOLEAN": (bool, int, float),
 }
 KINDS = {"INT": "a whole number", "FLOAT": "a number", "STRING": "text", "BOOLEAN": "true or false"}
+COMPARED, LONGEST_NAME = 1000, 100  # choices and characters; comparing takes the square of the length
 NAMED_CHOICES = 20  # of a longer list only the choices most similar to the value are named
 
 
@@ -73,12 +76,17 @@ def expected(socket: Socket) -> str:
     """What the input takes: "INT, 0 to 16", "a link of type IMAGE", "a choice from its list"."""
     if socket.choices is not None:
         return "a choice from its list"
-    if not split_kinds(socket.kind) & (CASTS.keys() | {"*"}):
+    if takes_links_only(socket):
         return f"a link of type {socket.kind}"
     low, high = (_plain(socket.options.get(name)) for name in ("min", "max"))
     limits = {(True, True): f"{low} to {high}", (True, False): f"{low} or more", (False, True): f"{high} or less"}
     limit = limits.get((low is not None, high is not None))
     return f"{socket.kind}, {limit}" if limit else str(socket.kind)
+
+
+def takes_links_only(socket: Socket) -> bool:
+    """Whether no value can be given for it: IMAGE, MASK, ..."""
+    return socket.choices is None and not split_kinds(socket.kind) & (CASTS.keys() | {"*"})
 
 
 def _plain(number: Any) -> Any:
@@ -92,11 +100,14 @@ def suggest(name: str, known: Iterable[Any]) -> str:
     if not names:
         return "there is nothing to choose from"
     if len(names) <= NAMED_CHOICES:
-        return f"choose from: {', '.join(names)}"
-    close = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[:5]
-    return f"choose from {len(names)}, such as: {', '.join(close)}"
+        return f"choose from: {', '.join(map(brief, names))}"
+    comparable = [other for other in names[:COMPARED] if len(other) <= LONGEST_NAME]
+    close = difflib.get_close_matches(name[:LONGEST_NAME], comparable, n=5, cutoff=0.5) or names[:5]
+    return f"choose from {len(names)}, such as: {', '.join(map(brief, close))}"
 
 
 def shorten(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    """A value in a message, of at most 80 characters; repr() of a large one would take its time."""
+    if isinstance(value, str):
+        return brief(repr(value[:100]))
+    return brief(reprlib.repr(value) if isinstance(value, list | dict) else repr(value))

@@ -1,0 +1,149 @@
+"""Workflows from strangers: checks take time in proportion to the file, and pictures stay inside their folders."""
+
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from sample_nodes import ADD, NUMBER, Recorder, make_node, node, own_folder, workflow  # noqa: F401
+from senga.headless.cli import OK, USAGE, main
+from senga.headless.workflow.core_files import Folders, path_inside
+from senga.headless.workflow.graph import MOST_FAULTS, cycles
+from senga.headless.workflow.node_classes import all_nodes
+from senga.headless.workflow.validate import check
+
+pytestmark = pytest.mark.usefixtures("own_folder")
+
+SOON = 8.0  # seconds; a tenth of it on an idle machine
+ANY = make_node({"required": {}, "optional": {"v": ("*",)}}, ("*",), lambda v=None: (v,))
+FREE = make_node({"optional": {f"v{i}": ("*",) for i in range(300)}}, ("*",), lambda **given: (0,))
+NODES = {"Number": NUMBER, "Add": ADD, "Any": ANY, "Free": FREE, "Out": Recorder().node_class}
+
+
+def timed_faults(prompt: dict[str, Any]) -> list[str]:
+    began = time.monotonic()
+    found = [str(fault) for fault in check(prompt, NODES)[1]]
+    assert time.monotonic() - began < SOON
+    assert all(len(fault) < 1500 for fault in found)
+    return found
+
+
+def ring(size: int, name: str = "n") -> dict[str, Any]:
+    return {f"{name}{i}": node("Any", v=[f"{name}{(i or size) - 1}", 0]) for i in range(size)}
+
+
+def test_a_cycle_of_ten_thousand_nodes_is_one_short_fault() -> None:
+    (fault,) = timed_faults({**ring(10_000), "z": node("Out", value=["n5", 0])})
+    assert "a cycle: " in fault
+    assert "9992 more" in fault
+
+
+def test_of_thousands_of_cycles_the_first_are_reported() -> None:
+    prompt: dict[str, Any] = {}
+    for k in range(3_000):
+        prompt |= {**ring(3, f"c{k}_"), f"z{k}": node("Out", value=[f"c{k}_0", 0])}
+    found = timed_faults(prompt)
+    assert len(found) == MOST_FAULTS
+    assert all("a cycle: " in fault for fault in found)
+
+
+def test_a_complete_graph_is_one_fault() -> None:
+    count = 300
+    prompt = {f"n{i}": node("Free", **{f"v{k}": [f"n{k}", 0] for k in range(count) if k != i}) for i in range(count)}
+    (fault,) = timed_faults({**prompt, "z": node("Out", value=["n0", 0])})
+    assert "a cycle: " in fault
+    assert fault.count("->") == 2  # the shortest
+
+
+def test_thousands_of_unknown_nodes_and_links_to_nowhere_end_in_the_first_faults() -> None:
+    prompt = {f"u{i}": node(f"Nobody{i}" * 200) for i in range(5_000)}
+    assert len(timed_faults(prompt)) == MOST_FAULTS
+    lost = {f"n{i}": node("Any", v=[f"gone{i}", 0]) for i in range(5_000)}
+    lost |= {f"z{i}": node("Out", value=[f"n{i}", 0]) for i in range(5_000)}
+    assert len(timed_faults(lost)) == MOST_FAULTS
+
+
+def test_names_with_control_characters_and_of_any_length_are_shortened() -> None:
+    (fault,) = timed_faults({"a\x1b[31m\nb": node("N" * 100_000)})
+    assert fault.startswith("node a\\x1b[31m\\nb (NNN")
+    assert fault.isprintable()
+
+
+def test_every_separate_cycle_is_found_and_none_in_what_has_none() -> None:
+    prompt = {**ring(3, "a"), **ring(1, "b"), **ring(4, "c"), "d": node("Any", v=["a1", 0]), "e": node("Any", v=1)}
+    found = list(cycles(prompt, prompt))
+    assert sorted(sorted(set(cycle)) for cycle in found) == [["a0", "a1", "a2"], ["b0"], ["c0", "c1", "c2", "c3"]]
+    for cycle in found:
+        assert cycle[0] == cycle[-1]
+        for source, target in itertools.pairwise(cycle):
+            assert [source, 0] in prompt[target]["inputs"].values()
+    assert list(cycles({k: prompt[k] for k in ("d", "e")}, ["d", "e"])) == []
+
+
+def test_ten_thousand_loads_list_the_folder_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = all_nodes(Folders(Path("input"), Path("output"), Path("temp")))
+    listed: list[int] = []
+    monkeypatch.setattr(nodes["LoadImage"], "_names", classmethod(lambda cls, *_: listed.append(1) or ["a.png"]))
+    prompt = {f"l{i}": node("LoadImage", image="a.png") for i in range(5_000)}
+    prompt |= {f"p{i}": node("PreviewAny", source=[f"l{i}", 0]) for i in range(5_000)}
+    began = time.monotonic()
+    assert check(prompt, nodes)[1] == []
+    assert time.monotonic() - began < SOON
+    assert len(listed) == 1
+
+
+# --- files outside the folders ---
+
+
+def link(path: str, target: Path) -> None:
+    try:
+        Path(path).symlink_to(target)
+    except OSError:
+        pytest.skip("this system does not let us make links")
+
+
+@pytest.mark.parametrize("kind", ["above", "absolute", "link", "linked folder", "above the output"])
+def test_a_picture_outside_the_folder_is_read_only_where_that_is_allowed(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("private").mkdir()
+    Path("output").mkdir()
+    Image.new("RGB", (5, 6)).save("private/p.png")
+    if kind == "link":
+        link("input/p.png", tmp_path / "private/p.png")
+    if kind == "linked folder":
+        link("input/sub", tmp_path / "private")
+    name = {
+        "above": "../private/p.png",
+        "absolute": str(tmp_path / "private/p.png"),
+        "link": "p.png",
+        "linked folder": "sub/p.png",
+        "above the output": "../private/p.png [output]",
+    }[kind]
+    mask = {"4": node("LoadImageMask", image=name, channel="red"), "5": node("PreviewAny", source=["4", 0])}
+    assert main(["run", workflow(**mask), "--set", f"1.image={name}"]) == USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all("leads out of the folder" in line and "--allow-outside" in line for line in lines)
+    assert main(["run", workflow(**mask), "--set", f"1.image={name}", "--allow-outside"]) == OK
+
+
+def test_a_name_that_no_file_can_have_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    link("input/round", Path("round"))
+    for name in ("a\x00.png", "x" * 5000, "round"):
+        Path("w.json").write_text(
+            json.dumps({"1": node("LoadImage", image=name), "2": node("PreviewAny", source=["1", 0])})
+        )
+        assert main(["run", "w.json"]) == USAGE
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "1.image (LoadImage): " in line
+        assert len(line) < 300
+
+
+def test_a_link_that_stays_inside_is_followed(tmp_path: Path) -> None:
+    link("input/b.png", tmp_path / "input/a.png")
+    assert path_inside(Path("input"), "b.png").is_file()
+    assert path_inside(Path("input"), "./a.png").is_file()
