@@ -11,7 +11,7 @@ from .editor import ELSEWHERE, convert, is_editor_format
 from .graph import MOST_FAULTS, MOST_LINKS, MOST_NODES, NodeClasses, Workflow
 from .screen import SCREEN_ONLY
 
-LARGEST = 64 * 10**6  # bytes of a file
+LARGEST = 16 * 10**6  # bytes of a file; reading more takes seconds
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def test_more_nodes_or_links_than_a_workflow_has_are_refused(tmp_path: Path) -> 
 def test_a_file_larger_than_any_workflow_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "w.json").open("wb") as file:
         file.truncate(2**40)  # a hole: nothing is on the disk
-    with pytest.raises(UsageError, match=r"w\.json: 1099512 MB \(expected a workflow of at most 64 MB\)"):
+    with pytest.raises(UsageError, match=r"w\.json: 1099512 MB \(expected a workflow of at most 16 MB\)"):
         read_workflow(tmp_path / "w.json", {})
 
 
