@@ -53,7 +53,7 @@ class Server:
 
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The history entry of a workflow, or None until it has ended."""
-        found = an_object(self._json(f"/history/{quote(prompt_id, safe='')}"), "the history")
+        found = an_object(self._json(f"/history/{quote(prompt_id, safe='', errors='replace')}"), "the history")
         entry = found.get(prompt_id)
         return None if entry is None else an_object(entry, "the history of the run")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from .editor import ELSEWHERE, convert, is_editor_format
 from .graph import MOST_FAULTS, MOST_LINKS, MOST_NODES, NodeClasses, Workflow
 from .screen import SCREEN_ONLY
 
-LARGEST = 64 * 10**6  # bytes of a file
+LARGEST = 16 * 10**6  # bytes of a file; reading more takes seconds
 
 
-class _Constant(str):
+@dataclass(frozen=True)
+class _Constant:
     """NaN or Infinity, which Python's writers of JSON produce and JSON does not have."""
 
-    __slots__ = ()
+    name: str
 
 
 def read_workflow(
@@ -120,7 +122,7 @@ def _has_inputs(node: dict[str, Any]) -> bool:
 def _shape_fault(node_id: str, node: object) -> str | None:
     where = f"node {brief(node_id)}"
     if isinstance(node, _Constant):
-        return f"{where}: {node} is not a JSON value (expected an object)"
+        return f"{where}: {node.name} is not a JSON value (expected an object)"
     if not isinstance(node, dict):
         return f"{where}: found a JSON {_json_name(node)} (expected an object)"
     if not isinstance(node.get("class_type"), str):
@@ -131,5 +133,5 @@ def _shape_fault(node_id: str, node: object) -> str | None:
     for name, value in node["inputs"].items():
         if (constant := _first_constant(value)) is not None:
             where = f"{brief(node_id)}.{brief(name)} ({kind})"
-            return f"{where}: {constant} is not a JSON value (expected a finite one)"
+            return f"{where}: {constant.name} is not a JSON value (expected a finite one)"
     return None

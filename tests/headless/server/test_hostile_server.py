@@ -49,6 +49,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("/prompt", {}),
     ("/prompt", {"prompt_id": 5}),
     ("/prompt", {"prompt_id": ["p"]}),
+    ("/prompt", {"prompt_id": "\ud800/../../queue"}),
     ("/upload/image", {}),
     ("/upload/image", {"name": 7}),
     ("/upload/image", {"name": "a.png", "subfolder": ["s"]}),

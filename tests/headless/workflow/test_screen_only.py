@@ -137,6 +137,12 @@ def test_nan_in_an_input_is_named(tmp_path: Path, value: str) -> None:
         read_workflow(tmp_path / "w.json", {})
 
 
+def test_nan_as_a_class_is_a_missing_class(tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_text('{"3": {"class_type": NaN, "inputs": {}}}')
+    with pytest.raises(UsageError, match="node 3: class_type is missing"):
+        read_workflow(tmp_path / "w.json", {})
+
+
 def test_nan_in_a_drawing_is_null(tmp_path: Path) -> None:
     data = drawing({"id": 9, "type": "Note", "pos": [float("nan"), 0]}, links=[wire(1, 1, 2)])
     (tmp_path / "w.json").write_text(json.dumps(data))
@@ -161,7 +167,7 @@ def test_more_nodes_or_links_than_a_workflow_has_are_refused(tmp_path: Path) -> 
 def test_a_file_larger_than_any_workflow_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "w.json").open("wb") as file:
         file.truncate(2**40)  # a hole: nothing is on the disk
-    with pytest.raises(UsageError, match=r"w\.json: 1099512 MB \(expected a workflow of at most 64 MB\)"):
+    with pytest.raises(UsageError, match=r"w\.json: 1099512 MB \(expected a workflow of at most 16 MB\)"):
         read_workflow(tmp_path / "w.json", {})
 
 
