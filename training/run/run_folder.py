@@ -109,15 +109,12 @@ def differences(kept: str, expected: str) -> str:
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, over the quota, over the size that a file may have
 
 
-class _Counter(io.RawIOBase):
-    """Counts what is written to it."""
+class _Counter(io.BytesIO):
+    """Counts what is written to it, and keeps nothing."""
 
     bytes = 0
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
+    def write(self, data: Any, /) -> int:
         size = memoryview(data).nbytes
         self.bytes += size
         return size
