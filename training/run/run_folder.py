@@ -1,11 +1,14 @@
 """The folder of one run: what it was asked to do and where, its curve, and its checkpoints."""
 
 import csv
+import errno
+import io
 import json
 import logging
 import os
 import platform
 import re
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -103,6 +106,20 @@ def differences(kept: str, expected: str) -> str:
     return ", ".join(found)
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, over the quota, over the size that a file may have
+
+
+class _Counter(io.BytesIO):
+    """Counts what is written to it, and keeps nothing."""
+
+    bytes = 0
+
+    def write(self, data: Any, /) -> int:
+        size = memoryview(data).nbytes
+        self.bytes += size
+        return size
+
+
 class RunFolder:
     """FOLDER/NAME: settings.json, environment.json, curve.csv, checkpoint-STEP.pt.
 
@@ -157,16 +174,39 @@ class RunFolder:
         return dict(sorted(found.items()))
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint whole or not at all, then remove those beyond `keep`. `state` holds `step`."""
+        """Write a checkpoint whole or not at all, then remove those beyond `keep`. `state` holds `step`.
+
+        Raises SengaError where it cannot be written, on a full disk with the bytes that are needed.
+        """
         path = self.path / f"checkpoint-{state['step']:07d}.pt"
         for left in self.path.glob(TEMPORARY):  # by a process that was killed while it wrote
             left.unlink(missing_ok=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
+        try:
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
+        except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of a failed write
+            raise self._not_saved(path, state, error) from error
         for old in list(self.checkpoints().values())[: -self.keep]:
             old.unlink()
+
+    def _not_saved(self, path: Path, state: dict[str, Any], error: Exception) -> SengaError:
+        system: BaseException | None = error
+        while system is not None and not isinstance(system, OSError):
+            system = system.__context__
+        counter = _Counter()
+        torch.save(state, counter)
+        free = shutil.disk_usage(self.path).free
+        if counter.bytes <= free and (system is None or system.errno not in FULL):
+            reason = (system and system.strerror) or " ".join(str(error).split())
+            return SengaError(f"{path}: the checkpoint cannot be written ({reason}); see to the folder, start again")
+        kept = max(self.checkpoints(), default=None)
+        on = "from the beginning" if kept is None else f"from step {kept}"
+        return SengaError(
+            f"{path}: the disk is full: the checkpoint needs {counter.bytes:,} bytes and {free:,} are free; free space"
+            f" (a lower run.keep takes less), then start the run again: it goes on {on}"
+        )
 
     def load(self, identity: str, step: int | None = None) -> dict[str, Any] | None:
         """The newest state that can be read, or that of `step`; None if there is no checkpoint.

@@ -170,3 +170,12 @@ def test_preview_image_writes_into_the_temporary_folder(nodes: dict[str, type], 
     assert shown[0]["type"] == "temp"
     assert (tmp_path / "temp" / shown[0]["filename"]).is_file()
     assert not (tmp_path / "output").exists()
+
+
+def test_pictures_over_the_limit_of_a_run_are_refused_and_a_mask_needs_one_frame_alone(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (8, 8), (40 * number, 0, 0)) for number in range(3)]
+    pages[0].save(tmp_path / "x.gif", save_all=True, append_images=pages[1:])
+    nodes = core_nodes(Folders(input=tmp_path, max_pixels=100))
+    with pytest.raises(SengaError, match=r"has 3 frames of 8x8 pixels.*--max-pixels raises the limit"):
+        nodes["LoadImage"]().load_image("x.gif")
+    assert nodes["LoadImageMask"]().load_image("x.gif", "red")[0].shape == (1, 8, 8)

@@ -1,7 +1,6 @@
 """Pictures that are too large, or carry too much besides their pixels: known before anything is decoded."""
 
 import io
-import resource
 import struct
 import threading
 import warnings
@@ -17,6 +16,8 @@ from senga.headless.files.pictures import read_frames, read_picture
 from senga.training.run.pictures import BROKEN, MAX_PIXELS, TooLargeError, open_picture
 from senga.training.run.png_chunks import LARGEST, readable_png
 from senga.training.sr.picture_files import decode
+
+resource = pytest.importorskip("resource", reason="memory of the process, on POSIX systems")
 
 GREYS = np.arange(12).reshape(3, 4)
 
