@@ -21,7 +21,7 @@ def written(folder: Path, text: str | bytes) -> Path:
     [
         ("", "not JSON"),
         ("{", "not JSON"),
-        (b"\xff\xfe\x00", "not JSON"),
+        (b"\xff\xfe\x00", "not UTF-16 text"),
         ('{"1": NaN}', "NaN is not a JSON value"),
         ("[" * 100_000, "not JSON"),
         ("[1, 2]", "found a JSON list (expected an object of nodes)"),
