@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from ...arch import read_header
 from ...arch.upscaling import fit_size, pass_sizes, target_size
 from ...nodes import host
+from ...training.run.pictures import open_picture
 
 FLOAT = 4  # bytes
 
@@ -141,7 +140,7 @@ def _degrade(_: type, given: Inputs) -> Need:
 def _file_shape(node_class: Any, name: str) -> Shape:
     path: Path = node_class.path_of(name)
     try:
-        with Image.open(path) as picture:
+        with open_picture(path, node_class.folders.max_pixels) as picture:
             return (getattr(picture, "n_frames", 1), picture.height, picture.width, 3)
     except Exception as error:  # reading it says what is wrong with it
         raise ValueError("the picture cannot be read") from error
