@@ -168,7 +168,10 @@ class TestCommand:
             (["input/a.png", "-o", "b.png", "--scale", "9"], "--scale: 9.0 is above the maximum of 4.0"),
             (["input/a.png", "-o", "b.png", "--seed", "-1"], "--seed: -1 is below the minimum"),
             (["input/a.png", "-o", "b.png", "--recipe", "gone.json"], "--recipe gone.json: the file cannot be read"),
-            (["input/a.png", "-o", "b.png", "--recipe", "input/a.png"], "input/a.png: byte 8 is 0, so this is not UTF-8 text"),
+            (
+                ["input/a.png", "-o", "b.png", "--recipe", "input/a.png"],
+                "input/a.png: byte 8 is 0, so this is not UTF-8 text",
+            ),
             (["input/a.png", "-o", "b.png", "--recipe", "bad.json"], "bad.json: step 1: the step 'jpg' is unknown"),
             (
                 ["input/a.png", "-o", "b.png", "--recipe", "done.json", "--seed", "2"],
