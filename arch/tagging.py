@@ -49,7 +49,7 @@ def tag(
 
 
 def tag_prepared(model: TaggerModel, prepared: Tensor, options: Options) -> list[Tagged]:
-    """The second half of `tag`, for callers that prepare pictures of several sizes with `model.prepare`.
+    """The second half of `tag`: pictures that `model.prepare` has prepared, whatever their sizes were.
 
     Args:
         prepared: (B, 3, size, size), on any device.

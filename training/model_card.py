@@ -19,7 +19,7 @@ PURPOSES = {
     "senga_dcscn_12_x2": "clean pictures; the most exact of ours on them",
     "senga_espcn_7_x2": "clean pictures",
     "senga_rrdb_6b_x1": "the same size: removes strong JPEG damage (quality 75 and less)",
-    "senga_rrdb_6b_x2": "clean pictures and JPEG damage; slower; spoils stripes, dither and screentone",
+    "senga_rrdb_6b_x2": "JPEG damage of ordinary drawings, better than the default; slower; spoils stripes and dither",
     "senga_rrdb_6b_x4": "clean pictures and JPEG damage, four times as large; darkens fine patterns",
     "senga_rrdb_6b_x4_gan": "the same with crisper lines, less true to the original",
     "senga_tagger_large": "tags of drawn avatars (not Danbooru's)",
