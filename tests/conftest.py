@@ -4,8 +4,10 @@ import importlib.util
 import os
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
+import pytest
 import torch
 
 # Pictures are tiny here: threads cost more than they bring, and far more on a machine that is busy.
@@ -27,3 +29,12 @@ def load_root(name: str = "senga") -> None:
 
 if "senga" not in sys.modules:
     load_root()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what is not text in captured output: pytest-xdist sends reports as UTF-8, and some tests use names that
+    are not."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
