@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..arch import SengaError
 from . import host
-from .saving import check_prefix, next_name, truncated_levels, write_png, write_text
+from .saving import Numbered, check_prefix, png_writer, text_writer, truncated_levels
 
 
 class SengaSaveTags:
@@ -70,15 +70,14 @@ class SengaSaveTags:
         prefix, root = filename_prefix[0], self.folder()
         check_prefix(prefix)
         height, width = frames[0].shape[:2]
-        target, counter = next_name(root, prefix, width=width, height=height)
+        names = Numbered(root, prefix, width=width, height=height)
         saved: list[dict[str, str]] = []
         texts: list[dict[str, str]] = []
         for number, (frame, caption) in enumerate(zip(frames, captions, strict=True)):
-            stem = f"{target.name.replace('%batch_num%', str(number))}_{counter + number:05}_"
-            write_png(target.with_name(f"{stem}.png"), truncated_levels(frame), text=text)
-            write_text(target.with_name(f"{stem}.txt"), caption)
-            subfolder = target.parent.relative_to(root.resolve()).as_posix().removeprefix(".")
-            saved.append({"filename": f"{stem}.png", "subfolder": subfolder, "type": "output"})
+            picture = png_writer(truncated_levels(frame), text=text)
+            # The caption first: killed in between, a picture without one would go into a training set.
+            stem = names.save(number, {".txt": text_writer(caption), ".png": picture})
+            saved.append({"filename": f"{stem}.png", "subfolder": names.subfolder, "type": "output"})
             texts.append({**saved[-1], "filename": f"{stem}.txt"})
         return {"ui": {"images": saved, "captions": texts}}
 

@@ -1,8 +1,12 @@
 """Files written by nodes and commands: named as in ComfyUI's SaveImage, each whole or not at all."""
 
+import os
 import re
+import threading
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -11,7 +15,11 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ..arch import SengaError
-from ..arch.atomic import replacing
+from ..arch.atomic import publish, replacing, temporary_in
+
+BATCH_NUMBER = "%batch_num%"
+COUNTER = re.compile(r"_(\d{1,18})(?=_|$)")  # a name's end, ending and all, begins with the second underscore
+KEPT_FOLDERS = 16
 
 
 def truncated_levels(image: Tensor) -> NDArray[np.uint8]:
@@ -24,16 +32,90 @@ def write_png(path: Path, levels: NDArray[np.uint8], *, text: Mapping[str, str] 
 
     The file appears whole or not at all. Raises SengaError for another number of channels, OSError from the disk.
     """
+    try:
+        write = png_writer(levels, text=text, level=level)
+    except SengaError as error:
+        raise SengaError(f"{path}: {error}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        write(temporary)
+
+
+def png_writer(
+    levels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None, level: int = 4
+) -> Callable[[Path], None]:
+    """What writes such a picture into a file. Raises SengaError for another number of channels."""
     channels = levels.shape[2]
     if not 1 <= channels <= 4:
-        raise SengaError(f"{path}: a picture of {channels} channels cannot be written as PNG; expected 1, 3 or 4")
+        raise SengaError(f"a picture of {channels} channels cannot be written as PNG; expected 1, 3 or 4")
     chunks = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         chunks.add_text(key, value)
     picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=chunks, compress_level=level)
+    return lambda path: picture.save(path, format="PNG", pnginfo=chunks, compress_level=level)
+
+
+def text_writer(text: str) -> Callable[[Path], None]:
+    """What writes a text into a file, in UTF-8."""
+
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+    return write
+
+
+class Numbered:
+    """Names `prefix_00001_` and so on in a folder, each given to one process alone and with its files whole.
+
+    Args:
+        folder: that of all results.
+        prefix: may contain sub-folders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%, and
+            %batch_num%, which is the number given to `save`.
+
+    Raises:
+        SengaError: `prefix` leads out of `folder`.
+    """
+
+    def __init__(self, folder: Path, prefix: str, *, width: int, height: int) -> None:
+        self._target, self._next = next_name(folder, prefix, width=width, height=height)
+        self.subfolder = self._target.parent.relative_to(folder.resolve()).as_posix().removeprefix(".")
+
+    def save(self, number: int, files: Mapping[str, Callable[[Path], None]]) -> str:
+        """Write files of one stem, `files` being what writes them by their endings; returns the stem.
+
+        The first ending reserves the stem. The files are written under temporary names before, so a run that is killed
+        leaves nothing unfinished, and at most a file whose companions are missing. Raises OSError from the disk.
+        """
+        folder = self._target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            written = {ending: stack.enter_context(temporary_in(folder)) for ending in files}
+            for ending, temporary in written.items():
+                files[ending](temporary)
+            while True:
+                stem = f"{self._target.name.replace(BATCH_NUMBER, str(number))}_{self._next:05}_"
+                self._next += 1
+                if _publish_all({folder / f"{stem}{ending}": temporary for ending, temporary in written.items()}):
+                    break
+        _known.note(folder, stem)
+        return stem
+
+
+def _publish_all(files: Mapping[Path, Path]) -> bool:
+    """Give finished files (name -> temporary) their names; False, with none of them given, where one is taken."""
+    if any(path.exists() for path in files):
+        return False
+    given: list[Path] = []
+    try:
+        for path, temporary in files.items():
+            publish(temporary, path)
+            given.append(path)
+    except FileExistsError:
+        return False
+    finally:
+        for path in given if len(given) < len(files) else ():  # a full disk and Ctrl-C too
+            path.replace(files[path])
+    return True
 
 
 def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Path, int]:
@@ -62,12 +144,61 @@ def next_name(folder: Path, prefix: str, *, width: int, height: int) -> tuple[Pa
     target = path.parent.resolve() / path.name
     if not target.parent.is_relative_to(root):
         raise SengaError(f"filename_prefix '{prefix}' leads out of the folder {folder}; give a name inside it")
-    # ComfyUI looks for the literal %batch_num%, so it starts at 1 again and replaces the last run's pictures.
-    stem = re.escape(target.name).replace("%batch_num%", r"\d+")
-    same_name = re.IGNORECASE if Path("a") == Path("A") else 0  # Windows
-    taken = re.compile(rf"{stem}_(\d+)(?:_.*)?", same_name)
-    found = (taken.fullmatch(entry.name) for entry in target.parent.iterdir()) if target.parent.is_dir() else ()
-    return target, max((int(match[1]) for match in found if match), default=0) + 1
+    return target, _known.last(target) + 1
+
+
+class _Counters:
+    """The highest counter of each stem in the folders that were saved into last, so that not each save lists them.
+
+    A folder is listed again when anything but our own saves has changed it.
+    """
+
+    def __init__(self) -> None:
+        self._folders: OrderedDict[Path, tuple[int, dict[str, int]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def last(self, target: Path) -> int:
+        """The highest counter of `target_N`, `target_N_` and `target_N_anything`, or 0."""
+        with self._lock:
+            stems = self._stems(target.parent)
+            stem = os.path.normcase(target.name)
+            if BATCH_NUMBER not in stem:
+                return stems.get(stem, 0)
+            # ComfyUI looks for the literal %batch_num%, so it starts at 1 again and replaces the last run's pictures.
+            # It is one number everywhere in a name, which also keeps the search short.
+            first, *rest = map(re.escape, stem.split(BATCH_NUMBER))
+            pattern = re.compile(rf"{first}(?P<n>\d+){'(?P=n)'.join(rest)}")
+            return max((count for other, count in stems.items() if pattern.fullmatch(other)), default=0)
+
+    def _stems(self, folder: Path) -> dict[str, int]:
+        changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
+        before, stems = self._folders.pop(folder, (-1, {}))
+        if changed != before:
+            stems = {}
+            for entry in folder.iterdir() if changed else ():
+                _count(stems, entry.name)
+        self._folders[folder] = changed, stems
+        while len(self._folders) > KEPT_FOLDERS:
+            self._folders.popitem(last=False)
+        return stems
+
+    def note(self, folder: Path, name: str) -> None:
+        """A save of ours has added a name."""
+        with self._lock:
+            if folder in self._folders:
+                stems = self._folders[folder][1]
+                _count(stems, name)
+                self._folders[folder] = folder.stat().st_mtime_ns, stems
+
+
+def _count(stems: dict[str, int], name: str) -> None:
+    """Add the counters of a name: `a_00007_.png` is the seventh of `a`; `a_1_2_` the first of `a`, second of `a_1`."""
+    for found in COUNTER.finditer(name):
+        stem = os.path.normcase(name[: found.start()])
+        stems[stem] = max(stems.get(stem, 0), int(found[1]))
+
+
+_known = _Counters()
 
 
 def check_prefix(prefix: str) -> None:
@@ -77,10 +208,3 @@ def check_prefix(prefix: str) -> None:
         raise SengaError(
             f"filename_prefix '{prefix}' leads out of the output folder; give a name such as 'tags/picture'"
         )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all. Raises OSError from the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")

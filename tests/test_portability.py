@@ -30,8 +30,20 @@ def dotted(node: ast.expr) -> str:
     return f"{dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
 
 
+def outside_windows(tree: ast.Module) -> Iterator[ast.AST]:
+    """All that follows `else` of `if sys.platform == "win32"`, where Windows has a branch of its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "sys.platform == 'win32'":
+            for branch in node.orelse:
+                yield from ast.walk(branch)
+
+
 def findings(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    elsewhere = set(outside_windows(tree))
+    for node in ast.walk(tree):
+        if node in elsewhere:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in POSIX_MODULES)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -86,6 +98,8 @@ def test_no_file_of_the_package_needs_posix(path: Path) -> None:
     "source",
     [
         "import fcntl",
+        "import sys\nif sys.platform == 'win32':\n    import fcntl\nelse:\n    import msvcrt",
+        "import sys\nif sys.platform == 'linux':\n    import msvcrt\nelse:\n    import fcntl",
         "from resource import getrusage",
         "from os import fork",
         "import os\nos.getuid()",
@@ -106,7 +120,13 @@ def test_what_is_found(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["import os\nos.replace('a', 'b')", "path.read_text(encoding='utf-8')", "path.open('rb')", "Image.open(path)"],
+    [
+        "import sys\nif sys.platform == 'win32':\n    import msvcrt\nelse:\n    import fcntl",
+        "import os\nos.replace('a', 'b')",
+        "path.read_text(encoding='utf-8')",
+        "path.open('rb')",
+        "Image.open(path)",
+    ],
 )
 def test_what_is_no_finding(source: str) -> None:
     assert list(findings(source)) == []

@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ...nodes.saving import next_name
+from ...nodes.saving import Numbered, png_writer
 from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, one_line
-from ..files.pictures import read_frames, truncated_levels, write_png
+from ..files.pictures import read_frames, truncated_levels
 from .values import shorten, suggest
 
 NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
@@ -163,15 +163,14 @@ class SaveImage:
     ) -> dict[str, Any]:
         """Write (B, H, W, C) as `prefix_00001_.png` and so on, each with the workflow inside."""
         folder: Path = getattr(self.folders, self.kind)
-        target, counter = next_name(folder, filename_prefix, width=images.shape[2], height=images.shape[1])
+        names = Numbered(folder, filename_prefix, width=images.shape[2], height=images.shape[1])
         text = {} if prompt is None else {"prompt": json.dumps(prompt)}
         text |= {key: json.dumps(value) for key, value in (extra_pnginfo or {}).items()}
         saved = []
         for number, image in enumerate(images):
-            name = f"{target.name.replace('%batch_num%', str(number))}_{counter + number:05}_.png"
-            write_png(target.with_name(name), truncated_levels(image), text=text, level=self.compress_level)
-            subfolder = target.parent.relative_to(folder.resolve())
-            saved.append({"filename": name, "subfolder": subfolder.as_posix().removeprefix("."), "type": self.kind})
+            picture = png_writer(truncated_levels(image), text=text, level=self.compress_level)
+            name = names.save(number, {".png": picture}) + ".png"
+            saved.append({"filename": name, "subfolder": names.subfolder, "type": self.kind})
         return {"ui": {"images": saved}}
 
 

@@ -1,11 +1,13 @@
 """Files are replaced whole: a failure leaves the old one, and no temporary file stays."""
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from senga.arch import SengaError, atomic
-from senga.arch.atomic import replacing
+from senga.arch.atomic import publish, replacing, temporary_in
 
 
 class Held:
@@ -111,3 +113,55 @@ def test_threads_that_write_one_path_do_not_mix(tmp_path):
     assert len(set(path.read_text())) == 1
     assert path.stat().st_size == 10_000
     assert names(tmp_path) == ["a.txt"]
+
+
+# --- publish ---
+
+
+def test_publish_takes_a_free_name_and_no_other(tmp_path):
+    for content in ("first", "second"):
+        with temporary_in(tmp_path) as temporary:
+            temporary.write_text(content)
+            if content == "first":
+                publish(temporary, tmp_path / "a.txt")
+            else:
+                with pytest.raises(FileExistsError):
+                    publish(temporary, tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_publish_on_a_drive_without_hard_links(code, tmp_path, monkeypatch):
+    def no_links(source, target):
+        if Path(target).exists():
+            raise FileExistsError(errno.EEXIST, "File exists")
+        raise OSError(code, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    test_publish_takes_a_free_name_and_no_other(tmp_path)
+
+
+def test_publish_without_links_leaves_no_empty_file_where_the_rename_fails(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    Held(monkeypatch, atomic.TRIES)
+    with temporary_in(tmp_path) as temporary:
+        temporary.write_text("new")
+        with pytest.raises(SengaError, match="cannot be replaced"):
+            publish(temporary, tmp_path / "a.txt")
+    assert names(tmp_path) == []
+
+
+def test_publish_reports_a_full_disk(tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    with temporary_in(tmp_path) as temporary:
+        temporary.write_text("new")
+        with pytest.raises(OSError, match="No space left"):
+            publish(temporary, tmp_path / "a.txt")
+    assert names(tmp_path) == []

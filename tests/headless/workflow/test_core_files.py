@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 from senga.arch import SengaError
-from senga.headless.workflow.core_files import Folders, next_name
+from senga.headless.workflow.core_files import Folders
 from senga.headless.workflow.core_nodes import core_nodes
 from senga.headless.workflow.graph import sockets
+from senga.nodes.saving import next_name
 
 RNG = np.random.default_rng(3)
 RGBA = RNG.integers(0, 256, (4, 6, 4), dtype=np.uint8)
