@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with temporary_in(path.parent) as temporary:
         yield temporary
-        _replace(temporary, path)
+        replace(temporary, path)
 
 
 @contextmanager
@@ -66,14 +66,17 @@ def publish(temporary: Path, path: Path) -> None:
             raise
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
-        _replace(temporary, path)
+        replace(temporary, path)
     except BaseException:
         path.unlink(missing_ok=True)  # the empty file of ours
         raise
 
 
-def _replace(temporary: Path, path: Path) -> None:
-    """Rename. Windows refuses while another program has `path` open: try again a few times, then say so."""
+def replace(temporary: Path, path: Path) -> None:
+    """Rename. Windows refuses while another program has `path` open: try again a few times, then say so.
+
+    Raises SengaError, OSError.
+    """
     for _ in range(TRIES - 1):
         try:
             temporary.replace(path)

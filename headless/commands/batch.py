@@ -8,12 +8,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...arch.atomic import replacing
+from ...arch.atomic import publish, replace, replacing, temporary_in
 from ...nodes import host
 from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, UsageError, one_line
@@ -96,12 +97,14 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     if not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"--workers {workers}: expected 1 to {MOST_WORKERS}")
     journal = Journal()
+    # Before anything is decided: what is written in between by somebody else is not replaced.
+    seen = {} if force else {path: _signature(path) for job in jobs if job.recorded for path in job.results}
     left = list(jobs) if force else _left(jobs, journal, workers)
     failed: list[Path] = []
     if left:
         work = begin()
         with progress_line() as line:
-            failed = run_jobs(left, work, journal, line, workers)
+            failed = run_jobs(left, work, journal, line, workers, seen)
     if len(jobs) > 1:
         counts = f"{len(jobs)} pictures: {len(left) - len(failed)} done, {len(jobs) - len(left)} skipped"
         if failed:
@@ -136,10 +139,16 @@ def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> list[Job]:
 
 
 def run_jobs(
-    jobs: Sequence[Job], work: Work[Read, Made], journal: Journal, line: ProgressLine, workers: int
+    jobs: Sequence[Job],
+    work: Work[Read, Made],
+    journal: Journal,
+    line: ProgressLine,
+    workers: int,
+    seen: "Mapping[Path, Signature | None]",
 ) -> list[Path]:
     """Make one result after the other while `workers` threads read the next pictures and write the last results.
 
+    A file that is not as it was `seen`, None for absent, is kept; one that `seen` lacks is replaced whatever it is.
     Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
     """
     batch = BatchLine(line, len(jobs))
@@ -167,7 +176,7 @@ def run_jobs(
             for job, read in group:
                 result: Future[Any] = next(made) if read.exception() is None else read
                 if result.exception() is None:
-                    result = pool.submit(_write, job, read.result()[0], result.result(), work, journal)
+                    result = pool.submit(_write, job, read.result()[0], result.result(), work, journal, seen)
                 running.append((job, result))
                 batch.end()
             settle(workers + work.at_once - 1)  # a group is written while the network takes the next
@@ -211,16 +220,70 @@ def _make(ready: Sequence[tuple[Job, Read]], work: Work[Read, Made], batch: Batc
         return [failure]
 
 
-def _write(job: Job, source: Content | None, made: Made, work: Work[Any, Made], journal: Journal) -> str:
-    """Write a job's files, each whole or not at all, and note them. Returns the line that reports it."""
+def _write(
+    job: Job,
+    source: Content | None,
+    made: Made,
+    work: Work[Any, Made],
+    journal: Journal,
+    seen: "Mapping[Path, Signature | None]",
+) -> str:
+    """Write a job's files, each whole or not at all, and note them. Returns the line that reports it.
+
+    Raises SengaError where another run has written one of them since the beginning, and made something else.
+    """
     output = work.encode(job, made)
-    for path, data in output.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
-            if job.recorded and source is not None:
-                journal.add(path.parent, Record(path.name, written_content(data, temporary), source, job.settings))
+    for folder in {path.parent for path in output.files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    if not job.recorded or source is None:
+        for path, data in output.files.items():
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+        return output.text
+    with ExitStack() as stack:
+        written = {path: stack.enter_context(temporary_in(path.parent)) for path in output.files}
+        for path, data in output.files.items():
+            written[path].write_bytes(data)
+        stack.enter_context(journal.writing(job.target.parent))
+        if any(path in seen and _signature(path) != seen[path] for path in output.files):
+            journal.refresh(job.target.parent)
+            if state_of(job, journal) is State.DONE:
+                return output.text  # by another run of the same call
+            raise taken(job.target)
+        for path, temporary in written.items():
+            content = written_content(output.files[path], temporary)
+            journal.add(path.parent, Record(path.name, content, source, job.settings))
+            put(temporary, path, new=path in seen and seen[path] is None)
     return output.text
+
+
+def put(temporary: Path, path: Path, *, new: bool) -> None:
+    """Give a finished file its name. Raises SengaError where it is to be `new` and something has the name."""
+    if not new:
+        replace(temporary, path)
+        return
+    try:
+        publish(temporary, path)
+    except FileExistsError as error:
+        raise taken(path) from error
+
+
+def taken(path: Path) -> SengaError:
+    return SengaError(
+        f"{path}: something else was written there during the run, and is kept; give each run a folder of its own"
+    )
+
+
+Signature = tuple[int, int, int]
+
+
+def _signature(path: Path) -> Signature | None:
+    """Changes whenever a file is replaced or written to; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _finished(value: Made) -> "Future[Made]":

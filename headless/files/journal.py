@@ -2,25 +2,35 @@
 
 A line holds the content of the result and of its source (sha256) and the settings: command, model, options. A result is
 recognised after its folder was moved or copied; a result that was edited is not, and belongs to the user from then on.
-Lines are only appended, each before its result takes its place: after an interruption there may be a line without its
-result, which does no harm, but no result without its line. Several runs may write into one folder.
+Lines are appended, each before its result takes its place: after an interruption there may be a line without its
+result, which does no harm, but no result without its line. Several runs may write into one folder: each takes the
+folder's lock to look what is there, add a line and put the result in its place. Lines that repeat earlier ones, and old
+ones of a name, are removed when a run begins and they have become many.
 """
 
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ...arch.atomic import replacing
+from ...arch.locking import locked
+from ..errors import SengaError
+from ..log import logger
 from .plan import Job
 
 NAME = ".senga_journal"
+LOCK = ".senga_lock"
 FORMAT = 1
+KEPT = 8  # lines of one name that a compacted journal keeps: results of other settings may have equal bytes
+SURPLUS = 200  # lines; a shorter journal is left as it is
 
 
 class State(Enum):
@@ -54,6 +64,10 @@ class Record:
         """JSON on one line, in ASCII."""
         return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True).encode("ascii")
 
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes another line about the same file say the same."""
+        return self.file, self.result.sha256, self.source.sha256, _as_text(self.settings)
+
     @classmethod
     def from_line(cls, line: bytes) -> "Record | None":
         """None for a line that was cut off, damaged or written by a later version."""
@@ -66,22 +80,70 @@ class Record:
             return None
 
 
+@dataclass
+class _Folder:
+    """What has been read of one folder's journal."""
+
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    file: int = 0  # the inode, which changes when the journal is compacted
+    read: int = 0  # bytes
+    lines: int = 0
+
+    def update(self, path: Path) -> None:
+        """Read what has been added."""
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            stat = os.fstat(file.fileno())
+            if stat.st_ino != self.file or stat.st_size < self.read:
+                self.records, self.file, self.read, self.lines = {}, stat.st_ino, 0, 0
+            file.seek(self.read)
+            added = file.read()
+        self.read += len(added)
+        for line in added.splitlines():
+            self.lines += bool(line)
+            if (record := Record.from_line(line)) is not None:
+                self.records.setdefault(record.file, []).append(record)
+
+    def kept(self) -> list[Record]:
+        """The last lines of each name, without those that later ones repeat."""
+        found: list[Record] = []
+        for records in self.records.values():
+            last = {record.key(): record for record in reversed(records)}
+            found += [*last.values()][:KEPT][::-1]
+        return found
+
+
 class Journal:
     """The journals of all folders that a run writes into, each read once. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, dict[str, list[Record]]] = {}
+        self._known: dict[Path, _Folder] = {}
         self._lock = threading.Lock()
 
     def records(self, result: Path) -> list[Record]:
-        """All that was ever noted about this file, oldest first."""
+        """All that is noted about this file, oldest first."""
         with self._lock:
             if result.parent not in self._known:
-                self._known[result.parent] = _read(result.parent / NAME)
-            return self._known[result.parent].get(result.name, [])
+                self._known[result.parent] = folder = _Folder()
+                folder.update(result.parent / NAME)
+                if folder.lines > SURPLUS and folder.lines > 2 * len(folder.kept()):
+                    _compact(result.parent)
+            return self._known[result.parent].records.get(result.name, [])
+
+    def refresh(self, folder: Path) -> None:
+        """Read what other runs have added."""
+        with self._lock:
+            self._known.setdefault(folder, _Folder()).update(folder / NAME)
+
+    @contextmanager
+    def writing(self, folder: Path) -> Iterator[None]:
+        """Hold the folder's lock, so that no other run changes journal or results. Raises HeldError, OSError."""
+        with locked(folder / LOCK):
+            yield
 
     def add(self, folder: Path, record: Record) -> None:
-        """Append one line, in one write, so that lines of several runs do not mix. Raises OSError."""
+        """Append one line, in one write, inside `writing`. Raises OSError."""
         # The line feed goes first: it ends a line that an earlier run could not finish.
         line = b"\n" + record.to_line()
         with self._lock:
@@ -92,13 +154,15 @@ class Journal:
                 os.close(file)
 
 
-def _read(path: Path) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
-    if path.is_file():
-        for line in path.read_bytes().splitlines():
-            if (record := Record.from_line(line)) is not None:
-                found.setdefault(record.file, []).append(record)
-    return found
+def _compact(folder: Path) -> None:
+    """Write a journal anew with the lines that are of use. A folder that cannot be written keeps its own."""
+    try:
+        with locked(folder / LOCK), replacing(folder / NAME) as temporary:
+            now = _Folder()
+            now.update(folder / NAME)  # once more: another run may have added lines, or done this
+            temporary.write_bytes(b"".join(b"\n" + record.to_line() for record in now.kept()))
+    except (OSError, SengaError) as error:
+        logger.debug("%s: not compacted (%s)", folder / NAME, error)
 
 
 def state_of(job: Job, journal: Journal) -> State:

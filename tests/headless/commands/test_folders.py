@@ -34,8 +34,9 @@ def album(own_folder: None) -> Path:  # noqa: F811
 
 
 def files(folder: str) -> list[str]:
-    """All but the journals."""
-    found = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != journal.NAME]
+    """All but the journals and their locks."""
+    own = (journal.NAME, journal.LOCK)
+    found = [path for path in Path(folder).rglob("*") if path.is_file() and path.name not in own]
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 

@@ -45,7 +45,7 @@ def test_captions_are_next_to_the_pictures_as_trainers_read_them(capsys: pytest.
     assert text("set/a.txt") == text("set/b.txt") == CAPTION + "\n"
     written = [str(Path("set", name)) for name in ("a.txt", "b.txt", "deep/c.txt")]
     assert capsys.readouterr().out.splitlines() == written
-    assert [path.name for path in Path("set").iterdir() if path.name.startswith(".")] == [journal.NAME]
+    assert sorted(path.name for path in Path("set").glob(".*")) == sorted((journal.NAME, journal.LOCK))
 
 
 def test_a_tag_that_the_tagger_does_not_know_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from senga.headless.files.journal import (
+    LOCK,
     NAME,
     Content,
     Journal,
@@ -74,6 +75,56 @@ def test_lines_of_several_runs_do_not_mix() -> None:
         thread.join()
     journal = Journal()
     assert all(len(journal.records(Path(f"{n}-{i}.png"))) == 1 for n in range(4) for i in range(50))
+
+
+def test_a_journal_reads_what_other_runs_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = Journal(), Journal()
+    assert ours.records(Path("b.png")) == []
+    theirs.add(Path(), record())
+    assert ours.records(Path("b.png")) == []
+    ours.refresh(Path())
+    assert ours.records(Path("b.png")) == [record()]
+    theirs.add(Path(), record("c.png"))
+    monkeypatch.setattr(Record, "from_line", classmethod(lambda cls, line: lines.append(line)))
+    lines: list[bytes] = []
+    ours.refresh(Path())
+    assert lines == [b"", record("c.png").to_line()]  # no line twice
+
+
+def test_a_journal_full_of_repetitions_is_compacted_when_a_run_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("senga.headless.files.journal.SURPLUS", 20)
+    journal = Journal()
+    for turn in range(10):
+        for scale in (2.0, 3.0):
+            journal.add(Path(), record(scale=scale))
+        journal.add(Path(), record("c.png", turn=turn))
+    before = Path(NAME).stat().st_size
+    assert Journal().records(Path("b.png"))
+    assert Path(NAME).stat().st_size < before / 2
+    assert state(scale=2.0) is state(scale=3.0) is State.DONE
+    assert [one.settings["turn"] for one in Journal().records(Path("c.png"))] == list(range(2, 10))
+    # A run that has read the long one goes on with the short one.
+    Journal().add(Path(), record("d.png"))
+    journal.refresh(Path())
+    assert journal.records(Path("d.png")) == [record("d.png")]
+    again = Path(NAME).read_bytes()
+    Journal().records(Path("b.png"))
+    assert Path(NAME).read_bytes() == again
+    assert sorted(path.name for path in Path().iterdir()) == [NAME, LOCK, "a.png", "b.png"]
+
+
+def test_a_journal_that_is_not_ours_to_write_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("senga.headless.files.journal.SURPLUS", 2)
+    for _ in range(9):
+        Journal().add(Path(), record())
+    before = Path(NAME).read_bytes()
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("senga.headless.files.journal.locked", refuse)
+    assert state() is State.DONE
+    assert Path(NAME).read_bytes() == before
 
 
 def test_the_states_of_a_result() -> None:
