@@ -47,7 +47,7 @@ def temporary_in(folder: Path) -> Iterator[Path]:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file of the same folder its name, unless that name is taken: of several processes one gets it.
+    """Give a finished file on the same drive its name, unless that name is taken: of several processes one gets it.
 
     `path` is never there unfinished. On drives without hard links an empty file is there for a moment.
 

@@ -1,6 +1,7 @@
 """How files of others are read: which picture formats there are for us, which files of a folder count, and text."""
 
 import codecs
+import errno
 import logging
 import os
 from collections.abc import Collection, Iterator
@@ -48,6 +49,7 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None) ->
 
     Linked folders are entered, except where a link leads back to a folder around it. Names that begin with a dot are
     left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that cannot be listed is named in a warning.
+    Raises OSError where the process has too many files open.
     """
     found: list[Path] = []
     rest: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
@@ -57,6 +59,8 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None) ->
             stat = where.stat()
             entries = list(os.scandir(where))
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # that is not the folder's fault: the next one would be left out too
             logger.warning("%s: left out, cannot be listed (%s)", where, error.strerror)
             continue
         own = (stat.st_dev, stat.st_ino)

@@ -261,7 +261,11 @@ def _tensors(path: Path) -> tuple[str | None, State]:
     if path.suffix.lower() not in SAFETENSORS:
         return None, _unpickle(path, "cpu")
     text, _ = _safetensors_index(path)  # raises an explanation for a damaged file
-    return text, load_file(path)
+    # Copies: load_file maps the file, which a download or a training may write over while the model is in use.
+    try:
+        return text, {key: value.clone() for key, value in load_file(path).items()}
+    except RuntimeError as error:  # as above
+        raise SengaError(f"cannot be read ({error})") from error
 
 
 def _index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
@@ -281,6 +285,8 @@ def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...
         raise SengaError(
             f"is not a safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
         ) from error
+    except RuntimeError as error:  # torch opens the file once more, which may be one file too many
+        raise SengaError(f"cannot be read ({error})") from error
     return metadata.get(METADATA_KEY), shapes
 
 

@@ -51,7 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Some Windows consoles cannot show every file name; that must not end a run.
             stream.reconfigure(errors="backslashreplace")
-    args, left = _parser().parse_known_args(argv)
+    try:
+        args, left = _parser().parse_known_args(argv)
+    except OSError as error:  # the options name what is in our own folders
+        with log_to_stderr(False):
+            logger.error(one_line(error))
+        return FAILED
     if left:
         _refuse(args.parser, left)
     with log_to_stderr(getattr(args, "verbose", False)):

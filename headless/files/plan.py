@@ -110,11 +110,11 @@ def pictures(text: str, out: Path | None, *, recursive: bool = True) -> Iterator
 
 
 def checked(jobs: list[Job]) -> list[Job]:
-    """The jobs. Raises UsageError where one would replace its own source or the result of another."""
-    faults: list[str] = []
+    """The jobs. Raises UsageError for a missing source, and where a result would replace a source or another result."""
+    faults = [f"{job.source}: the file does not exist; name a picture file" for job in jobs if not there(job.source)]
     taken: dict[str, Path] = {}
     for job in jobs:
-        if job.target.exists() and job.source.exists() and job.target.samefile(job.source):
+        if job.target.exists() and there(job.source) and job.target.samefile(job.source):
             faults.append(f"{job.source}: its own result would replace it; give another folder or name with -o")
         key = os.path.normcase(job.target)  # on Windows A.png and a.png are one file
         if key in taken:
@@ -127,6 +127,14 @@ def checked(jobs: list[Job]) -> list[Job]:
     if faults:
         raise UsageError("\n".join(faults))
     return jobs
+
+
+def there(path: Path) -> bool:
+    """Whether there is something to read. A name that is too long, or is forbidden to us, fails when it is read."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def listed(paths: Sequence[Path]) -> str:

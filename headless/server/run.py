@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...arch.atomic import replacing
+from ...arch.atomic import publish
 from ..errors import NodeError, SengaError, UsageError, brief
 from ..log import logger
 from ..progress import ProgressLine, progress_line
@@ -208,14 +208,15 @@ def _store(server: Server, file: Mapping[str, Any], folder: Path) -> Path:
         content = Path(temp) / "content"
         server.download(file, content)
         number, target = 0, path
-        while target.exists():
-            if target.is_file() and filecmp.cmp(target, content, shallow=False):
+        while True:
+            try:
+                publish(content, target)
                 return target
+            except FileExistsError:
+                if target.is_file() and filecmp.cmp(target, content, shallow=False):
+                    return target
             number += 1
             target = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        with replacing(target) as temporary:
-            content.replace(temporary)
-    return target
 
 
 def _label(prompt: Prompt, node_id: str) -> str:

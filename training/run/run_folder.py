@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ import torch
 
 from ...arch import SengaError
 from ...arch.atomic import TEMPORARY, replacing
+from ...arch.locking import HeldError, locked
 from .settings import RENAMED
 
 logger = logging.getLogger("senga")
 
+LOCK = ".senga_lock"
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
 QUOTED = 80  # characters of two values that a message repeats
 
@@ -120,6 +123,26 @@ class _Counter(io.BytesIO):
         return size
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a run's folder for the block, which is made if it is not there; under torchrun the first process does.
+
+    Raises SengaError where another process trains that run. A process that was killed holds nothing.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path / LOCK, patience=0))
+        except HeldError as error:
+            raise SengaError(
+                f"{path}: another process trains this run; wait for its end or stop it, or give this run another name"
+            ) from error
+        yield
+
+
 class RunFolder:
     """FOLDER/NAME: settings.json, environment.json, curve.csv, checkpoint-STEP.pt.
 
@@ -135,7 +158,8 @@ class RunFolder:
         self.curve = path / "curve.csv"
 
     def write_json(self, name: str, data: Any) -> None:
-        (self.path / name).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        with replacing(self.path / name) as temporary:
+            temporary.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     def add_to_curve(self, step: int, **values: float) -> None:
         """A line of the curve; what is not given stays empty."""
@@ -158,7 +182,7 @@ class RunFolder:
             table = csv.DictReader(file)
             rows = [row for row in table if int(row["step"]) <= step]
             self.columns = tuple(dict.fromkeys((*(table.fieldnames or ()), *self.columns)))
-        with self.curve.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.curve) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns, restval="", lineterminator="\r\n")
             writer.writeheader()
             writer.writerows(rows)

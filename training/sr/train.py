@@ -11,6 +11,7 @@ where it stopped, bit for bit on a CPU), contact sheets, and at the end report.m
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from ..run.devices import make_fabric
 from ..run.ema import EMA, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
-from ..run.run_folder import RunFolder, commit, environment, run_identity
+from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
@@ -228,5 +229,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = training_parser(PROG, "Train an upscaling network.")
     parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
     args = parser.parse_args(argv)
-    train(read_settings(Settings, args.config, args.set), command_line(PROG, args), args.export)
+    settings = read_settings(Settings, args.config, args.set)
+    # A checkpoint may be exported while the run goes on.
+    with alone(Path(settings.run.folder) / settings.name) if args.export is None else nullcontext():
+        train(settings, command_line(PROG, args), args.export)
     return 0

@@ -29,7 +29,7 @@ from ..run.devices import make_fabric
 from ..run.ema import EMA
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
-from ..run.run_folder import RunFolder, commit, environment, run_identity
+from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
@@ -216,5 +216,7 @@ def manifest_sha256(settings: TaggerSettings) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = training_parser(PROG, "Train a tagger.")
     args = parser.parse_args(argv)
-    train(read_settings(TaggerSettings, args.config, args.set), command_line(PROG, args))
+    settings = read_settings(TaggerSettings, args.config, args.set)
+    with alone(Path(settings.run.folder) / settings.name):
+        train(settings, command_line(PROG, args))
     return 0

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sample_picture_sets import make_set
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
-from senga.training.run.run_folder import RunFolder
+from senga.training.run.run_folder import RunFolder, alone
 from senga.training.run.settings import read_settings
 from senga.training.run.start_from import take_over
 from senga.training.sr import train as sr
@@ -127,6 +127,21 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bits(config, tmp_path):
         for n in ("killed", "whole")
     ]
     assert steps[0] == steps[1]
+
+
+def test_a_run_belongs_to_one_process_and_its_checkpoints_can_be_exported_meanwhile(config, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(sr, "train", lambda settings, command, export: started.append(export))
+    with alone(tmp_path / "runs" / "tiny"):
+        with pytest.raises(SengaError, match=r"tiny: another process trains this run; .* another name$"):
+            sr.main([str(config)])
+        assert sr.main([str(config), "--set", "name=other"]) == 0
+        assert sr.main([str(config), "--export", "4"]) == 0
+        monkeypatch.setenv("RANK", "1")  # of one start of torchrun the first process holds the run
+        assert sr.main([str(config)]) == 0
+        monkeypatch.delenv("RANK")
+    assert sr.main([str(config)]) == 0
+    assert started == [None, 4, None, None]
 
 
 def test_two_processes_learn_what_one_learns_with_the_whole_batch(config, tmp_path):
