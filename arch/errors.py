@@ -1,8 +1,34 @@
 """The errors Senga raises on purpose: each message is a sentence that names the input and the way out."""
 
+import logging
+
+# What a terminal or a log would obey instead of showing it: control characters but tabs and line feeds, line ends of
+# other alphabets, and marks that reverse the direction of writing.
+OBEYED = (*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, 0x200E, 0x200F, *range(0x202A, 0x202F))
+_ESCAPES = {code: chr(code).encode("unicode_escape").decode() for code in (*OBEYED, *range(0x2066, 0x206A))}
+
+
+def printable(text: str) -> str:
+    r"""A text whose names may come from files or servers, with `\x1b` and its like in place of control characters."""
+    return text.translate(_ESCAPES)
+
+
+class _Printable(logging.Filter):
+    """The same for all that is logged, wherever it is shown: on a terminal, in ComfyUI, in a file."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = printable(record.getMessage()), ()
+        return True
+
+
+logging.getLogger("senga").addFilter(_Printable())
+
 
 class SengaError(ValueError):
-    """Bad input: what was found, what was expected, and the way out."""
+    """Bad input: what was found, what was expected, and the way out. Its text is safe for a terminal."""
+
+    def __init__(self, *texts: object) -> None:
+        super().__init__(*(printable(text) if isinstance(text, str) else text for text in texts))
 
 
 class Stopped(Exception):

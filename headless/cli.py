@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
+from ..arch.errors import printable
 from .commands import convert, data, degrade, export, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
@@ -79,12 +80,21 @@ def _run(args: argparse.Namespace) -> int:
         return USAGE if isinstance(error, UsageError) else FAILED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest choice where one is mistyped; its subcommands' parsers do, too."""
+
+    def error(self, message: str) -> NoReturn:
+        found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+        near = difflib.get_close_matches(found[1], re.findall(r"[^\s,']+", found[2]), 1) if found else []
+        super().error(printable(message) + (f"; did you mean {near[0]}?" if near else ""))
+
+
 def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
         "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log more; show where an error happened"
     )
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="senga",
         description="Senga without ComfyUI: run workflows, upscale, tag and degrade pictures, train.",
         parents=[shared],
@@ -101,10 +111,13 @@ def _parser() -> argparse.ArgumentParser:
 def _refuse(parser: argparse.ArgumentParser, left: list[str]) -> NoReturn:
     """Exit with the usage of the subcommand (argparse would show the program's) and the nearest known options."""
     known = re.findall(r"--[\w-]+", parser.format_help())
-    faults = []
-    for text in left:
-        near = difflib.get_close_matches(text.partition("=")[0], known, 1)
-        faults.append(f"{text} is not a known option" + (f"; did you mean {near[0]}?" if near else ""))
+    faults: list[str] = []
+    for before, text in zip(["", *left], left, strict=False):
+        if text.startswith("-"):
+            near = difflib.get_close_matches(text.partition("=")[0], known, 1)
+            faults.append(f"{text} is not a known option" + (f"; did you mean {near[0]}?" if near else ""))
+        elif not before.startswith("-"):  # else it is the value of an unknown option
+            faults.append(f"{text} is one argument too many")
     parser.error("; ".join(faults))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..arch.errors import printable
 from ..nodes import host
 from .log import logger
 from .stdout import say
@@ -28,7 +29,7 @@ class ProgressLine:
         """Something new begins; its length is not known yet."""
         self._bar.reset()
         self._bar.total = None
-        self._bar.set_description_str(label)
+        self._bar.set_description_str(printable(label))
 
     def part(self, done: int, total: int) -> None:
         """`done` of `total` of what runs is done; called after each tile."""
@@ -42,7 +43,7 @@ class ProgressLine:
 
     def at(self, place: float, label: str) -> None:
         """`place` of the whole is done."""
-        self._bar.set_description_str(label, refresh=False)
+        self._bar.set_description_str(printable(label), refresh=False)
         self._bar.n = place  # not update(), which waits for whole steps
         now = time.monotonic()
         if now - self._shown >= REDRAW:

@@ -6,6 +6,8 @@ import io
 import os
 import sys
 
+from ..arch.errors import printable
+
 CLOSED = (errno.EPIPE, errno.EINVAL)  # the second on Windows
 
 
@@ -14,8 +16,12 @@ class OutputClosedError(Exception):
 
 
 def say(text: str) -> None:
-    """A result, on lines of its own. Raises OutputClosedError, or OSError where the disk behind it is full."""
+    """A result, on lines of its own; on a terminal without characters that it would obey, for programs as it is.
+
+    Raises OutputClosedError, or OSError where the disk behind it is full.
+    """
     try:
+        text = printable(text) if sys.stdout.isatty() else text
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except OSError as error:

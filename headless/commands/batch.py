@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ...arch.atomic import publish, replace, replacing, temporary_in
+from ...arch.errors import printable
 from ...nodes import host
 from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, UsageError, one_line
@@ -295,4 +296,4 @@ def _finished(value: Made) -> "Future[Made]":
 def named(source: Path, error: BaseException) -> str:
     """What went wrong on one line, with the file's name in it."""
     text = one_line(error)
-    return text if str(source) in text else f"{source}: {text}"
+    return text if str(source) in text or printable(str(source)) in text else f"{source}: {text}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...arch import Header, read_header
 from ...arch.borrowed.spandrel_table import code_licence
+from ...arch.errors import printable
 from ...nodes import host
 from ..errors import SengaError, one_line
 from ..model_folders import add_models_dir, use_models_dirs
@@ -59,7 +60,9 @@ def _entry(name: str, find: Callable[[str], Path]) -> Entry:
 
 def as_table(found: list[Entry]) -> str:
     """Columns as wide as their longest cell; a file that cannot be read has the reason after its name."""
-    rows = [COLUMNS, *(_cells(entry) for entry in found)]
+    # Names and licences may come from strangers' files; a line feed in one must not begin a row.
+    cells = [tuple(printable(" ".join(cell.split())) for cell in _cells(entry)) for entry in found]
+    rows = [COLUMNS, *cells]
     whole = [row for row in rows if len(row) == len(COLUMNS)]
     widths = [max(len(row[i]) for row in whole) for i in range(len(COLUMNS))]
     widths[0] = max(len(row[0]) for row in rows)

@@ -81,6 +81,36 @@ def test_a_mistyped_option_gets_its_command_s_usage_and_the_nearest(capsys: pyte
     assert "did you mean --general-threshold?" in said
 
 
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (["upscale", "a.png", "-o", "b.png", "--sacle", "2"], "--sacle is not a known option; did you mean --scale?"),
+        (["models", "--jsn=1", "more"], "--jsn=1 is not a known option; did you mean --json?"),
+        (["models", "more"], "more is one argument too many"),
+        (["upscal", "a.png"], "; did you mean upscale?"),
+        (["upscale", "a.png", "-o", "b", "--format", "pgn"], "; did you mean png?"),
+    ],
+)
+def test_what_is_mistyped_gets_one_hint(call: list[str], hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(call)
+    assert caught.value.code == USAGE
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(hint)
+    assert said.count("did you mean") == hint.count("did you mean")
+
+
+@pytest.mark.parametrize("command", ["upscale", "tag", "degrade", "run"])
+def test_a_missing_input_is_a_wrong_call_of_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    output = [] if command == "run" else ["-o", "out/"]
+    assert main([command, "nowhere.png", *output]) == USAGE
+    assert "nowhere.png: the" in capsys.readouterr().err
+    assert not Path("out").exists()
+    if command != "run":
+        assert main([command, "input/a.png", "nowhere.png", *output]) == USAGE  # before anything is made
+        assert capsys.readouterr() == ("", "senga: nowhere.png: the file does not exist; name a picture file\n")
+
+
 def test_ctrl_c_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(self: object, image: str) -> None:
         raise KeyboardInterrupt

@@ -311,6 +311,9 @@ def test_a_results_list_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) 
 
         def flush(self) -> None: ...
 
+        def isatty(self) -> bool:
+            return False
+
     monkeypatch.setattr(sys, "stdout", Full())
     assert COMMANDS[0]("out") == FAILED
     monkeypatch.undo()
