@@ -65,5 +65,5 @@ def parse_value(socket: Socket, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

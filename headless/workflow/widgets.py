@@ -18,6 +18,7 @@ SEEDS = ("seed", "noise_seed")
 AFTER_GENERATE = ("fixed", "increment", "decrement", "increment-wrap", "randomize", True, False)
 UPLOADS = ("image_upload", "animated_image_upload", "video_upload", "audio_upload", "mesh_upload")
 UPLOADED = ("image", "video", "audio", "mesh", "upload", None, "")
+COMMENT = re.compile(r"/\*|//")
 # Inputs whose number grows with choices or links; the file alone does not say which there are.
 GROWING = ("COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3")
 
@@ -76,11 +77,50 @@ def default(socket: Socket) -> Any:
 
 def without_comments(text: str) -> str:
     """A `dynamicPrompts` text as it is posted: without comments, and one random part of each `{a|b}`."""
-    text = re.sub(r"/\*[\s\S]*?\*/|//.*", "", text)
-    innermost = re.compile(r"(?<!\\)\{([^{}]*)(?<!\\)\}")
-    while (found := innermost.search(text)) is not None:
-        text = text[: found.start()] + random.choice(found[1].split("|")) + text[found.end() :]
-    return re.sub(r"\\([{}])", r"\1", text)
+    return re.sub(r"\\([{}])", r"\1", _chosen(_uncommented(text)))
+
+
+def _uncommented(text: str) -> str:
+    """Without `/* ... */` and `// ...`; one pass, however many comments have no end."""
+    kept: list[str] = []
+    last, begin, place = text.rfind("*/"), 0, 0
+    while (found := COMMENT.search(text, place)) is not None:
+        place = found.start() + 1
+        if found[0] == "//":
+            end = text.find("\n", found.end())
+            end = len(text) if end < 0 else end
+        elif found.end() <= last:
+            end = text.index("*/", found.end()) + 2
+        else:
+            continue  # it has no end, and is text
+        kept.append(text[begin : found.start()])
+        begin = place = end
+    return "".join([*kept, text[begin:]])
+
+
+def _chosen(text: str) -> str:
+    """One random part of each `{a|b}`, of inner ones first; one pass. A backslash before a brace makes it text."""
+    kept: list[str] = []
+    groups: list[tuple[int, list[int]]] = []  # of each open brace its place in `kept`, and those of its bars
+    escaped = False
+    for part in re.split(r"([{}|])", text):
+        if part in ("{", "}") and escaped:
+            groups.clear()  # as in the editor, a group with a brace in it is text
+        elif part == "{":
+            groups.append((len(kept), []))
+        elif part == "|" and groups:
+            groups[-1][1].append(len(kept))
+        elif part == "}" and groups:
+            start, bars = groups.pop()
+            ends = [start, *bars, len(kept)]
+            which = random.randrange(len(ends) - 1)
+            kept[start:] = kept[ends[which] + 1 : ends[which + 1]]
+            escaped = bool(kept) and kept[-1].endswith("\\")
+            continue
+        if part:
+            kept.append(part)
+            escaped = part.endswith("\\")
+    return "".join(kept)
 
 
 def date_text(layout: str, now: time.struct_time) -> str:

@@ -10,6 +10,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -182,8 +183,7 @@ def load_json(text: str, where: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
             raise SengaError(f"{where}: the key {twice!r} is there twice in one object; remove one")
         return found
 
@@ -193,8 +193,11 @@ def load_json(text: str, where: str) -> Any:
         raise SengaError(
             f"{where}: this is not JSON (line {error.lineno}, column {error.colno}: {error.msg}); correct it there"
         ) from error
-    except RecursionError as error:
-        raise SengaError(f"{where}: this JSON is nested too deeply; flatten it") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, SengaError):
+            raise
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else "has a number of too many digits"
+        raise SengaError(f"{where}: this JSON {reason}; correct it") from error
 
 
 @cache
