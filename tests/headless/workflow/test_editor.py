@@ -177,20 +177,14 @@ def test_texts_that_the_editor_fills_in() -> None:
     assert {without_comments("{a|{b|c}}") for _ in range(100)} == {"a", "b", "c"}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "/*" * 50_000,
-        "{" * 100_000,
-        "{a|b" * 30_000,
-        "{a|b}" * 30_000,
-        "{" * 30_000 + "a" + "}" * 30_000,
-        "/*/" * 50_000,
-    ],
-)
+ENDLESS = ["/*", "{", "{a|b", "{a|b}", "/*/", "\\{"]
+
+
+@pytest.mark.parametrize("text", [*ENDLESS, "nested"])
 def test_comments_and_choices_take_one_pass(text: str) -> None:
+    long = "{" * 20_000 + "a" + "}" * 20_000 if text == "nested" else text * 20_000
     began = time.monotonic()
-    without_comments(text)
+    without_comments(long)
     assert time.monotonic() - began < 2
     now = time.strptime("2026-03-04 05:06:07", "%Y-%m-%d %H:%M:%S")
     assert date_text("yyyy-MM-dd_hh-mm-ss yy M d", now) == "2026-03-04_05-06-07 26 3 4"
