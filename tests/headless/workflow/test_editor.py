@@ -175,6 +175,10 @@ def test_with_and_without_the_upload_button() -> None:
 def test_texts_that_the_editor_fills_in() -> None:
     assert without_comments("a // b\n/* c */d \\{e\\}") == "a \nd {e}"
     assert {without_comments("{a|{b|c}}") for _ in range(100)} == {"a", "b", "c"}
+    now = time.strptime("2026-03-04 05:06:07", "%Y-%m-%d %H:%M:%S")
+    assert date_text("yyyy-MM-dd_hh-mm-ss yy M d", now) == "2026-03-04_05-06-07 26 3 4"
+    dated = convert(changed("plain", 4, widgets_values=["%date:yyyy%/x"]), SERVER)
+    assert dated["4"]["inputs"]["filename_prefix"].removesuffix("/x").isdigit()
 
 
 ENDLESS = ["/*", "{", "{a|b", "{a|b}", "/*/", "\\{"]
@@ -186,10 +190,6 @@ def test_comments_and_choices_take_one_pass(text: str) -> None:
     began = time.monotonic()
     without_comments(long)
     assert time.monotonic() - began < 2
-    now = time.strptime("2026-03-04 05:06:07", "%Y-%m-%d %H:%M:%S")
-    assert date_text("yyyy-MM-dd_hh-mm-ss yy M d", now) == "2026-03-04_05-06-07 26 3 4"
-    dated = convert(changed("plain", 4, widgets_values=["%date:yyyy%/x"]), SERVER)
-    assert dated["4"]["inputs"]["filename_prefix"].removesuffix("/x").isdigit()
 
 
 @pytest.mark.usefixtures("own_folder")
