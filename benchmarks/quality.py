@@ -13,7 +13,6 @@ import argparse
 import csv
 import logging
 import multiprocessing
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,14 +25,13 @@ from tqdm import tqdm
 
 from . import quality_bf16, quality_crops
 from .quality_contenders import ROOT, Cache, Contender, Runner, Score, filters, ours, peers, run, shipped
+from .quality_docs import DOCS, write_docs
 from .quality_metrics import METRICS
 from .quality_pictures import CONDITIONS, Pair, Source, load_pictures, make_pair
 from .quality_table import Table, groups, leads, means
 
 logger = logging.getLogger("senga")
 
-DOCS = ROOT / "docs" / "quality.md"
-BEGIN, END = "<!-- made by python -m benchmarks.quality", "<!-- end of what python -m benchmarks.quality made -->"
 BF16_PEERS = ("x4plus-anime",)
 
 
@@ -88,16 +86,6 @@ def write_csv(path: Path, scores: Sequence[Score]) -> None:
         for s in scores:
             values = (f"{s.values[column]:.6g}" if column in s.values else "" for column in columns)
             writer.writerow([s.scale, s.condition, s.picture, s.group, s.side, s.name, *values])
-
-
-def write_docs(path: Path, command: str, text: str) -> None:
-    """Replace what is between the markers. Raises SengaError if they are not there."""
-    page = path.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
-    if not pattern.search(page):
-        raise SengaError(f"{path}: has no lines {BEGIN!r} ... and {END!r}; put them where the tables belong")
-    made = f"<!-- made by {command} -->\n\n{text}\n{END}"
-    path.write_text(pattern.sub(lambda _: made, page), encoding="utf-8")
 
 
 def command_line(args: argparse.Namespace) -> str:

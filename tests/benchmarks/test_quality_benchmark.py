@@ -15,12 +15,15 @@ from senga.benchmarks import (  # pyright: ignore[reportMissingImports]
     quality_bf16,
     quality_contenders,
     quality_crops,
+    quality_docs,
     quality_metrics,
     quality_pictures,
     quality_table,
 )
 from senga.benchmarks.quality_contenders import Score  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.quality_pictures import Source, make_pair  # pyright: ignore[reportMissingImports]
+
+BEGIN, END = quality_docs.markers("python -m benchmarks.quality")
 
 # Pictures and their damage
 
@@ -232,7 +235,7 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     folder = data_set(tmp_path)
     mine = made_file(tmp_path)
     docs = tmp_path / "quality.md"
-    docs.write_text(f"before\n{quality.BEGIN} -->\nold\n{quality.END}\nafter\n", encoding="utf-8")
+    docs.write_text(f"before\n{BEGIN}-->\nold\n{END}\nafter\n", encoding="utf-8")
     monkeypatch.setattr(quality, "DOCS", docs)
     monkeypatch.setattr(quality, "BF16_PEERS", ())
     common = [
@@ -263,17 +266,17 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     page = docs.read_text(encoding="utf-8")
     # The options that made the numbers, and no folder of this machine.
     made = (
-        f"{quality.BEGIN} --models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
+        f"{BEGIN}--models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
     )
     assert page.startswith(f"before\n{made} --by-domain q75 --bf16 -->\n")
     assert str(tmp_path) not in page
     assert "\nold\n" not in page
-    assert page.endswith(f"{quality.END}\nafter\n")
+    assert page.endswith(f"{END}\nafter\n")
     assert "| mine |" in page
     assert quality.main([*common, *options, "--markdown"]) == 0  # from what was kept, and the same
     assert (
         capsys.readouterr().out.splitlines()[2:]
-        == page.split("-->\n\n")[1].split(f"\n{quality.END}")[0].splitlines()[2:]
+        == page.split("-->\n\n")[1].split(f"\n{END}")[0].splitlines()[2:]
     )
 
 
@@ -345,11 +348,13 @@ def test_docs_without_markers_are_not_touched(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("no markers", encoding="utf-8")
     with pytest.raises(SengaError, match="has no lines '<!-- made by"):
-        quality.write_docs(page, "", "tables")
+        quality_docs.write_docs(page, "python -m benchmarks.quality", "tables")
     assert page.read_text(encoding="utf-8") == "no markers"
 
 
-def test_the_docs_page_has_its_markers():
+@pytest.mark.parametrize("program", ["python -m benchmarks.quality", "python -m benchmarks.complaints"])
+def test_the_docs_page_has_its_markers(program):
+    begin, end = quality_docs.markers(program)
     page = quality.DOCS.read_text(encoding="utf-8")
-    assert page.count(quality.BEGIN) == page.count(quality.END) == 1
-    assert page.index(quality.BEGIN) < page.index(quality.END)
+    assert page.count(begin) == page.count(end) == 1
+    assert page.index(begin) < page.index(end)
