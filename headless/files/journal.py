@@ -12,15 +12,16 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...arch.atomic import replacing
+from ...arch.atomic import TEMPORARY, replacing
 from ...arch.locking import locked
 from ..errors import SengaError
 from ..log import logger
@@ -30,6 +31,7 @@ NAME = ".senga_journal"
 LOCK = ".senga_lock"
 FORMAT = 1
 KEPT = 8  # lines of one name that a compacted journal keeps: results of other settings may have equal bytes
+ABANDONED = 86400.0  # seconds without a change, after which nobody writes a temporary file any more
 SURPLUS = 200  # lines; a shorter journal is left as it is
 
 
@@ -125,6 +127,7 @@ class Journal:
         """All that is noted about this file, oldest first."""
         with self._lock:
             if result.parent not in self._known:
+                _sweep(result.parent)
                 self._known[result.parent] = folder = _Folder()
                 folder.update(result.parent / NAME)
                 if folder.lines > SURPLUS and folder.lines > 2 * len(folder.kept()):
@@ -152,6 +155,14 @@ class Journal:
                 os.write(file, line)
             finally:
                 os.close(file)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half written; what is young may be another run's."""
+    for left in folder.glob(TEMPORARY) if folder.is_dir() else ():
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
 
 
 def _compact(folder: Path) -> None:
