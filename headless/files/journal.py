@@ -122,6 +122,7 @@ class Journal:
     def __init__(self) -> None:
         self._known: dict[Path, _Folder] = {}
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def records(self, result: Path) -> list[Record]:
         """All that is noted about this file, oldest first."""
@@ -142,7 +143,7 @@ class Journal:
     @contextmanager
     def writing(self, folder: Path) -> Iterator[None]:
         """Hold the folder's lock, so that no other run changes journal or results. Raises HeldError, OSError."""
-        with locked(folder / LOCK):
+        with self._turn, locked(folder / LOCK):  # our own threads need not poll
             yield
 
     def add(self, folder: Path, record: Record) -> None:
@@ -185,13 +186,18 @@ def state_of(job: Job, journal: Journal) -> State:
 
 
 def _state(result: Path, source: Path, settings: Mapping[str, Any], records: Iterable[Record]) -> State:
-    if not result.exists():
+    if not result.exists() or _is_empty(result):
         return State.ABSENT
     ours = [r for r in records if r.settings.get("command") == settings["command"] and holds(result, r.result)]
     if not ours:
         return State.FOREIGN
     same = [r for r in ours if _as_text(r.settings) == _as_text(settings)]
     return State.DONE if any(holds(source, r.source) for r in same) else State.OUTDATED
+
+
+def _is_empty(path: Path) -> bool:
+    """No result is, but on drives without hard links a process that is killed while it takes a name leaves it empty."""
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _as_text(settings: Mapping[str, Any]) -> str:

@@ -149,6 +149,8 @@ def test_the_states_of_a_result() -> None:
     assert state() is State.OUTDATED
     Path("b.png").write_bytes(b"edited")
     assert state() is State.FOREIGN
+    Path("b.png").write_bytes(b"")  # of a process that was killed while it took the name
+    assert state() is State.ABSENT
     Path("b.png").unlink()
     assert state() is State.ABSENT
 
