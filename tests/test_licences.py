@@ -40,7 +40,7 @@ OPTIONAL = sorted({name for extra in EXTRAS for name in packages(PROJECT["option
 def licences(name: str) -> set[str]:
     """The identifiers in a package's own words: its expression, its field, or its classifiers."""
     found = metadata.metadata(name)
-    said = found.get("License-Expression") or found.get("License") or ""
+    (said, *_) = found.get_all("License-Expression") or found.get_all("License") or [""]
     classifiers = [
         text.rpartition(" :: ")[2] for text in found.get_all("Classifier") or [] if text.startswith("License")
     ]

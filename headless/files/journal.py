@@ -12,15 +12,16 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...arch.atomic import replacing
+from ...arch.atomic import TEMPORARY, replacing
 from ...arch.locking import locked
 from ..errors import SengaError
 from ..log import logger
@@ -30,6 +31,7 @@ NAME = ".senga_journal"
 LOCK = ".senga_lock"
 FORMAT = 1
 KEPT = 8  # lines of one name that a compacted journal keeps: results of other settings may have equal bytes
+ABANDONED = 86400.0  # seconds without a change, after which nobody writes a temporary file any more
 SURPLUS = 200  # lines; a shorter journal is left as it is
 
 
@@ -120,11 +122,13 @@ class Journal:
     def __init__(self) -> None:
         self._known: dict[Path, _Folder] = {}
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def records(self, result: Path) -> list[Record]:
         """All that is noted about this file, oldest first."""
         with self._lock:
             if result.parent not in self._known:
+                _sweep(result.parent)
                 self._known[result.parent] = folder = _Folder()
                 folder.update(result.parent / NAME)
                 if folder.lines > SURPLUS and folder.lines > 2 * len(folder.kept()):
@@ -139,7 +143,7 @@ class Journal:
     @contextmanager
     def writing(self, folder: Path) -> Iterator[None]:
         """Hold the folder's lock, so that no other run changes journal or results. Raises HeldError, OSError."""
-        with locked(folder / LOCK):
+        with self._turn, locked(folder / LOCK):  # our own threads need not poll
             yield
 
     def add(self, folder: Path, record: Record) -> None:
@@ -152,6 +156,14 @@ class Journal:
                 os.write(file, line)
             finally:
                 os.close(file)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half written; what is young may be another run's."""
+    for left in folder.glob(TEMPORARY) if folder.is_dir() else ():
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
 
 
 def _compact(folder: Path) -> None:
@@ -174,13 +186,18 @@ def state_of(job: Job, journal: Journal) -> State:
 
 
 def _state(result: Path, source: Path, settings: Mapping[str, Any], records: Iterable[Record]) -> State:
-    if not result.exists():
+    if not result.exists() or _is_empty(result):
         return State.ABSENT
     ours = [r for r in records if r.settings.get("command") == settings["command"] and holds(result, r.result)]
     if not ours:
         return State.FOREIGN
     same = [r for r in ours if _as_text(r.settings) == _as_text(settings)]
     return State.DONE if any(holds(source, r.source) for r in same) else State.OUTDATED
+
+
+def _is_empty(path: Path) -> bool:
+    """No result is, but on drives without hard links a process that is killed while it takes a name leaves it empty."""
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _as_text(settings: Mapping[str, Any]) -> str:

@@ -296,7 +296,7 @@ def test_a_process_that_is_stopped_leaves_whole_files_and_a_rerun_makes_the_rest
 def test_a_workflow_that_cannot_save(failure: OSError, patched: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with patched(saving, "publish", failure)():
         assert main(["run", workflow()]) == FAILED
-    assert failure.strerror in capsys.readouterr().err
+    assert str(failure.strerror) in capsys.readouterr().err
     assert [*Path("output").iterdir()] == []
     assert main(["run", workflow()]) == OK
     assert [path.name for path in Path("output").iterdir()] == ["out_00001_.png"]

@@ -113,6 +113,16 @@ def test_a_journal_full_of_repetitions_is_compacted_when_a_run_begins(monkeypatc
     assert sorted(path.name for path in Path().iterdir()) == [NAME, LOCK, "a.png", "b.png"]
 
 
+def test_what_killed_runs_left_goes_a_day_later() -> None:
+    for name in (".senga_0a.tmp", ".senga_1b.tmp", "x.tmp"):
+        Path(name).touch()
+    for name in (".senga_0a.tmp", "x.tmp"):
+        os.utime(name, (1, 1))
+    Journal().records(Path("b.png"))
+    assert sorted(path.name for path in Path().glob("*.tmp")) == [".senga_1b.tmp", "x.tmp"]
+    Journal().records(Path("nowhere/b.png"))
+
+
 def test_a_journal_that_is_not_ours_to_write_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("senga.headless.files.journal.SURPLUS", 2)
     for _ in range(9):
@@ -139,6 +149,8 @@ def test_the_states_of_a_result() -> None:
     assert state() is State.OUTDATED
     Path("b.png").write_bytes(b"edited")
     assert state() is State.FOREIGN
+    Path("b.png").write_bytes(b"")  # of a process that was killed while it took the name
+    assert state() is State.ABSENT
     Path("b.png").unlink()
     assert state() is State.ABSENT
 
