@@ -120,17 +120,12 @@ def _comfy_folders() -> list[Path]:
 
 def _user_names(kind: str, *, tagging: bool) -> list[str]:
     if folder_paths is not None:
-        names = folder_paths.get_filename_list(kind)
-        return [name for name in names if has_text_name(name) and not _broken(kind, name)]
+        # ComfyUI lists dangling links and pipes as well.
+        paths = ((name, folder_paths.get_full_path(kind, name)) for name in folder_paths.get_filename_list(kind))
+        return [name for name, path in paths if path and has_text_name(name) and not why_unreadable(Path(path))]
     endings = TAGGER_EXTENSIONS if tagging else EXTENSIONS  # one folder holds both kinds
     found = [(name, path) for folder in standalone.model_dirs for name, path in listed(folder, endings).items()]
     return sorted(name for name, path in found if is_tagger(path) is tagging)
-
-
-def _broken(kind: str, name: str) -> bool:
-    """Whether ComfyUI lists what cannot be opened: it does so with dangling links and pipes."""
-    path = folder_paths.get_full_path(kind, name)
-    return path is None or bool(why_unreadable(Path(path)))
 
 
 def _others_taggers() -> dict[str, Path]:
