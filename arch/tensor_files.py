@@ -131,19 +131,25 @@ def in_float32(state: State) -> State:
     Raises:
         SengaError: a tensor holds NaN, or Inf where that is not a mask.
     """
-    ready = {}
+    return {name: _finite(name, value.float()) if value.is_floating_point() else value for name, value in state.items()}
+
+
+def check_values(state: State) -> None:
+    """Raises SengaError as `in_float32` does, without a second copy of them all."""
     for name, value in state.items():
         if value.is_floating_point():
-            value = value.float()
-            masks = "mask" in name.rpartition(".")[2]  # in attention, -Inf means "not here"
-            if not (value.isnan().logical_not() if masks else value.isfinite()).all():
-                what = "NaN" if value.isnan().any() else "Inf"
-                raise SengaError(
-                    f"its tensor {brief(name)} holds {what}, so every picture would come out black or white; the"
-                    " network was trained or converted badly: take another file"
-                )
-        ready[name] = value
-    return ready
+            _finite(name, value.float())
+
+
+def _finite(name: str, value: Tensor) -> Tensor:
+    masks = "mask" in name.rpartition(".")[2]  # in attention, -Inf means "not here"
+    if not (value.isnan().logical_not() if masks else value.isfinite()).all():
+        what = "NaN" if value.isnan().any() else "Inf"
+        raise SengaError(
+            f"its tensor {brief(name)} holds {what}, so every picture would come out black or white; the network was"
+            " trained or converted badly: take another file"
+        )
+    return value
 
 
 def write_safetensors(path: Path, state: State, header: str | None) -> None:

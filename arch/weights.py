@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import foreign_taggers
 from .atomic import replacing
-from .borrowed import onnx_taggers, spandrel_upscalers, timm_taggers
+from .borrowed import is_there, onnx_taggers, spandrel_upscalers, timm_taggers
 from .errors import NotOurs, SengaError, brief
 from .header import Header
 from .matching import Overrides, planned
@@ -17,11 +17,14 @@ from .official import lost_settings, official_state
 from .preprocessing import Preprocessing
 from .registry import BY_ID
 from .tagger import TaggerModel
-from .tensor_files import ONNX, State, existing, in_float32, read_index, read_tensors, write_safetensors
+from .tensor_files import ONNX, State, check_values, existing, in_float32, read_index, read_tensors, write_safetensors
 from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 
 LONGEST_MESSAGE = 600  # characters
+LOOKED_AT = 512 * 2**20  # bytes of a file whose values are looked at for a list
+# The first part of an architecture's name -> the library that runs it, and how to get it.
+NEEDED = {"timm": ("timm", timm_taggers.INSTALL), "onnx": ("onnxruntime", onnx_taggers.INSTALL)}
 
 
 def read_header(path: str | Path) -> Header:
@@ -48,6 +51,27 @@ def read_header(path: str | Path) -> Header:
             return spandrel_upscalers.describe(index.state, lambda: in_float32(read_tensors(path, index)), error)
     except (SengaError, OSError) as error:
         raise _named(path, error) from error
+
+
+def check_file(path: str | Path) -> Header:
+    """`read_header`, and whatever else would keep the file from loading: for `senga models`, which may take its time.
+
+    Values are looked at in files of up to 512 MB.
+
+    Raises:
+        SengaError: as `read_header`; also where a library is missing, or where weights hold NaN or Inf.
+    """
+    path = existing(path)
+    header = read_header(path)
+    try:
+        library, install = NEEDED.get(header.architecture.partition("/")[0], ("", ""))
+        if library and not is_there(library):
+            raise SengaError(f"is a tagger for {library}, which is not installed; {install}")
+        if path.suffix.lower() not in ONNX and path.stat().st_size <= LOOKED_AT:
+            check_values(read_tensors(path, read_index(path)))
+    except (SengaError, OSError) as error:
+        raise _named(path, error) from error
+    return header
 
 
 def task_of(path: str | Path) -> str:

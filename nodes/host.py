@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from ..arch import SengaError, read_header
+from ..arch import SengaError
 from ..arch.errors import quoted
 from ..arch.reading import has_text_name, why_unreadable
-from .model_files import is_tagger, listed, unlisted, with_slashes
+from .model_files import is_tagger, listed, task, unlisted, with_slashes
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]
@@ -81,14 +81,14 @@ def shipped_taggers() -> list[str]:
     return _shipped("tag")
 
 
-def _shipped(task: str) -> list[str]:
+def _shipped(kind: str) -> list[str]:
     names = []
     for path in sorted(WEIGHTS.glob("*.safetensors"), key=lambda path: (path.name != DEFAULT_UPSCALER, path.name)):
-        try:
-            if read_header(path).row().task == task:
-                names.append(path.name)
-        except SengaError as error:
-            logger.warning("%s", error)  # one bad file must not remove the whole node
+        found, reason = task(path)
+        if reason:
+            logger.warning("%s", reason)  # one bad file must not remove the whole node
+        elif found == kind:
+            names.append(path.name)
     return names
 
 

@@ -33,24 +33,29 @@ def with_slashes(name: str) -> str:
 
 
 def is_tagger(path: Path) -> bool:
-    """Whether a file is to tag, by its index; False for one that cannot be read."""
+    """Whether a file is to tag, by its index; False for one that cannot be read: choosing it gives the reason."""
+    return task(path)[0] == "tag"
+
+
+def task(path: Path) -> tuple[str, str]:
+    """("tag" or "upscale", ""), by a file's index; ("", reason) for one that cannot be read. Remembered by file."""
     try:
         stat = path.stat()
-    except OSError:  # removed since it was listed
-        return False
-    return _is_tagger_as_of(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:  # removed since it was listed
+        return "", str(error.strerror)
+    return _task_as_of(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=1024)
-def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
+def _task_as_of(path: Path, changed: int, size: int) -> tuple[str, str]:
     try:
-        return task_of(path) == "tag"
-    except SengaError:
-        return False  # listed among the upscalers; choosing it gives the reason
-    except Exception:
+        return task_of(path), ""
+    except SengaError as error:
+        return "", str(error)
+    except Exception as error:
         # A file of a stranger. Whatever it is, the node and the other files must not go away with it.
         logger.warning("%s: cannot be told to be a tagger or an upscaler", path, exc_info=True)
-        return False
+        return "", f"{path.name}: cannot be read ({type(error).__name__})"
 
 
 def _below(folder: Path, endings: tuple[str, ...]) -> list[Path]:

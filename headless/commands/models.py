@@ -1,4 +1,4 @@
-"""`senga models`: the models that the load nodes list, read from the headers of the files."""
+"""`senga models`: the models that the load nodes list, and what of the user's files cannot be loaded, and why."""
 
 import argparse
 import json
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...arch import Header, read_header
+from ...arch import Header
 from ...arch.borrowed.spandrel_table import code_licence
 from ...arch.errors import printable
+from ...arch.weights import check_file
 from ...nodes import host
 from ..errors import SengaError, brief, one_line
 from ..log import logger
@@ -57,7 +58,7 @@ def _entry(name: str, find: Callable[[str], Path]) -> Entry:
     try:
         path = find(name)
         size = path.stat().st_size
-        return Entry(name, path, size, read_header(path))
+        return Entry(name, path, size, check_file(path))
     except (SengaError, OSError) as error:
         return Entry(name, path, size, None, brief(one_line(error), LONGEST_REASON))
     except Exception as error:  # noqa: BLE001 (a file of a stranger: the others must be listed)

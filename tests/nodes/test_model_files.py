@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from published_taggers import NAMES, write_tags
 from repository import ROOT
 from sample_taggers import small_tagger
 from sample_upscalers import small_model
 from senga.arch import SengaError, save_model
+from senga.benchmarks.onnx_files import write_onnx  # pyright: ignore[reportMissingImports]
 from senga.headless.cli import OK, main
 from senga.nodes import host, model_files
 from senga.nodes.load_model import SengaLoadTagger, SengaLoadUpscaleModel
@@ -140,6 +142,23 @@ def test_a_damaged_file_stays_in_the_list_and_has_its_line(name, content, folder
     assert "unreadable: " in line
 
 
+def test_weights_that_hold_nan_are_not_listed_as_sound(folder, capsys):
+    model = small_model("rrdb")
+    with torch.no_grad():
+        model.model.conv_last.bias[1] = float("nan")
+    save_model(folder / "nan.safetensors", model)
+    (line,) = (line for line in lines_of(capsys, folder) if line.startswith("nan.safetensors"))
+    assert "unreadable: nan.safetensors: its tensor conv_last.bias holds NaN" in line
+
+
+def test_a_tagger_whose_library_is_missing_is_not_listed_as_sound(folder, capsys, monkeypatch):
+    write_tags(folder / "wd.csv")
+    write_onnx(folder / "wd.onnx", len(NAMES))
+    monkeypatch.setattr("senga.arch.weights.is_there", lambda library: library != "onnxruntime")
+    (line,) = (line for line in lines_of(capsys, folder) if line.startswith("wd.onnx"))
+    assert "is a tagger for onnxruntime, which is not installed; pip install onnxruntime" in line
+
+
 COMPANIONS = [
     ("tagger.csv", "name,category\n" + "x" * 200_000 + ",0\n"),
     ("tagger.csv", "name,category\na," + "9" * 5000 + "\n"),
@@ -173,7 +192,7 @@ def test_an_error_that_nobody_foresaw_takes_no_file_away(folder, capsys, monkeyp
         raise ArithmeticError("never seen before")
 
     monkeypatch.setattr(model_files, "task_of", fail)
-    monkeypatch.setattr("senga.headless.commands.models.read_header", fail)
+    monkeypatch.setattr("senga.headless.commands.models.check_file", fail)
     os.utime(folder / "good.safetensors", ns=(1, 1))  # not as it was remembered
     assert "good.safetensors" in names_of(SengaLoadUpscaleModel)
     lines = lines_of(capsys, folder)
