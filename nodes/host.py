@@ -125,7 +125,8 @@ def _user_names(kind: str, *, tagging: bool) -> list[str]:
         return [name for name, path in paths if path and has_text_name(name) and not why_unreadable(Path(path))]
     endings = TAGGER_EXTENSIONS if tagging else EXTENSIONS  # one folder holds both kinds
     found = [(name, path) for folder in standalone.model_dirs for name, path in listed(folder, endings).items()]
-    return sorted(name for name, path in found if is_tagger(path) is tagging)
+    own = (name for name, path in found if is_tagger(path) is tagging and WEIGHTS not in path.parents)
+    return sorted(own)  # without ours, where the user's folder contains them
 
 
 def _others_taggers() -> dict[str, Path]:
