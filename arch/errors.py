@@ -1,6 +1,10 @@
-"""The errors Senga raises on purpose: each message is a sentence that names the input and the way out."""
+"""The errors Senga raises on purpose: each message is a sentence that names the input and the way out.
+
+Names and values that come from files go into it through `brief` and `quoted`.
+"""
 
 import logging
+import reprlib
 
 # What a terminal or a log would obey instead of showing it: control characters but tabs and line feeds, line ends of
 # other alphabets, and marks that reverse the direction of writing.
@@ -37,3 +41,17 @@ class Stopped(Exception):
 
 class NotOurs(SengaError):
     """The tensors fit no network of ours; a borrowed library may know theirs."""
+
+
+def brief(text: object, most: int = 80) -> str:
+    """A name from elsewhere for a message: on one line, without control characters, at most `most` characters."""
+    shown = str(text)
+    shown = shown if len(shown) <= most else f"{shown[: most - 3]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """A value from elsewhere for a message, as Python writes it: 'text', [1, 2]. A large one takes no time."""
+    if isinstance(value, str | bytes):
+        return brief(repr(value[:most]), most)
+    return brief(repr(value) if isinstance(value, int | float) else reprlib.repr(value), most)

@@ -11,7 +11,6 @@ Without settings: torchvision's keys mean eps 1e-3, and timm's 1e-5, as in its m
 distinguish its tf_mobilenetv3_* (eps 1e-3, padding "same"); `architecture` in config.json does.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import SengaError
+from .errors import SengaError, brief
 from .mobilenetv3 import LARGE, SMALL, STEM, Row, divisible
 from .preprocessing import Preprocessing
-from .reading import read_text
+from .reading import is_file, read_json
 from .vocabulary import TagVocabulary, read_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -51,6 +50,15 @@ def recognise(shapes: Shapes) -> tuple[str, dict[str, Any]]:
     Raises:
         SengaError: the net has another depth.
     """
+    try:
+        return _recognise(shapes)
+    except (IndexError, ZeroDivisionError, OverflowError) as error:
+        raise SengaError(
+            "its keys are those of a MobileNetV3, but its tensors have other shapes; the file was damaged"
+        ) from error
+
+
+def _recognise(shapes: Shapes) -> tuple[str, dict[str, Any]]:
     if layout_of(shapes) == TORCHVISION:
         blocks = len({key.split(".")[1] for key in shapes if key.startswith("features.")}) - 2
         head, eps = "classifier.3.weight", 1e-3
@@ -175,15 +183,12 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], Preprocessing]:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        raw = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise SengaError(f"{path.name}: is not JSON ({error}); expected a table of settings") from error
+    raw = read_json(path)
     if not isinstance(raw, dict):
-        raise SengaError(f"{path.name}: holds a {type(raw).__name__}; expected a table of settings")
+        raise SengaError(f"{brief(path.name)}: holds a {type(raw).__name__}; expected a table of settings")
     return raw
 
 
 def _beside(path: Path, names: tuple[str, ...]) -> Path | None:
     candidates = (path.with_name(name.format(stem=path.stem)) for name in names)
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate for candidate in candidates if is_file(candidate)), None)

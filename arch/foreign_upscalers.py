@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import NotOurs, SengaError
+from .errors import NotOurs, SengaError, brief
 
 logger = logging.getLogger("senga")
 
@@ -19,7 +19,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def count(shapes: Shapes, pattern: str) -> int:
-    """One more than the largest number that `pattern`'s group matches among the keys."""
+    """One more than the largest number that `pattern`'s group matches among the keys.
+
+    No number is far beyond the count of tensors: state_keys.check_names has looked.
+    """
     return 1 + max((int(m[1]) for key in shapes if (m := re.match(pattern, key))), default=-1)
 
 
@@ -180,8 +183,12 @@ def recognise(shapes: Shapes) -> tuple[Layout, dict[str, Any]]:
             renamed = {rename(key, layout): shape for key, shape in shapes.items()}
             try:
                 return layout, layout.infer(renamed)
-            except (KeyError, IndexError) as error:
+            except KeyError as error:
                 raise SengaError(f"its keys look like {layout.name}, but {error} is missing") from error
+            except (IndexError, ZeroDivisionError, OverflowError) as error:
+                raise SengaError(
+                    f"its keys look like {layout.name}, but its tensors have other shapes; the file was damaged"
+                ) from error
     known = ", ".join(dict.fromkeys(layout.name for layout in LAYOUTS))
-    first = ", ".join(sorted(shapes)[:3]) or "none"
+    first = brief(", ".join(map(brief, sorted(shapes)[:3])), 160) or "none"
     raise NotOurs(f"no known network has its keys ({first}, ...); expected a file of Senga, or of {known}")

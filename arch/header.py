@@ -5,8 +5,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import SengaError
+from .errors import SengaError, brief, quoted
 from .preprocessing import Preprocessing
+from .reading import parse_json
 from .registry import Architecture, architecture, make_config
 from .vocabulary import TagVocabulary
 
@@ -57,30 +58,26 @@ class Header:
     def from_json(cls, text: str) -> "Header":
         """Raises SengaError for text that is not a header, has a newer format or unknown fields."""
         try:
-            raw = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SengaError(
-                f"the header is not JSON ({error}); the file was damaged or made by another tool"
-            ) from error
+            raw = parse_json(text)
+        except SengaError as error:
+            raise SengaError(f"the header {error}; the file was damaged or made by another tool") from error
         found = raw.get("format") if isinstance(raw, dict) else None
         if found != FORMAT:
-            raise SengaError(f"the header has format {found!r}; this version reads format {FORMAT}: update Senga")
+            raise SengaError(f"the header has format {quoted(found)}; this version reads format {FORMAT}: update Senga")
         for name, kind in (("architecture", str), ("hyperparameters", dict), ("provenance", dict)):
             if not isinstance(raw.get(name), kind):
-                raise SengaError(f"the header's {name} is {raw.get(name)!r}; expected {kind.__name__}: it was edited")
+                shown = quoted(raw.get(name))
+                raise SengaError(f"the header's {name} is {shown}; expected {kind.__name__}: it was edited")
         try:
-            provenance = dict(raw.pop("provenance"))
-            if not isinstance(provenance.get("metrics", {}), dict):
-                raise TypeError("metrics is not a table")
-            provenance["licences"] = tuple(provenance.get("licences", ()))
+            provenance = _provenance(raw.pop("provenance"))
             for name, kind in zip(TAGGERS_OWN, (TagVocabulary, Preprocessing), strict=True):
                 if raw.get(name) is not None:
                     raw[name] = kind(**raw[name])
-            header = cls(provenance=Provenance(**provenance), **raw)
+            header = cls(provenance=provenance, **raw)
         except SengaError:
             raise
-        except (TypeError, ValueError) as error:
-            raise SengaError(f"the header has missing or unknown fields ({error}); update Senga") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SengaError(f"the header has missing or unknown fields ({brief(error, 120)}); update Senga") from error
         header.check()
         return header
 
@@ -90,7 +87,7 @@ class Header:
         if self.row().task == "upscale":
             if self.scale != config.scale:
                 raise SengaError(
-                    f"the header says scale {self.scale}, its hyperparameters {config.scale}; it was edited"
+                    f"the header says scale {quoted(self.scale)}, its hyperparameters {config.scale}; it was edited"
                 )
             return
         if self.vocabulary is None or self.preprocessing is None:
@@ -108,6 +105,18 @@ class Header:
     def config(self) -> Any:
         """The architecture's config dataclass. Raises SengaError for invalid hyperparameters."""
         return make_config(self.row(), self.hyperparameters)
+
+
+def _provenance(raw: dict[str, Any]) -> Provenance:
+    if not isinstance(raw.get("metrics", {}), dict):
+        raise TypeError("metrics is not a table")
+    licences = raw.get("licences", [])
+    if not isinstance(licences, list) or not all(isinstance(licence, str) for licence in licences):
+        raise TypeError("licences is not a list of names")
+    for name in ("source", "commit", "command", "data_sha256", "notes"):
+        if not isinstance(raw.get(name, ""), str):
+            raise TypeError(f"{name} is not text")
+    return Provenance(**{**raw, "licences": tuple(licences)})
 
 
 def as_table(config: Any) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .errors import SengaError
+from .errors import SengaError, quoted
 
 RESIZES = ("bicubic", "bilinear")
 ORDERS = ("rgb", "bgr")
+LARGEST_INPUT = 4096  # pixels, each side: taggers take 224 to 1024
 ADDED = ("pad_first", "eight_bit")  # fields that headers hold only where they are True
 
 Triple = tuple[float, float, float]
@@ -38,10 +39,10 @@ class Preprocessing:
         for name in ("mean", "std", "pad_colour"):
             value = getattr(self, name)
             if not isinstance(value, tuple | list) or len(value) != 3 or not all(_is_number(v) for v in value):
-                raise SengaError(f"preprocessing: {name} is {value!r}; expected three numbers")
+                raise SengaError(f"preprocessing: {name} is {quoted(value)}; expected three numbers")
             object.__setattr__(self, name, tuple(float(v) for v in value))
-        if type(self.size) is not int or self.size < 32:
-            raise SengaError(f"preprocessing: size is {self.size!r}; expected 32 pixels or more")
+        if type(self.size) is not int or not 32 <= self.size <= LARGEST_INPUT:
+            raise SengaError(f"preprocessing: size is {quoted(self.size)}; expected 32 pixels or more, up to 4096")
         if min(self.std) <= 0:
             raise SengaError(f"preprocessing: std is {self.std}; expected numbers above 0")
         if not all(0 <= v <= 1 for v in self.pad_colour):
@@ -49,11 +50,11 @@ class Preprocessing:
         for name, known in (("resize", RESIZES), ("order", ORDERS)):
             if getattr(self, name) not in known:
                 raise SengaError(
-                    f"preprocessing: {name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                    f"preprocessing: {name} is {quoted(getattr(self, name))}; expected one of {', '.join(known)}"
                 )
         for name in ADDED:
             if type(getattr(self, name)) is not bool:
-                raise SengaError(f"preprocessing: {name} is {getattr(self, name)!r}; expected true or false")
+                raise SengaError(f"preprocessing: {name} is {quoted(getattr(self, name))}; expected true or false")
 
     def as_table(self) -> dict[str, Any]:
         """As a header holds it: the same bytes as before there were the fields of ADDED, where they are not used."""
@@ -61,7 +62,7 @@ class Preprocessing:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e6 < value < 1e6  # neither NaN
 
 
 def preprocess(image: Tensor, preprocessing: Preprocessing) -> Tensor:

@@ -1,15 +1,17 @@
-"""How files of others are read: which picture formats there are for us, which files of a folder count, and text."""
+"""How files of others are read: which picture formats there are for us, which files of a folder count, text, JSON."""
 
 import codecs
 import errno
+import json
 import logging
 import os
+import stat as modes
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from .errors import SengaError
+from .errors import SengaError, brief
 
 logger = logging.getLogger("senga")
 
@@ -41,11 +43,21 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+KINDS = (
+    (modes.S_ISDIR, "folder"),
+    (modes.S_ISFIFO, "pipe"),
+    (modes.S_ISSOCK, "socket"),
+    (modes.S_ISCHR, "device"),
+    (modes.S_ISBLK, "device"),
+)
+MOST_TEXT = 16 * 2**20  # bytes of a file that is held as a whole; JSON becomes up to 24 times as large in memory
 HEAD = 4096  # bytes at the beginning of a text that are searched for NUL
 
 
-def walk(folder: Path, endings: Collection[str], *, depth: int | None = None) -> list[Path]:
+def walk(folder: Path, endings: Collection[str], *, depth: int | None = None, odd: bool = False) -> list[Path]:
     """The files below a folder with one of these endings (in lower case), sorted; `depth` 0 is the folder itself alone.
+
+    With `odd`, also what has such an ending and is not a file: dangling links, pipes, devices (see `why_unreadable`).
 
     Linked folders are entered, except where a link leads back to a folder around it. Names that begin with a dot are
     left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that cannot be listed is named in a warning.
@@ -73,7 +85,7 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None) ->
             if _is(entry, folder=True):
                 if depth is None or len(around) < depth:
                     rest.append((path, around | {own}))
-            elif path.suffix.lower() in endings and _is(entry, folder=False):
+            elif path.suffix.lower() in endings and (odd or _is(entry, folder=False)):
                 found.append(path)
     return sorted(found)
 
@@ -83,6 +95,31 @@ def _is(entry: "os.DirEntry[str]", *, folder: bool) -> bool:
         return entry.is_dir() if folder else entry.is_file()
     except OSError:  # a link to itself
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file; False where the system cannot say (a name that is too long, a closed folder)."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def why_unreadable(path: Path) -> str:
+    """Why a path cannot be opened as a file, for a message; "" where it can. Opens nothing: a pipe would wait."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            return f"is a link to {brief(path.readlink())}, which does not exist; restore that file or remove the link"
+        return "there is no such file; check the name and the folder"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return f"cannot be opened ({brief(reason)}); check the name, the folder and where links lead"
+    if not modes.S_ISREG(mode):
+        kind = next((name for test, name in KINDS if test(mode)), "something else")
+        return f"is a {kind}; expected a file"
+    return "" if os.access(path, os.R_OK) else "cannot be read (Permission denied); change its permissions"
 
 
 def has_text_name(path: Path | str) -> bool:
@@ -122,6 +159,27 @@ def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaErro
 
 
 def read_text(path: Path) -> str:
-    r"""The whole of such a file, every line end as \n. Raises as `open_text` does."""
+    r"""The whole of such a file, every line end as \n. Raises as `open_text` does; SengaError for one over 16 MiB."""
+    if (size := path.stat().st_size) > MOST_TEXT:
+        raise SengaError(f"{path}: has {size} bytes; expected text of at most {MOST_TEXT}: is it the right file?")
     with open_text(path) as file:
         return file.read().replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON from elsewhere. Raises SengaError, a phrase without the name of its source, for whatever cannot be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise SengaError("is not JSON that can be read (nested too deeply)") from error
+    except ValueError as error:  # also bytes that are not UTF-8, and numbers of over 4,300 digits
+        raise SengaError(f"is not JSON ({brief(error, 120)})") from error
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file. Raises SengaError, naming the file, and OSError."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except SengaError as error:
+        raise SengaError(f"{path}: {error}; copy it again") from error

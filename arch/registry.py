@@ -20,10 +20,15 @@ from torch import nn
 from .compact import Compact, CompactConfig
 from .dcscn import DCSCN, DCSCNConfig
 from .drrn import DRRN, DRRNConfig
-from .errors import SengaError
+from .errors import SengaError, brief, quoted
 from .espcn import ESPCN7, ESPCNConfig
 from .mobilenetv3 import MobileNetV3Config, MobileNetV3Large, MobileNetV3Small
 from .rrdb import RRDB, RRDBConfig
+
+# No network is larger; a file that says so would be built for minutes, or not at all.
+LARGEST = 2**20  # of any hyperparameter
+DEEPEST = 512  # of those that count layers
+DEPTHS = ("blocks", "layers", "units")
 
 
 def radius(config: Any) -> int:
@@ -123,7 +128,7 @@ def architecture(name: str, task: str = "") -> Architecture:
     if name not in known:
         found = f"does not {task}" if name in BY_ID else "is unknown"
         purpose = f" to {task}" if task else ""
-        raise SengaError(f"architecture {name!r} {found}; this version knows{purpose}: {', '.join(known)}")
+        raise SengaError(f"architecture {quoted(name)} {found}; this version knows{purpose}: {', '.join(known)}")
     return BY_ID[name]
 
 
@@ -132,14 +137,18 @@ def make_config(row: Architecture, hyperparameters: dict[str, Any]) -> Any:
     known = {field.name: field for field in fields(row.config)}
     for name, value in hyperparameters.items():
         if name not in known:
-            raise SengaError(f"{row.id}: hyperparameter {name!r} is unknown; it has {', '.join(known)}")
+            raise SengaError(f"{row.id}: hyperparameter {quoted(name)} is unknown; it has {', '.join(known)}")
         expected = type(known[name].default)
         integers = isinstance(value, list | tuple) and all(type(item) is int for item in value)
         if not (integers if expected is tuple else type(value) is expected):
-            found = f"{type(value).__name__} {value!r}"
+            found = f"{type(value).__name__} {quoted(value)}"
             raise SengaError(f"{row.id}: hyperparameter {name!r} is {found}; expected {expected.__name__}")
+        most = DEEPEST if name in DEPTHS else LARGEST
+        numbers = value if isinstance(value, list | tuple) else [] if isinstance(value, str) else [value]
+        if len(numbers) > DEEPEST or not all(-most <= number <= most for number in numbers):  # also NaN
+            raise SengaError(f"{row.id}: hyperparameter {name!r} is {quoted(value)}; expected at most {most}")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in hyperparameters.items()}
     try:
         return row.config(**values)
-    except ValueError as error:
-        raise SengaError(f"{row.id}: {error}") from error
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+        raise SengaError(f"{row.id}: {brief(error, 300)}") from error

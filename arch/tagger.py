@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .errors import SengaError
 from .header import UNKNOWN, Header, Provenance, as_table
 from .memory import BYTES_PER_FLOAT
+from .overflow import check_probabilities
 from .precision import autocast
 from .preprocessing import Preprocessing, preprocess
 from .registry import architecture, make_config
@@ -105,13 +106,16 @@ class TaggerModel:
 
     @torch.no_grad()
     def predict(self, prepared: Tensor) -> Tensor:
-        """The second half: (B, 3, size, size) -> probabilities (B, tags), float32, on the model's device."""
+        """The second half: (B, 3, size, size) -> probabilities (B, tags), float32, on the model's device.
+
+        Raises SengaError where they are NaN.
+        """
         size = pictures_at_once(self.device)
         rows = []
         for part in prepared.to(self.device, self.dtype).split(size):
             filled = torch.cat((part, part.new_zeros(size - len(part), *part.shape[1:])))
             rows.append(self.one_pass(filled)[: len(part)])
-        return torch.cat(rows)
+        return check_probabilities(torch.cat(rows), prepared, self)
 
     def one_pass(self, prepared: Tensor, precision: str = "fp32") -> Tensor:
         """`predict` in one pass of all pictures, in any precision. A picture's last bits may depend on the others."""

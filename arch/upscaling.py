@@ -12,6 +12,7 @@ from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO, BorrowedU
 from .errors import SengaError, Stopped
 from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
+from .overflow import finite
 from .precision import autocast, pick_precision
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
 
@@ -94,8 +95,9 @@ def upscale(
         colour is first bled under transparent pixels.
 
     Raises:
-        SengaError: an argument is out of range, or the smallest tile does not fit into the device's memory (the model
-            is then moved to the CPU).
+        SengaError: an argument is out of range, the network's output is not finite in float32 (in half precision it
+            goes on in float32), or the smallest tile does not fit into the device's memory (the model is then moved to
+            the CPU).
         Stopped: `should_stop` returned True.
     """
     model = wrapped(model)
@@ -250,7 +252,7 @@ class _Run:
                 # Flat alpha stays as it is, so the network can be skipped: an opaque picture costs nothing extra.
                 return part.repeat_interleave(spec.scale, 2).repeat_interleave(spec.scale, 3).cpu()
             part = part.to(spec.device)
-            result = self.call(part).float()
+            result = finite(self, part)
             return (within_neighbours(result, part) if held else result).cpu()
 
         try:

@@ -2,19 +2,19 @@
 
 import csv
 import io
-import json
-import math
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .errors import SengaError
-from .reading import read_text
+from .errors import SengaError, brief, quoted
+from .reading import read_json, read_text
 
 CATEGORIES = ("general", "character", "rating")
 # Danbooru's numbers, and 9 as in SmilingWolf's selected_tags.csv. Artists (1), copyrights (3) and meta tags (5)
 # have no category of their own here: they count as general.
 NUMBERS = {0: "general", 1: "general", 3: "general", 4: "character", 5: "general", 9: "rating"}
+MOST_TAGS = 250_000  # in a list; the longest that is known has 70,527
 RATINGS = ("general", "safe", "sensitive", "questionable", "explicit")
 
 
@@ -44,15 +44,17 @@ class TagVocabulary:
                     f"the vocabulary has {len(self.names)} tags but {len(values)} {name}; expected equal numbers"
                 )
         if odd := [c for c in (*self.categories, *self.untrained) if c not in CATEGORIES]:
-            raise SengaError(f"the vocabulary has the category {odd[0]!r}; expected one of {', '.join(CATEGORIES)}")
+            raise SengaError(
+                f"the vocabulary has the category {quoted(odd[0])}; expected one of {', '.join(CATEGORIES)}"
+            )
         if odd := [n for n in self.names if not isinstance(n, str) or not n.strip()]:
-            raise SengaError(f"the vocabulary has the tag {odd[0]!r}; expected a name")
+            raise SengaError(f"the vocabulary has the tag {quoted(odd[0])}; expected a name")
         if len(set(self.names)) != len(self.names):
             seen: set[str] = set()
             twice = next(n for n in self.names if n in seen or seen.add(n))
-            raise SengaError(f"the vocabulary has the tag {twice!r} twice; expected each once")
-        if odd := [t for t in self.thresholds if not (math.isfinite(t) and 0 <= t <= 1)]:
-            raise SengaError(f"the vocabulary has the threshold {odd[0]}; expected 0 to 1")
+            raise SengaError(f"the vocabulary has the tag {quoted(twice)} twice; expected each once")
+        if odd := [t for t in self.thresholds if not (isinstance(t, int | float) and 0 <= t <= 1)]:  # also NaN
+            raise SengaError(f"the vocabulary has the threshold {quoted(odd[0])}; expected 0 to 1")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,34 +75,51 @@ def read_vocabulary(path: Path) -> TagVocabulary:
     Raises:
         SengaError: the file has another form, or an index is missing or occurs twice.
     """
-    text = read_text(path)
+    found = csv_rows(path) if path.suffix.lower() == ".csv" else read_json(path)
     try:
-        names, categories, counts = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json(json.loads(text))
-        return TagVocabulary(names, categories, counts)
-    except (json.JSONDecodeError, csv.Error) as error:
-        raise SengaError(f"{path.name}: cannot be read as a list of tags ({error})") from error
+        return TagVocabulary(*(_from_csv(found) if path.suffix.lower() == ".csv" else _from_json(found)))
     except SengaError as error:
-        raise SengaError(f"{path.name}: {error}") from error
+        raise SengaError(f"{brief(path.name)}: {error}") from error
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a list of tags by column name, cells that are missing as "". Raises SengaError, naming the file."""
+    text = io.StringIO(read_text(path), newline="")
+    try:
+        rows = list(islice(csv.DictReader(text, restkey="", restval=""), MOST_TAGS + 1))
+    except csv.Error as error:
+        raise SengaError(f"{path}: cannot be read as a list of tags ({brief(error)}); copy it again") from error
+    if len(rows) > MOST_TAGS:
+        raise SengaError(f"{path}: has more than {MOST_TAGS} rows; expected a list of tags")
+    return rows
 
 
 Columns = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]
 
 
-def _from_csv(text: str) -> Columns:
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+def _from_csv(rows: list[dict[str, str]]) -> Columns:
     if not rows or not {"name", "category"} <= rows[0].keys():
-        found = ", ".join(rows[0]) if rows else "nothing"
+        found = brief(", ".join(rows[0])) if rows else "nothing"
         raise SengaError(f"has the columns {found}; expected name and category, as in selected_tags.csv")
     categories = tuple(_category(row["category"]) for row in rows)
-    counts = [row.get("count") or "" for row in rows]
-    known = tuple(int(c) for c in counts) if all(c.isdecimal() for c in counts) else ()
-    return tuple(row["name"] for row in rows), categories, known
+    counts = [_number(row.get("count", "")) for row in rows]
+    known = tuple(count for count in counts if count is not None)
+    return tuple(row["name"] for row in rows), categories, known if len(known) == len(rows) else ()
+
+
+def _number(text: str) -> int | None:
+    """A whole number in text, None for any other text and for what no count or index can be."""
+    return int(text) if text.isdecimal() and len(text) < 16 else None
 
 
 def _from_json(found: Any) -> Columns:
     if isinstance(found, dict):
-        by_index = all(str(key).isdecimal() for key in found)
-        entries: list[tuple[Any, ...]] = [(int(k), v) if by_index else (v, k) for k, v in found.items()]
+        numbers = [_number(key) for key in found]
+        by_index = None not in numbers
+        entries: list[tuple[Any, ...]] = [
+            (number, value) if by_index else (value, key)
+            for number, (key, value) in zip(numbers, found.items(), strict=True)
+        ]
     elif isinstance(found, list) and all(isinstance(item, list) for item in found):
         entries = [tuple(item) for item in found]
     elif isinstance(found, list):
@@ -124,10 +143,11 @@ def _from_json(found: Any) -> Columns:
 
 
 def _category(value: object) -> str:
-    text = str(value).strip().lower()
+    text = str(value).strip().lower() if isinstance(value, str | int) else ""
     if text in CATEGORIES:
         return text
-    if not text.isdecimal() or int(text) not in NUMBERS:
+    number = _number(text)
+    if number not in NUMBERS:
         known = ", ".join(f"{number} {name}" for number, name in NUMBERS.items())
-        raise SengaError(f"has the category {value!r}; known are {known}")
-    return NUMBERS[int(text)]
+        raise SengaError(f"has the category {quoted(value)}; known are {known}")
+    return NUMBERS[number]

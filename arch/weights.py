@@ -1,57 +1,30 @@
-"""Read and write weights files. The only safetensors import in the project."""
+"""Load and save networks: from an index of tensors to a model that can be called, and back."""
 
-import dataclasses
 import hashlib
-import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from . import foreign_taggers
 from .atomic import replacing
-from .borrowed import onnx_taggers, spandrel_upscalers, timm_taggers
-from .errors import NotOurs, SengaError
-from .foreign_upscalers import recognise, rename
-from .header import Header, Provenance, as_table
+from .borrowed import is_there, onnx_taggers, spandrel_upscalers, timm_taggers
+from .errors import NotOurs, SengaError, brief
+from .header import Header
+from .matching import Overrides, planned
 from .official import lost_settings, official_state
 from .preprocessing import Preprocessing
-from .registry import BY_ID, architecture, make_config
+from .registry import BY_ID
 from .tagger import TaggerModel
+from .tensor_files import ONNX, State, check_values, existing, in_float32, read_index, read_tensors, write_safetensors
 from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 
-METADATA_KEY = "senga"
-SAFETENSORS = (".safetensors", ".sft")
-ONNX = (".onnx",)  # taggers
-PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pk", ".pkl")
-WRAPPERS = (
-    "params_ema",
-    "params-ema",
-    "params",
-    "state_dict",
-    "model_state_dict",
-    "model_ema",
-    "model",
-    "net",
-)  # keys under which checkpoints keep their tensors, averaged ones first
-
-
-State = dict[str, Tensor]
-Rename = Callable[[State], State]
-
-
-@dataclasses.dataclass(frozen=True)
-class Overrides:
-    """What a caller says about other people's taggers, in place of the accompanying files."""
-
-    vocabulary: TagVocabulary | None = None
-    preprocessing: Preprocessing | None = None
-    hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+LONGEST_MESSAGE = 600  # characters
+LOOKED_AT = 512 * 2**20  # bytes of a file whose values are looked at for a list
+# The first part of an architecture's name -> the library that runs it, and how to get it.
+NEEDED = {"timm": ("timm", timm_taggers.INSTALL), "onnx": ("onnxruntime", onnx_taggers.INSTALL)}
 
 
 def read_header(path: str | Path) -> Header:
@@ -63,22 +36,42 @@ def read_header(path: str | Path) -> Header:
     Raises:
         SengaError: the file is missing, damaged or of an unknown kind, or holds no network that Senga knows.
     """
-    path = _existing(path)
+    path = existing(path)
     try:
         if path.suffix.lower() in ONNX:
             return onnx_taggers.describe(path)
-        text, shapes = _index(path)
-        if text is not None:
-            return Header.from_json(text)
-        if _is_timm(path, shapes):
-            return timm_taggers.describe(path, shapes)
-        state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+        index = read_index(path)
+        if index.text is None and _is_timm(path, index.shapes):
+            return timm_taggers.describe(path, index.shapes)
         try:
-            return _recognised(path, state, Overrides())[0]
+            return planned(path, index, Overrides()).header
         except NotOurs as error:
-            return spandrel_upscalers.describe(shapes, lambda: _in_float32(_tensors(path)[1]), error)
-    except SengaError as error:
+            if index.text is not None:
+                raise
+            return spandrel_upscalers.describe(index.state, lambda: in_float32(read_tensors(path, index)), error)
+    except (SengaError, OSError) as error:
         raise _named(path, error) from error
+
+
+def check_file(path: str | Path) -> Header:
+    """`read_header`, and whatever else would keep the file from loading: for `senga models`, which may take its time.
+
+    Values are looked at in files of up to 512 MB.
+
+    Raises:
+        SengaError: as `read_header`; also where a library is missing, or where weights hold NaN or Inf.
+    """
+    path = existing(path)
+    header = read_header(path)
+    try:
+        library, install = NEEDED.get(header.architecture.partition("/")[0], ("", ""))
+        if library and not is_there(library):
+            raise SengaError(f"is a tagger for {library}, which is not installed; {install}")
+        if path.suffix.lower() not in ONNX and path.stat().st_size <= LOOKED_AT:
+            check_values(read_tensors(path, read_index(path)))
+    except (SengaError, OSError) as error:
+        raise _named(path, error) from error
+    return header
 
 
 def task_of(path: str | Path) -> str:
@@ -86,28 +79,33 @@ def task_of(path: str | Path) -> str:
 
     A tagger that cannot be loaded, for want of a file next to it, is one too. Raises SengaError.
     """
-    path = _existing(path)
+    path = existing(path)
     if path.suffix.lower() in ONNX:
         return "tag"
-    text, shapes = _index(path)
-    if text is not None:
-        return Header.from_json(text).row().task
-    return "tag" if foreign_taggers.layout_of(shapes) or timm_taggers.claims(path, shapes) else "upscale"
+    try:
+        index = read_index(path)
+        if index.text is not None:
+            return Header.from_json(index.text).row().task
+        shapes = index.shapes
+        return "tag" if foreign_taggers.layout_of(shapes) or timm_taggers.claims(path, shapes) else "upscale"
+    except (SengaError, OSError) as error:
+        raise _named(path, error) from error
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of any network to the CPU, with the file's own names and precision.
 
     Reads safetensors, and torch checkpoints with `weights_only=True`. Checkpoints may keep the tensors under
-    `params_ema`, `params`, `state_dict` or similar keys; DataParallel's prefix `module.` is removed.
+    `params_ema`, `params`, `state_dict` or similar keys; these and `net_g.`, `generator.`, `module.`, `_orig_mod.` are
+    also removed where all names begin with them.
 
     Raises:
         SengaError: the file is missing, damaged or of an unknown kind.
     """
-    path = _existing(path)
+    path = existing(path)
     try:
-        return _tensors(path)[1]
-    except SengaError as error:
+        return read_tensors(path, read_index(path))
+    except (SengaError, OSError) as error:
         raise _named(path, error) from error
 
 
@@ -122,7 +120,7 @@ def load_model(path: str | Path) -> UpscaleModel | TaggerModel:
     Raises:
         SengaError: as `read_header`; also if tensors are missing, unexpected or of the wrong shape.
     """
-    return _load(_existing(path), Overrides())
+    return _load(existing(path), Overrides())
 
 
 def load_upscaler(path: str | Path) -> UpscaleModel:
@@ -150,7 +148,7 @@ def load_tagger(
     Raises:
         SengaError: as `load_model`; also for an upscaler, and if the list of tags does not fit the head.
     """
-    model = _load(_existing(path), Overrides(vocabulary, preprocessing, hyperparameters))
+    model = _load(existing(path), Overrides(vocabulary, preprocessing, hyperparameters))
     if isinstance(model, TaggerModel):
         return model
     raise SengaError(f"{Path(path).name}: is an upscaler ({model.header.architecture}); choose a model that tags")
@@ -160,22 +158,24 @@ def _load(path: Path, given: Overrides) -> UpscaleModel | TaggerModel:
     try:
         if path.suffix.lower() in ONNX:
             return _signed(onnx_taggers.load(path, given.vocabulary, given.preprocessing), path)
-        text, state = _tensors(path)
-        state = _in_float32(state)
-        if text is None and _is_timm(path, {key: tuple(value.shape) for key, value in state.items()}):
-            return _signed(timm_taggers.load(path, state, given.vocabulary, given.preprocessing), path)
-        if text is not None:
-            header = Header.from_json(text)
-            net = _built(header, state)
-        else:
-            try:
-                header, net = _recognised(path, state, given)
-            except NotOurs as error:
-                return spandrel_upscalers.load(state, _sha256(path), error)
-        if header.row().task == "upscale":
-            return UpscaleModel(header, net)
-        return _signed(TaggerModel(header, net), path)
-    except SengaError as error:
+        index = read_index(path)
+
+        def read() -> State:
+            return in_float32(read_tensors(path, index))
+
+        if index.text is None and _is_timm(path, index.shapes):
+            return _signed(timm_taggers.load(path, index.shapes, read, given.vocabulary, given.preprocessing), path)
+        try:
+            plan = planned(path, index, given)
+        except NotOurs as error:
+            if index.text is not None:
+                raise
+            return spandrel_upscalers.load(index.state, read, lambda: _sha256(path), error)
+        plan.net.load_state_dict(plan.renamed(read()), assign=True)
+        if plan.header.row().task == "upscale":
+            return UpscaleModel(plan.header, plan.net)
+        return _signed(TaggerModel(plan.header, plan.net), path)
+    except (SengaError, OSError) as error:
         raise _named(path, error) from error
 
 
@@ -187,11 +187,6 @@ def _signed(model: TaggerModel, path: Path) -> TaggerModel:
 def _is_timm(path: Path, shapes: dict[str, tuple[int, ...]]) -> bool:
     """Whether timm has the network. Ours come first: MobileNetV3 under timm's keys needs no library."""
     return not foreign_taggers.layout_of(shapes) and timm_taggers.claims(path, shapes)
-
-
-def _in_float32(state: State) -> State:
-    """Counters (of batch normalisation) stay integers."""
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
 
 
 def _sha256(path: Path) -> str:
@@ -215,9 +210,7 @@ def save_model(path: str | Path, model: UpscaleModel | TaggerModel) -> None:
     if model.header.architecture not in BY_ID:
         raise SengaError(f"{path.name}: {model.header.architecture} is another library's network; Senga saves its own")
     state = {key: value.detach().cpu().contiguous() for key, value in model.model.state_dict().items()}
-    with replacing(path) as temporary:
-        # Not save_file: it makes files that only their owner may read.
-        temporary.write_bytes(save(state, metadata={METADATA_KEY: model.header.to_json()}))
+    write_safetensors(path, state, model.header.to_json())
 
 
 def save_official(path: str | Path, model: UpscaleModel | TaggerModel) -> list[str]:
@@ -234,144 +227,14 @@ def save_official(path: str | Path, model: UpscaleModel | TaggerModel) -> list[s
     official, state = official_state(model)
     if path.suffix.lower() not in (".safetensors", ".pth"):
         raise SengaError(f"{path.name}: official files are .safetensors or .pth; give a name that ends in one of them")
-    with replacing(path) as temporary:
-        if path.suffix.lower() == ".pth":
+    if path.suffix.lower() == ".pth":
+        with replacing(path) as temporary:
             torch.save({official.wrapper: state} if official.wrapper else state, temporary)
-        else:
-            temporary.write_bytes(save(state))
+    else:
+        write_safetensors(path, state, None)
     return lost_settings(model, state)
 
 
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise SengaError(f"{path}: there is no such file; check the name and the folder")
-    if path.suffix.lower() not in SAFETENSORS + PICKLES + ONNX:
-        known = ", ".join(SAFETENSORS + PICKLES + ONNX)
-        raise SengaError(f"{path.name}: ends in {path.suffix!r}; weights files end in {known}")
-    return path
-
-
-def _named(path: Path, error: SengaError) -> SengaError:
-    return SengaError(f"{path.name}: {error}")
-
-
-def _tensors(path: Path) -> tuple[str | None, State]:
-    """The header's text, if any, and the tensors."""
-    if path.suffix.lower() not in SAFETENSORS:
-        return None, _unpickle(path, "cpu")
-    text, _ = _safetensors_index(path)  # raises an explanation for a damaged file
-    # Copies: load_file maps the file, which a download or a training may write over while the model is in use.
-    try:
-        return text, {key: value.clone() for key, value in load_file(path).items()}
-    except RuntimeError as error:  # as above
-        raise SengaError(f"cannot be read ({error})") from error
-
-
-def _index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
-    """The header's text, if any, and every tensor's shape."""
-    if path.suffix.lower() in SAFETENSORS:
-        return _safetensors_index(path)
-    return None, {key: tuple(value.shape) for key, value in _unpickle(path, "meta").items()}
-
-
-def _safetensors_index(path: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
-    """The header's text, if any, and every tensor's shape. Reads the file's index only."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise SengaError(
-            f"is not a safetensors file or is cut short ({path.stat().st_size} bytes; {error}); fetch or copy it again"
-        ) from error
-    except RuntimeError as error:  # torch opens the file once more, which may be one file too many
-        raise SengaError(f"cannot be read ({error})") from error
-    return metadata.get(METADATA_KEY), shapes
-
-
-def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
-    """The tensors of a torch checkpoint. Never runs code that a pickle may carry."""
-    with path.open("rb") as file:  # outside the try: failing to open is an OSError
-        try:
-            found: Any = torch.load(file, map_location=device, weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise SengaError(
-                "holds Python objects besides tensors, or is not a torch checkpoint; Senga never runs what a pickle"
-                " carries: ask its author for a safetensors file, or save only its state_dict()"
-            ) from error
-        except Exception as error:
-            raise SengaError(
-                f"is not a torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
-            ) from error
-    for wrapper in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
-            found = found[wrapper]
-            break
-    if isinstance(found, dict):  # Real-CUGAN's pro files hold a mark besides the tensors
-        found = {key: torch.tensor(value) if type(value) in (bool, int) else value for key, value in found.items()}
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        raise SengaError(f"holds a {type(found).__name__}, not the tensors of a network; save its state_dict()")
-    return {key.removeprefix("module."): value for key, value in found.items()}  # DataParallel's prefix
-
-
-def _infer(path: Path, shapes: dict[str, tuple[int, ...]], given: Overrides) -> tuple[Rename, Header]:
-    """For a file without Senga's header: the function that renames its keys, and the header it would have."""
-    if source := foreign_taggers.layout_of(shapes):
-        name, hyperparameters = foreign_taggers.recognise(shapes)
-        settings, preprocessing = foreign_taggers.settings_beside(path)
-        vocabulary = given.vocabulary or foreign_taggers.vocabulary_beside(path, hyperparameters["tags"])
-        config = make_config(architecture(name), hyperparameters | settings | given.hyperparameters)
-        header = Header(
-            name,
-            as_table(config),
-            None,
-            Provenance(source=source),
-            vocabulary=vocabulary,
-            preprocessing=given.preprocessing or preprocessing,
-        )
-        header.check()
-        return lambda state: foreign_taggers.renamed(state, name), header
-    layout, hyperparameters = recognise(shapes)
-    config = make_config(architecture(layout.architecture), hyperparameters)
-    header = Header(layout.architecture, hyperparameters, config.scale, Provenance(source=layout.name))
-    return lambda state: {rename(key, layout): value for key, value in state.items()}, header
-
-
-def _recognised(path: Path, state: State, given: Overrides) -> tuple[Header, torch.nn.Module]:
-    """The network of a file without Senga's header. Raises NotOurs where a borrowed library may know it instead."""
-    rename_keys, header = _infer(path, {key: tuple(value.shape) for key, value in state.items()}, given)
-    try:
-        return header, _built(header, rename_keys(state))
-    except NotOurs as error:
-        if header.row().task == "tag":
-            raise SengaError(str(error)) from error
-        raise
-
-
-def _built(header: Header, state: State) -> torch.nn.Module:
-    with torch.device("meta"):  # spends no memory and no random numbers on weights that are replaced below
-        net = header.row().build(header.config())
-    _fill(net, state)
-    return net
-
-
-def _fill(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
-    """load_state_dict with a short error message."""
-    expected = {key: tuple(value.shape) for key, value in net.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    faults = [
-        *(f"{key} is missing" for key in expected.keys() - found.keys()),
-        *(f"{key} is unexpected" for key in found.keys() - expected.keys()),
-        *(
-            f"{key} is {found[key]}, expected {expected[key]}"
-            for key in expected.keys() & found.keys()
-            if expected[key] != found[key]
-        ),
-    ]
-    if faults:
-        raise NotOurs(
-            f"its tensors do not fit the network described by its header or shapes: {sorted(faults)[0]}"
-            f" (fault 1 of {len(faults)}); the file was damaged or is a variant that Senga does not know"
-        )
-    net.load_state_dict(state, assign=True)
+def _named(path: Path, error: SengaError | OSError) -> SengaError:
+    reason = brief(error.strerror or error) if isinstance(error, OSError) else error
+    return SengaError(brief(f"{brief(path.name)}: {reason}", LONGEST_MESSAGE))

@@ -1,8 +1,9 @@
 """The two kinds of failure of a command: a wrong call (exit code 2), and what goes wrong while it runs (1)."""
 
 from ..arch import SengaError
+from ..arch.errors import brief, quoted
 
-__all__ = ["NodeError", "SengaError", "UsageError", "brief", "one_line"]
+__all__ = ["NodeError", "SengaError", "UsageError", "brief", "one_line", "quoted"]
 
 
 class UsageError(SengaError):
@@ -16,10 +17,3 @@ class NodeError(SengaError):
 def one_line(error: BaseException) -> str:
     """An exception's own words on one line, or its class where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def brief(text: object, most: int = 80) -> str:
-    """A name from elsewhere for a message: on one line, without control characters, at most `most` characters."""
-    shown = str(text)
-    shown = shown if len(shown) <= most else f"{shown[: most - 3]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)

@@ -35,11 +35,15 @@ def shared_upscaler(path: Path) -> UpscaleModel:
     """The same for an upscaler. Also raises SengaError for a tagger."""
     if isinstance(model := shared_model(path), UpscaleModel):
         return model
-    raise SengaError(f"{path.name}: is a tagger ({model.header.architecture}); choose a model that upscales")
+    raise SengaError(
+        f"{path.name}: is a tagger ({model.header.architecture}); choose a model that upscales, or use `senga tag`"
+    )
 
 
 def shared_tagger(path: Path) -> TaggerModel:
     """The same for a tagger. Also raises SengaError for an upscaler."""
     if isinstance(model := shared_model(path), TaggerModel):
         return model
-    raise SengaError(f"{path.name}: is an upscaler ({model.header.architecture}); choose a model that tags")
+    raise SengaError(
+        f"{path.name}: is an upscaler ({model.header.architecture}); choose a model that tags, or use `senga upscale`"
+    )

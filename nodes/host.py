@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..arch import SengaError, read_header
-from ..arch.borrowed.tagger_files import tagger_names as names_inside
-from ..arch.weights import task_of
+from ..arch import SengaError
+from ..arch.errors import quoted
+from ..arch.reading import has_text_name, why_unreadable
+from .model_files import is_tagger, listed, task, unlisted, with_slashes
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]
@@ -81,14 +81,14 @@ def shipped_taggers() -> list[str]:
     return _shipped("tag")
 
 
-def _shipped(task: str) -> list[str]:
+def _shipped(kind: str) -> list[str]:
     names = []
     for path in sorted(WEIGHTS.glob("*.safetensors"), key=lambda path: (path.name != DEFAULT_UPSCALER, path.name)):
-        try:
-            if read_header(path).row().task == task:
-                names.append(path.name)
-        except SengaError as error:
-            logger.warning("%s", error)  # one bad file must not remove the whole node
+        found, reason = task(path)
+        if reason:
+            logger.warning("%s", reason)  # one bad file must not remove the whole node
+        elif found == kind:
+            names.append(path.name)
     return names
 
 
@@ -105,22 +105,37 @@ def tagger_names() -> list[str]:
     return list(dict.fromkeys([*shipped_taggers(), *_user_names(TAGGERS, tagging=True), *_others_taggers()]))
 
 
+def unusable_files() -> list[tuple[Path, str]]:
+    """(file, reason) of what has the name of a weights file in the user's folders and is in no list."""
+    folders = [*standalone.model_dirs, *_comfy_folders()]
+    return list(dict(found for folder in folders for found in unlisted(folder, TAGGER_EXTENSIONS)).items())
+
+
+def _comfy_folders() -> list[Path]:
+    if folder_paths is None:
+        return []
+    kinds = [kind for kind in ("upscale_models", TAGGERS) if kind in folder_paths.folder_names_and_paths]
+    return [Path(folder) for kind in kinds for folder in folder_paths.get_folder_paths(kind)]
+
+
 def _user_names(kind: str, *, tagging: bool) -> list[str]:
     if folder_paths is not None:
-        return folder_paths.get_filename_list(kind)
-    # One folder holds both kinds; taggers are also found a folder further down, where hubs put them.
-    endings = TAGGER_EXTENSIONS if tagging else EXTENSIONS
-    found = ((name, d / name) for d in standalone.model_dirs for name in names_inside(d, endings))
-    return sorted(name for name, path in found if (tagging or "/" not in name) and _is_tagger(path) is tagging)
+        # ComfyUI lists dangling links and pipes as well.
+        paths = ((name, folder_paths.get_full_path(kind, name)) for name in folder_paths.get_filename_list(kind))
+        return [name for name, path in paths if path and has_text_name(name) and not why_unreadable(Path(path))]
+    endings = TAGGER_EXTENSIONS if tagging else EXTENSIONS  # one folder holds both kinds
+    found = [(name, path) for folder in standalone.model_dirs for name, path in listed(folder, endings).items()]
+    own = (name for name, path in found if is_tagger(path) is tagging and WEIGHTS not in path.parents)
+    return sorted(own)  # without ours, where the user's folder contains them
 
 
 def _others_taggers() -> dict[str, Path]:
     """Taggers that other nodes keep, by ORIGIN/NAME; ComfyUI alone has other nodes."""
     found: dict[str, Path] = {}
     for origin, folder in _others_folders():
-        for name in names_inside(folder, TAGGER_EXTENSIONS):
-            if _is_tagger(folder / name):
-                found.setdefault(f"{origin}/{name}", folder / name)
+        for name, path in listed(folder, TAGGER_EXTENSIONS).items():
+            if is_tagger(path):
+                found.setdefault(f"{origin}/{name}", path)
     return found
 
 
@@ -137,19 +152,6 @@ def _others_folders() -> Iterator[tuple[str, Path]]:
                 yield folder.parent.name, folder
 
 
-def _is_tagger(path: Path) -> bool:
-    stat = path.stat()
-    return _is_tagger_as_of(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=1024)
-def _is_tagger_as_of(path: Path, changed: int, size: int) -> bool:
-    try:
-        return task_of(path) == "tag"
-    except (SengaError, OSError):
-        return False  # listed among the upscalers; choosing it gives the reason
-
-
 def upscale_model_path(name: str) -> Path:
     """The file of a name from `upscale_model_names`. Raises SengaError that lists the searched folders."""
     return _path(name, shipped_upscale_models(), "upscale_models", "model")
@@ -157,25 +159,27 @@ def upscale_model_path(name: str) -> Path:
 
 def tagger_path(name: str) -> Path:
     """The file of a name from `tagger_names`. Raises SengaError that lists the searched folders."""
-    others = _others_taggers() if "/" in name else {}
-    return others[name] if name in others else _path(name, shipped_taggers(), TAGGERS, "tagger")
+    others = _others_taggers() if "/" in (slashed := with_slashes(name)) else {}
+    return others[slashed] if slashed in others else _path(name, shipped_taggers(), TAGGERS, "tagger")
 
 
 def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
     if name in shipped:
         return WEIGHTS / name
+    slashed = with_slashes(name)
     if folder_paths is not None:
-        found = folder_paths.get_full_path(kind, name)
-        if found is not None:
-            return Path(found)
+        for spelling in dict.fromkeys([name, slashed]):
+            found = folder_paths.get_full_path(kind, spelling)
+            if found is not None:
+                return Path(found)
         folders = folder_paths.get_folder_paths(kind)
     else:
         for folder in standalone.model_dirs:
-            if name in names_inside(folder, TAGGER_EXTENSIONS):
-                return folder / name
+            if path := listed(folder, TAGGER_EXTENSIONS).get(slashed):
+                return path
         folders = standalone.model_dirs
     searched = ", ".join(str(folder) for folder in [WEIGHTS, *folders])
-    raise SengaError(f"{what} {name!r} was not found in {searched}; put the file there or choose another {what}")
+    raise SengaError(f"{what} {quoted(name)} was not found in {searched}; put the file there or choose another {what}")
 
 
 def output_folder() -> Path:

@@ -1,8 +1,10 @@
 """SengaLoadUpscaleModel: a weights file -> UPSCALE_MODEL. SengaLoadTagger: one -> SENGA_TAGGER."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
-from ..arch import TaggerModel, UpscaleModel, load_tagger, load_upscaler
+from ..arch import SengaError, TaggerModel, UpscaleModel, load_tagger, load_upscaler
 from . import host
 
 
@@ -23,6 +25,11 @@ class SengaLoadUpscaleModel:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         tooltip = "The network to upscale with. Senga's own come first, then the files in models/upscale_models."
         return {"required": {"model_name": (host.upscale_model_names(), {"tooltip": tooltip})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, model_name: str | None) -> bool | str:
+        """Takes names of sub-folders with either slash, in place of ComfyUI's own look into the list."""
+        return _found(host.upscale_model_path, model_name)
 
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
@@ -58,6 +65,11 @@ class SengaLoadTagger:
         return {"required": {"model_name": (host.tagger_names(), {"tooltip": tooltip})}}
 
     @classmethod
+    def VALIDATE_INPUTS(cls, model_name: str | None) -> bool | str:
+        """As SengaLoadUpscaleModel."""
+        return _found(host.tagger_path, model_name)
+
+    @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
         """Load again if the file was replaced."""
         stat = host.tagger_path(model_name).stat()
@@ -67,3 +79,11 @@ class SengaLoadTagger:
         model = load_tagger(host.tagger_path(model_name))
         host.attach_patcher(model)
         return (model,)
+
+
+def _found(find: Callable[[str], Path], name: str | None) -> bool | str:
+    """The answer of VALIDATE_INPUTS; without a name it comes through a link, and is known later."""
+    try:
+        return name is None or bool(find(name))
+    except SengaError as error:
+        return str(error)

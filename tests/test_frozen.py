@@ -251,8 +251,8 @@ def test_borrowed_libraries_have_one_room_and_are_imported_when_used():
                 assert "borrow(" not in path.read_text(encoding="utf-8"), f"{where}: belongs into arch/borrowed"
 
 
-def test_only_host_knows_comfyui_and_only_weights_knows_safetensors():
-    owners = {"comfy": "nodes/host.py", "folder_paths": "nodes/host.py", "safetensors": "arch/weights.py"}
+def test_only_host_knows_comfyui_and_only_tensor_files_knows_safetensors():
+    owners = {"comfy": "nodes/host.py", "folder_paths": "nodes/host.py", "safetensors": "arch/tensor_files.py"}
     for folder in ARROWS:
         for path in (ROOT / folder).rglob("*.py"):
             for name in imports(path):

@@ -12,6 +12,8 @@ from typing import BinaryIO
 from ..errors import SengaError
 
 FLOAT, FLOAT16 = 1, 10  # TensorProto.DataType
+MOST_FIELDS = 200_000  # of all messages; a graph of 10,000 nodes takes about 80,000
+MOST_TEXT = 2**16  # bytes of a name
 PASS_ON = ("Identity", "Cast", "Squeeze", "Reshape", "Flatten")  # operators that leave probabilities probabilities
 
 Shape = tuple[int | str, ...]  # a name where an axis may have any length
@@ -46,7 +48,8 @@ def read_graph(path: Path) -> Graph:
     """Raises SengaError where the file is not an ONNX model or is cut short, OSError where it cannot be read."""
     size = path.stat().st_size
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as opened:
+            file = _Fields(opened)
             for number, end in _fields(file, size):
                 if number == 7:  # ModelProto.graph
                     return _graph(file, end)
@@ -55,7 +58,7 @@ def read_graph(path: Path) -> Graph:
     raise SengaError(f"holds no ONNX graph ({size} bytes); fetch or copy it again")
 
 
-def _graph(file: BinaryIO, end: int) -> Graph:
+def _graph(file: "_Fields", end: int) -> Graph:
     inputs: list[Value] = []
     outputs: list[Value] = []
     weights: set[str] = set()
@@ -74,7 +77,7 @@ def _graph(file: BinaryIO, end: int) -> Graph:
     return Graph(tuple(value for value in inputs if value.name not in weights), tuple(outputs), made_by)
 
 
-def _value(file: BinaryIO, end: int) -> Value:
+def _value(file: "_Fields", end: int) -> Value:
     name, kind, shape = "", 0, ()
     for number, stop in _fields(file, end):
         if number == 1:
@@ -86,7 +89,7 @@ def _value(file: BinaryIO, end: int) -> Value:
     return Value(name, kind, shape)
 
 
-def _tensor_type(file: BinaryIO, end: int) -> tuple[int, Shape]:
+def _tensor_type(file: "_Fields", end: int) -> tuple[int, Shape]:
     kind, shape = 0, ()
     for number, stop in _fields(file, end):
         if number == 1:
@@ -96,14 +99,14 @@ def _tensor_type(file: BinaryIO, end: int) -> tuple[int, Shape]:
     return kind, shape
 
 
-def _side(file: BinaryIO, end: int) -> int | str:
+def _side(file: "_Fields", end: int) -> int | str:
     side: int | str = ""
     for number, stop in _fields(file, end):
         side = stop if number == 1 else _text(file, stop) if number == 2 else side
     return side
 
 
-def _texts(file: BinaryIO, end: int, numbers: tuple[int, ...]) -> dict[int, list[str]]:
+def _texts(file: "_Fields", end: int, numbers: tuple[int, ...]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {number: [] for number in numbers}
     for number, stop in _fields(file, end):
         if number in found:
@@ -111,13 +114,17 @@ def _texts(file: BinaryIO, end: int, numbers: tuple[int, ...]) -> dict[int, list
     return found
 
 
-def _text(file: BinaryIO, end: int) -> str:
-    return _exactly(file, end - file.tell()).decode("utf-8")
+def _text(file: "_Fields", end: int) -> str:
+    length = end - file.tell()
+    if length > MOST_TEXT:
+        raise ValueError(f"a name of {length} bytes")
+    return file.exactly(length).decode("utf-8")
 
 
-def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
+def _fields(file: "_Fields", end: int) -> Iterator[tuple[int, int]]:
     """(field number, where its bytes end) for each field; of a varint, (number, value). What is not read is skipped."""
     while file.tell() < end:
+        file.count()
         key = _varint(file)
         number, wire = key >> 3, key & 7
         if wire == 0:
@@ -129,24 +136,37 @@ def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
                 raise ValueError(f"wire type {wire}")
             length = _varint(file)
         stop = file.tell() + length
-        if stop > end:
+        if length < 0 or stop > end:
             raise EOFError
         yield number, stop
         file.seek(stop)
 
 
-def _varint(file: BinaryIO) -> int:
+def _varint(file: "_Fields") -> int:
     value = 0
     for shift in range(0, 70, 7):
-        byte = _exactly(file, 1)[0]
+        byte = file.exactly(1)[0]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value - (1 << 64) if value >= 1 << 63 else value  # -1 is written as 64 bits
     raise ValueError("a number of more than 64 bits")
 
 
-def _exactly(file: BinaryIO, count: int) -> bytes:
-    found = file.read(count)
-    if len(found) != count:
-        raise EOFError
-    return found
+class _Fields:
+    """A file and how many of its fields were read: a made-up one could have millions."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.tell, self.seek = file.tell, file.seek
+        self._read = file.read
+        self._left = MOST_FIELDS
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"more than {MOST_FIELDS} fields")
+
+    def exactly(self, count: int) -> bytes:
+        found = self._read(count)
+        if len(found) != count:
+            raise EOFError
+        return found

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import SengaError
 from ..image import to_bhwc
+from ..overflow import check_probabilities
 from ..preprocessing import Preprocessing
 from ..tagger import CHUNK_ELSEWHERE, TaggerModel
 from ..vocabulary import TagVocabulary
@@ -267,7 +268,8 @@ class OnnxTagger(TaggerModel):
                 f"the network gives {result.shape[-1]} numbers a picture, the vocabulary {len(self.vocabulary)} tags;"
                 " take the list of tags that the network was trained with"
             )
-        return (result if self.model.found.sigmoid else result.sigmoid()).to(self.device)
+        found = result if self.model.found.sigmoid else result.sigmoid()
+        return check_probabilities(found, prepared, self).to(self.device)
 
     def one_pass(self, prepared: Tensor, precision: str = "fp32") -> Tensor:
         return self.predict(prepared)

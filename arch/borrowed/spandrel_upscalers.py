@@ -5,7 +5,7 @@ Files are read by arch/weights.py, which never runs what a pickle carries; spand
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from ..errors import SengaError
+from ..errors import SengaError, brief
 from ..header import Header, Provenance
 from ..upscaler import UpscaleModel
 from . import borrow, is_there
@@ -26,8 +26,6 @@ logger = logging.getLogger("senga")
 # (benchmarks/halo.py).
 UNKNOWN_HALO = 80
 UNKNOWN_FLOATS = 256  # activations alive at the peak, per output pixel
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 _contexts: WeakKeyDictionary[Any, Context] = WeakKeyDictionary()  # of the descriptors in use
 
@@ -105,20 +103,29 @@ class BorrowedUpscaler(UpscaleModel):
         return (torch.cat(rows) if len(rows) > 1 else rows[0]).to(image.dtype).clamp(0, 1)
 
 
-def load(state: dict[str, Tensor], key: str, reason: SengaError, *, quiet: bool = False) -> BorrowedUpscaler:
+def load(
+    index: dict[str, Tensor],
+    read: Callable[[], dict[str, Tensor]],
+    key: Callable[[], str],
+    reason: SengaError,
+    *,
+    quiet: bool = False,
+) -> BorrowedUpscaler:
     """The network of a file that is none of ours. Its architecture and licence are logged, unless `quiet`.
 
     Args:
-        state: its tensors under the file's own keys, in float32.
-        key: the file's SHA-256.
+        index: the file's tensors on the device meta, under its own keys.
+        read: gives the tensors, in float32. Called once the network is known.
+        key: gives the file's SHA-256. Called as `read` is.
         reason: why Senga cannot read it.
 
     Raises:
         SengaError: spandrel is missing, does not know the network either, or cannot build it.
     """
-    row, state = _row(state, reason)
+    _row(index, reason)
+    row, state = _row(read(), reason)
     try:
-        model = BorrowedUpscaler(_built(row, state), key)
+        model = BorrowedUpscaler(_built(row, state), key())
         model.model.requires_grad_(False)
     except SengaError:
         raise
@@ -136,11 +143,11 @@ def load(state: dict[str, Tensor], key: str, reason: SengaError, *, quiet: bool 
     return model
 
 
-def describe(shapes: Shapes, read: Callable[[], dict[str, Tensor]], reason: SengaError) -> Header:
+def describe(index: dict[str, Tensor], read: Callable[[], dict[str, Tensor]], reason: SengaError) -> Header:
     """What `load` would give, from keys and shapes alone where that is enough.
 
     Args:
-        shapes: of the file's tensors, under its keys.
+        index: the file's tensors on the device meta, under its own keys.
         read: gives the tensors. Called for networks whose code reads values while they are built, as attention often
             does.
         reason: why Senga cannot read it.
@@ -148,13 +155,13 @@ def describe(shapes: Shapes, read: Callable[[], dict[str, Tensor]], reason: Seng
     Raises:
         SengaError: as `load`.
     """
-    row, state = _row({key: torch.empty(shape, device="meta") for key, shape in shapes.items()}, reason)
+    row, state = _row(index, reason)
     try:
         with torch.device("meta"):
             descriptor = _built(row, state)
     except Exception as error:  # noqa: BLE001 (as above)
         logger.debug("%s: the tensors have to be read (%s)", row.architecture.id, error)
-        return load(read(), "", reason, quiet=True).header
+        return load(index, read, str, reason, quiet=True).header
     return Header(PREFIX + row.architecture.id, {}, descriptor.scale, _provenance(descriptor.tags))
 
 
@@ -193,8 +200,11 @@ def _row(state: dict[str, Tensor], reason: SengaError) -> tuple[Any, dict[str, T
         ) from error
     state = spandrel.canonicalize_state_dict(state)
     for row in spandrel.MAIN_REGISTRY.architectures("detection"):
-        if row.detect(dict(state)):
-            return row, state
+        try:
+            if row.detect(dict(state)):
+                return row, state
+        except Exception as error:  # noqa: BLE001 (rows look at shapes, and take for granted that there are some)
+            logger.debug("%s: not asked (%s)", row.architecture.id, error)
     either = "does not know it" if name else "does not know it either"
     raise SengaError(f"{what}; spandrel {spandrel_version()} {either}")
 
@@ -212,5 +222,5 @@ def _refused(name: str, reason: SengaError, error: Exception) -> SengaError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return SengaError(
         f"spandrel {spandrel_version()} takes it for {name}, but cannot build it"
-        f" ({' '.join(line.strip() for line in lines[:2])[:200]}); the file was damaged or is a variant of {name}"
+        f" ({brief(' '.join(line.strip() for line in lines[:2]), 200)}); the file was damaged or is a variant of {name}"
     )

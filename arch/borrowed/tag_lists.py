@@ -1,16 +1,14 @@
 """Lists of tags and of thresholds in the forms that other programs publish."""
 
-import csv
 import dataclasses
-import io
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from ..errors import SengaError
+from ..reading import read_json, read_text
 from ..tags import Options
-from ..vocabulary import TagVocabulary, read_vocabulary
+from ..vocabulary import TagVocabulary, csv_rows, read_vocabulary
 
 COLUMNS = ("best_threshold", "best_thresholds")  # of a CSV: each tag's own threshold
 
@@ -26,7 +24,7 @@ def read_tags(path: Path) -> TagVocabulary:
         return _named(path, names, ("general",) * len(names))
     if path.suffix.lower() == ".csv":
         vocabulary = read_vocabulary(path)
-        rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+        rows = csv_rows(path)
         column = next((name for name in COLUMNS if name in rows[0]), None)
         if column is None:
             return vocabulary
@@ -59,25 +57,11 @@ def camie_tables(path: Path) -> dict[str, Any] | None:
     return mapping if all(isinstance(table, dict) and table for table in tables) else None
 
 
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise SengaError(f"{path.name}: is not JSON ({error}); copy it again") from error
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SengaError(f"{path.name}: is not text in UTF-8 ({error}); copy it again") from error
-
-
 def read_thresholds(path: Path) -> dict[str, Any]:
     if path.suffix.lower() == ".json":
         found = read_json(path)
     else:
-        rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+        rows = csv_rows(path)
         column = next((name for name in (*COLUMNS, "threshold") if rows and name in rows[0]), None)
         if column is None or "name" not in rows[0]:
             raise SengaError(f"{path.name}: expected the columns name and best_threshold")
@@ -94,7 +78,7 @@ def with_thresholds(vocabulary: TagVocabulary, found: dict[str, Any]) -> TagVoca
     for name, category in zip(vocabulary.names, vocabulary.categories, strict=True):
         try:
             value = float(found.get(name, math.nan))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             value = math.nan
         values.append(value if 0 <= value <= 1 else usual.get(category, Options().general_threshold))
     return dataclasses.replace(vocabulary, thresholds=tuple(values))

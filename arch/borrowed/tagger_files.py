@@ -9,10 +9,7 @@ Next to a weights file these are looked for, `{stem}` being its name without end
                 best_thresholds.csv or .json
 """
 
-import csv
 import dataclasses
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,10 @@ from typing import Any
 from ..errors import SengaError
 from ..header import Header, Provenance
 from ..preprocessing import Preprocessing
+from ..reading import is_file, read_json
 from ..registry import Architecture
-from ..vocabulary import TagVocabulary
-from .tag_lists import COLUMNS, camie_tables, read_json, read_tags, read_text, read_thresholds, with_thresholds
+from ..vocabulary import TagVocabulary, csv_rows
+from .tag_lists import COLUMNS, camie_tables, read_tags, read_thresholds, with_thresholds
 
 TAGS = (
     "{stem}.csv",
@@ -110,7 +108,7 @@ def header(
 def beside(path: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these files that is there; "{stem}" is the name of `path` without its ending."""
     candidates = (path.with_name(name.format(stem=path.stem)) for name in names)
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate for candidate in candidates if is_file(candidate)), None)
 
 
 def tags_beside(
@@ -161,8 +159,8 @@ def _layout(path: Path | None, vocabulary: TagVocabulary, *, levels: bool) -> La
         if camie_tables(path) is None:
             return OTHER
         return CAMIE_2 if "dataset_info" in read_json(path) else CAMIE_1
-    columns = next(csv.reader(io.StringIO(read_text(path), newline="")), [])
-    if path.with_name("preprocess.json").is_file() or not {*COLUMNS}.isdisjoint(columns):
+    columns = next(iter(csv_rows(path)), {}).keys()
+    if is_file(path.with_name("preprocess.json")) or not {*COLUMNS}.isdisjoint(columns):
         return ANIMETIMM
     return WD_NORMALISED if "tag_id" in columns and vocabulary.indices("rating") else OTHER
 
@@ -212,19 +210,3 @@ def preprocessing_of(
     if "size" not in values:
         raise SengaError("nothing says how many pixels this tagger takes; add input_size to its config.json")
     return Preprocessing(**values)
-
-
-def tagger_names(folder: Path, endings: tuple[str, ...]) -> Iterator[str]:
-    """The weights files of a folder and of the folders in it, as hubs lay them out, as names relative to it."""
-    places = [folder, *sorted(path for path in _inside(folder) if path.is_dir() and not path.name.startswith("."))]
-    for place in places:
-        for path in _inside(place):
-            if path.suffix.lower() in endings and path.is_file():
-                yield path.relative_to(folder).as_posix()
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:  # a folder that may not be read has no models for this user
-        return []

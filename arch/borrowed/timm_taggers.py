@@ -2,16 +2,17 @@
 
 import inspect
 import logging
+import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import SengaError
+from ..errors import SengaError, brief, quoted
 from ..preprocessing import Preprocessing
 from ..tagger import TaggerModel
 from ..vocabulary import TagVocabulary
@@ -28,6 +29,7 @@ JOYTAG = {"class", "n_tags"}  # of its config.json
 OWN_NETWORKS = {"initial_classifier.": "camie-tagger", "tag_embedding.": "camie-tagger"}  # first tensor -> whose it is
 NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?")  # of a network of timm, perhaps with the tag of its weights
 INSTALL = "pip install timm, or Senga's extra [taggers]"
+LARGEST_ARGUMENT = 2**20
 Plain = int | float | str | bool | None
 
 
@@ -84,19 +86,26 @@ def describe(
 
 def load(
     path: Path,
-    state: Mapping[str, Tensor],
+    shapes: Shapes,
+    read: Callable[[], Mapping[str, Tensor]],
     vocabulary: TagVocabulary | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> TaggerModel:
     """A tagger that timm builds, with these tensors. timm is given the state dict alone; it never opens a file.
 
+    Args:
+        shapes: of the file's tensors.
+        read: gives the tensors, in float32. Called once a network of that size is known.
+
     Raises:
         SengaError: as `describe`; also where timm is missing, or where the tensors do not fit its network.
     """
-    header = describe(path, {key: tuple(value.shape) for key, value in state.items()}, vocabulary, preprocessing)
+    header = describe(path, shapes, vocabulary, preprocessing)
     overlay = _overlay(tagger_files.settings_beside(path))
-    net = build(header.architecture.partition("/")[2], header.hyperparameters, overlay)
-    fill(net, state, header.architecture)
+    name = header.architecture.partition("/")[2]
+    check_size(name, header.hyperparameters, overlay, shapes)
+    net = build(name, header.hyperparameters, overlay)
+    fill(net, read(), header.architecture)
     assert header.preprocessing is not None
     logger.info(
         "%s: %s, %s, %d pixels, %s, %d tags",
@@ -123,20 +132,48 @@ def build(name: str, hyperparameters: Mapping[str, Any], overlay: Mapping[str, A
         raise SengaError(f"is a tagger for timm ({name}), which cannot be imported ({error}); {INSTALL}") from error
     if not timm.is_model(name):
         raise SengaError(
-            f"its config.json names the network {name!r}, which timm {timm.__version__} does not have; update timm"
+            f"its config.json names the network {quoted(name)}, which timm {timm.__version__} does not have;"
+            " update timm"
         )
     arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in hyperparameters.items()}
     tags = arguments.pop("tags")
     reserved = inspect.signature(timm.create_model).parameters  # of the call, not of the network: files to read, ...
     if odd := sorted(arguments.keys() & reserved.keys()):
-        raise SengaError(f"its config.json sets {odd[0]!r} in model_args, which is not the network's; take it out")
+        raise SengaError(
+            f"its config.json sets {quoted(odd[0])} in model_args, which is not the network's; take it out"
+        )
     try:
         with torch.random.fork_rng(devices=[]), _without_random_numbers():
             return timm.create_model(
                 name, pretrained=False, num_classes=tags, pretrained_cfg_overlay=dict(overlay), **arguments
             )
     except (TypeError, ValueError, KeyError, AssertionError, RuntimeError) as error:
-        raise SengaError(f"timm {timm.__version__} cannot build {name} as its config.json says ({error})") from error
+        raise SengaError(
+            f"timm {timm.__version__} cannot build {name} as its config.json says ({brief(error, 200)})"
+        ) from error
+
+
+def check_size(name: str, hyperparameters: Mapping[str, Any], overlay: Mapping[str, Any], shapes: Shapes) -> None:
+    """Raises SengaError where config.json describes a network much larger than the file. No memory is spent."""
+    for key, value in hyperparameters.items():
+        deep = any(word in key for word in ("depth", "layer", "block", "stage"))
+        most = 4 * len(shapes) if deep else LARGEST_ARGUMENT
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int | float) and not -most <= number <= most:
+                raise SengaError(f"its config.json has {quoted(key)} {quoted(value)}; expected at most {most}")
+    with torch.device("meta"):
+        try:
+            net = build(name, hyperparameters, overlay)
+        except (SengaError, NotImplementedError) as error:
+            logger.debug("%s: its size is not known beforehand (%s)", name, error)
+            return
+    expected = sum(value.numel() for value in net.state_dict().values())
+    found = sum(math.prod(shape) for shape in shapes.values())
+    if expected > 2 * found + 2**20:
+        raise SengaError(
+            f"its config.json describes a network of {expected} numbers, the file has {found}; the files belong to"
+            " different taggers"
+        )
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
@@ -166,8 +203,8 @@ def _misfits(net: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     found = {key: tuple(value.shape) for key, value in state.items()}
     return sorted(
         [
-            *(f"{key} is missing" for key in expected.keys() - found.keys()),
-            *(f"{key} is left over" for key in found.keys() - expected.keys()),
+            *(f"{brief(key)} is missing" for key in expected.keys() - found.keys()),
+            *(f"{brief(key)} is left over" for key in found.keys() - expected.keys()),
             *(
                 f"{k} is {found[k]}, expected {expected[k]}"
                 for k in expected.keys() & found.keys()
@@ -183,7 +220,7 @@ def _architecture(settings: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or not settings.keys() & {"pretrained_cfg", "num_classes", "model_args"}:
         return ""
     if not NAME.fullmatch(name):
-        raise SengaError(f"its config.json names the network {name!r}; expected one of timm's own names")
+        raise SengaError(f"its config.json names the network {quoted(name)}; expected one of timm's own names")
     return name
 
 
@@ -191,11 +228,13 @@ def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The constructor's arguments in timm's config.json."""
     arguments = settings.get("model_args") or {}
     if not isinstance(arguments, dict):
-        raise SengaError(f"its config.json has model_args {arguments!r}; expected a table")
+        raise SengaError(f"its config.json has model_args {quoted(arguments)}; expected a table")
     for key, value in arguments.items():
         plain = isinstance(value, Plain) or (isinstance(value, list) and all(isinstance(v, Plain) for v in value))
         if not plain:
-            raise SengaError(f"its config.json has {key} {value!r} in model_args; expected numbers or words")
+            raise SengaError(
+                f"its config.json has {quoted(key)} {quoted(value)} in model_args; expected numbers or words"
+            )
     return {key: v for key, v in arguments.items() if key != "num_classes"}
 
 

@@ -10,10 +10,15 @@ from ...arch.registry import BY_ID
 from ...arch.weights import save_official
 from ..errors import UsageError
 from ..log import logger
+from ..workflow.options import find_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source_file", type=Path, metavar="IN", help="a .pth, .pt, .ckpt or .safetensors file")
+    parser.add_argument(
+        "source_file",
+        metavar="IN",
+        help="a .pth, .pt, .ckpt or .safetensors file, or a name that `senga models` lists",
+    )
     parser.add_argument(
         "target", type=Path, metavar="OUT", help="a .safetensors file; with --official also a .pth; it is replaced"
     )
@@ -35,12 +40,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--licence and --source are kept in a header, which --official files do not have")
     if args.target.suffix.lower() == ".pth" and not args.official:
         raise UsageError(f"{args.target}: Senga writes safetensors; give a name that ends in .safetensors")
-    if args.source_file.resolve() == args.target.resolve():
+    source = find_file(args.source_file)
+    if source.resolve() == args.target.resolve():
         raise UsageError(f"{args.target}: IN and OUT are the same file; give another name")
-    model = load_model(args.source_file)
+    model = load_model(source)
     if model.header.architecture not in BY_ID:
         raise SengaError(
-            f"{args.source_file.name}: is a {model.header.architecture} network, which another library runs; it loads"
+            f"{source.name}: is a {model.header.architecture} network, which another library runs; it loads"
             f" as it is. Senga converts its own: {', '.join(BY_ID)}"
         )
     if args.official:

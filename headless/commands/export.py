@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ...arch import SengaError, load_model
 from ...arch.borrowed.onnx_export import export_onnx
-from ...nodes import host
 from ..errors import UsageError
 from ..log import logger
+from ..workflow.options import find_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--onnx {args.onnx}: give a name that ends in .onnx")
     if args.tile < 0:
         raise UsageError(f"--tile {args.tile}: expected pixels, or 0 for any size")
-    path = find(args.model)
+    path = find_file(args.model)
     try:
         error = export_onnx(load_model(path), args.onnx, args.tile)
     except SengaError as error:
@@ -38,16 +38,3 @@ def run(args: argparse.Namespace) -> int:
     logger.info("%s: differs from torch by %.1g of 1 at the most", args.onnx, error)
     sys.stdout.write(f"{args.onnx}\n")
     return 0
-
-
-def find(model: str) -> Path:
-    """A file, or a model by its name, with or without .safetensors. Raises UsageError where it is neither."""
-    if Path(model).is_file():
-        return Path(model)
-    for names, path_of in (
-        (host.upscale_model_names(), host.upscale_model_path),
-        (host.tagger_names(), host.tagger_path),
-    ):
-        if named := next((name for name in names if name in (model, f"{model}.safetensors")), None):
-            return path_of(named)
-    raise UsageError(f"{model}: neither a known model nor a file; `senga models` lists the names")

@@ -1,4 +1,4 @@
-"""`senga models`: the models that the load nodes list, read from the headers of the files."""
+"""`senga models`: the models that the load nodes list, and what of the user's files cannot be loaded, and why."""
 
 import argparse
 import json
@@ -6,16 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...arch import Header, read_header
+from ...arch import Header
 from ...arch.borrowed.spandrel_table import code_licence
 from ...arch.errors import printable
+from ...arch.weights import check_file
 from ...nodes import host
-from ..errors import SengaError, one_line
+from ..errors import SengaError, brief, one_line
+from ..log import logger
 from ..model_folders import add_models_dir, use_models_dirs
 from ..stdout import say
 
 COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
+LONGEST_REASON = 600  # characters
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -45,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
 def entries() -> list[Entry]:
     upscalers = [_entry(name, host.upscale_model_path) for name in host.upscale_model_names()]
-    return upscalers + [_entry(name, host.tagger_path) for name in host.tagger_names()]
+    taggers = [_entry(name, host.tagger_path) for name in host.tagger_names()]
+    unusable = [Entry(path.name, path, None, None, reason) for path, reason in host.unusable_files()]
+    return [*upscalers, *taggers, *unusable]
 
 
 def _entry(name: str, find: Callable[[str], Path]) -> Entry:
@@ -53,9 +58,12 @@ def _entry(name: str, find: Callable[[str], Path]) -> Entry:
     try:
         path = find(name)
         size = path.stat().st_size
-        return Entry(name, path, size, read_header(path))
+        return Entry(name, path, size, check_file(path))
     except (SengaError, OSError) as error:
-        return Entry(name, path, size, None, one_line(error))
+        return Entry(name, path, size, None, brief(one_line(error), LONGEST_REASON))
+    except Exception as error:  # noqa: BLE001 (a file of a stranger: the others must be listed)
+        logger.debug("%s:", name, exc_info=error)
+        return Entry(name, path, size, None, f"cannot be read ({type(error).__name__}: {brief(one_line(error), 200)})")
 
 
 def as_table(found: list[Entry]) -> str:

@@ -26,7 +26,7 @@ from ..log import logger
 from ..model_cache import shared_tagger
 from ..progress import BatchLine
 from ..workflow.graph import sockets
-from ..workflow.options import find_model, flag, read_options, tooltip
+from ..workflow.options import TAGGERS, find_model, flag, read_options, tooltip
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)
-    path = find_model(args.model, host.tagger_names(), host.tagger_path, what="tagger", default=DEFAULT_MODEL)
+    path = find_model(args.model, TAGGERS, default=DEFAULT_MODEL)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...nodes import NODE_CLASS_MAPPINGS, host
+from ...nodes import NODE_CLASS_MAPPINGS
 from ..errors import UsageError
 from ..files.formats import FORMATS, encode_picture
 from ..files.journal import sha256_of
@@ -22,7 +22,7 @@ from ..model_cache import shared_upscaler
 from ..progress import BatchLine
 from ..workflow.execute import call_node
 from ..workflow.graph import sockets
-from ..workflow.options import add_options, find_model, flag, read_options, tooltip
+from ..workflow.options import UPSCALERS, add_options, find_model, flag, read_options, tooltip
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive)
     if fault := quality_fault(args.quality, jobs[0].format):
         raise UsageError(fault)
-    path = find_model(args.model, host.upscale_model_names(), host.upscale_model_path, what="model")
+    path = find_model(args.model, UPSCALERS)
     settings = settings_of(path, options, args.quality, jobs[0].format)
     jobs = [dataclasses.replace(job, settings=settings) for job in jobs]
     largest = max_pixels(args)

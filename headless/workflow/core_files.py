@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ...nodes.saving import Numbered, png_writer
 from ...training.run.pictures import MAX_PIXELS
-from ..errors import SengaError, one_line
+from ..errors import SengaError, one_line, quoted
 from ..files.pictures import read_frames, truncated_levels
-from .values import shorten, suggest
+from .values import suggest
 
 NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
 WHERE = {"input": "--input-dir", "output": "--output-dir", "temp": "previews of this run"}
@@ -48,10 +48,10 @@ def path_inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path
         # The text first: on Windows, resolving the name of another machine would connect to it.
         inside = not Path(name).anchor and path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, too long, NUL
-        raise SengaError(f"{shorten(name)} cannot be the name of a file ({one_line(error)}); give another") from error
+        raise SengaError(f"{quoted(name)} cannot be the name of a file ({one_line(error)}); give another") from error
     if not inside and not allow_outside:
         raise SengaError(
-            f"{shorten(name)} leads out of the folder {folder}; give a file inside it, or allow it with --allow-outside"
+            f"{quoted(name)} leads out of the folder {folder}; give a file inside it, or allow it with --allow-outside"
         )
     return path
 
@@ -89,10 +89,10 @@ class _InputFile:
         except SengaError as error:
             return str(error)
         except OSError as error:  # a name that is too long
-            return f"{shorten(name)} cannot be the name of a file ({error.strerror}); give another"
+            return f"{quoted(name)} cannot be the name of a file ({error.strerror}); give another"
         folder = path.parent
         known = [f"{known}{MARKS[kind]}" for known in cls._names(True, kind)]
-        return f"{shorten(name)} is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
+        return f"{quoted(name)} is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
 
 
 def _is_picture_name(name: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import NodeError, UsageError, brief, one_line
+from ..errors import NodeError, UsageError, brief, one_line, quoted
 from ..log import logger
 from .execute import call_over_lists, input_is_list
 from .graph import (
@@ -28,7 +28,7 @@ from .graph import (
     outputs,
     sockets,
 )
-from .values import convert, expected, shorten, suggest, takes_links_only, types_match
+from .values import convert, expected, suggest, takes_links_only, types_match
 
 NAMED_STEPS = 8  # nodes of a cycle that are named from its start
 
@@ -137,7 +137,7 @@ class _NodeChecks:
     def _link_fault(self, socket: Socket, value: list[Any]) -> str:
         link = as_link(value)
         if link is None:
-            return f"{shorten(value)} is not a link (expected [node id as text, output number])"
+            return f"{quoted(value)} is not a link (expected [node id as text, output number])"
         if link.source not in self.prompt:
             others = suggest(link.source, self.prompt)
             return f"the link leads to node {brief(link.source)}, which does not exist; {others}"

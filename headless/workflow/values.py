@@ -2,11 +2,11 @@
 
 import difflib
 import math
-import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..errors import brief
+from ...nodes.model_files import with_slashes
+from ..errors import brief, quoted
 from .graph import Socket
 
 # ComfyUI converts a value to the declared type of the input and passes the converted value to the node.
@@ -30,12 +30,16 @@ def convert(socket: Socket, value: Any, *, limits: bool = True) -> tuple[Any, st
     if isinstance(value, dict) and "__value__" in value:  # how a front end wraps a list that is not a link
         value = value["__value__"]
     if socket.choices is not None:
+        if isinstance(value, str) and value not in socket.choices:
+            # A file of a sub-folder, in a workflow that was saved on the other kind of system.
+            spelt = with_slashes(value)
+            value = next((n for n in socket.choices if isinstance(n, str) and with_slashes(n) == spelt), value)
         fits = not limits or value in socket.choices
-        return value, "" if fits else f"{shorten(value)} is not in the list; {suggest(str(value), socket.choices)}"
+        return value, "" if fits else f"{quoted(value)} is not in the list; {suggest(str(value), socket.choices)}"
     kinds = split_kinds(socket.kind)
     if "*" in kinds:
         return value, ""
-    misfit = f"{shorten(value)} is not {KINDS.get(socket.kind, 'valid')} (expected {expected(socket)})"
+    misfit = f"{quoted(value)} is not {KINDS.get(socket.kind, 'valid')} (expected {expected(socket)})"
     if not any(isinstance(value, TAKES[kind]) for kind in kinds & TAKES.keys()):
         return value, misfit
     try:
@@ -104,10 +108,3 @@ def suggest(name: str, known: Iterable[Any]) -> str:
     comparable = [other for other in names[:COMPARED] if len(other) <= LONGEST_NAME]
     close = difflib.get_close_matches(name[:LONGEST_NAME], comparable, n=5, cutoff=0.5) or names[:5]
     return f"choose from {len(names)}, such as: {', '.join(map(brief, close))}"
-
-
-def shorten(value: Any) -> str:
-    """A value in a message, of at most 80 characters; repr() of a large one would take its time."""
-    if isinstance(value, str):
-        return brief(repr(value[:100]))
-    return brief(reprlib.repr(value) if isinstance(value, list | dict) else repr(value))

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-import senga.arch.weights
+import senga.arch.tensor_files
 import torch
 from safetensors.torch import save_file
 from sample_upscalers import VARIANT_IDS, VARIANTS, small_model
@@ -73,8 +73,8 @@ def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
     else:
         save_model(path, model)
     # safetensors hands tensors out through these two; a checkpoint's land on the device "meta", which holds nothing.
-    monkeypatch.setattr("senga.arch.weights.load_file", None)
-    real_open = senga.arch.weights.safe_open
+    monkeypatch.setattr("senga.arch.tensor_files.load_file", None)
+    real_open = senga.arch.tensor_files.safe_open
 
     class IndexOnly:
         def __init__(self, *args, **kwargs):
@@ -91,7 +91,7 @@ def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
             assert name in ("metadata", "keys", "get_slice"), f"{name} reads tensors"
             return getattr(self.file, name)
 
-    monkeypatch.setattr("senga.arch.weights.safe_open", IndexOnly)
+    monkeypatch.setattr("senga.arch.tensor_files.safe_open", IndexOnly)
     real_load, devices = torch.load, []
 
     def load(*args, **kwargs):
@@ -107,9 +107,13 @@ def old_esrgan(state):
     """Our keys -> the old ESRGAN files' keys, written out by hand from such a file's listing."""
     names = {"conv_first": "model.0", "conv_body": "model.1.sub.1", "conv_up1": "model.3", "conv_up2": "model.6"}
     ups = sum(key.startswith("conv_up") for key in state) // 2
-    names["conv_hr"], names["conv_last"] = {0: ("model.2", "model.4"), 1: ("model.5", "model.7")}.get(
-        ups, ("model.8", "model.10")
-    )
+    names["conv_up3"] = "model.9"
+    names["conv_hr"], names["conv_last"] = {
+        0: ("model.2", "model.4"),
+        1: ("model.5", "model.7"),
+        2: ("model.8", "model.10"),
+        3: ("model.11", "model.13"),
+    }[ups]
     renamed = {}
     for key, value in state.items():
         stem, kind = key.rsplit(".", 1)
@@ -151,6 +155,7 @@ FOREIGN = [
     ("rrdb", {"scale": 4}, old_esrgan, "ESRGAN (old)"),
     ("rrdb", {"scale": 1, "plain": True}, old_esrgan, "ESRGAN (old)"),
     ("rrdb", {"scale": 2, "plain": True}, old_esrgan, "ESRGAN (old)"),
+    ("rrdb", {"scale": 8, "plain": True}, old_esrgan, "ESRGAN (old)"),
     ("rrdb", {"scale": 4}, original_esrgan, "ESRGAN (original code)"),
     ("rrdb", {"scale": 2, "plain": True}, original_esrgan, "ESRGAN (original code)"),
     ("rrdb", {"scale": 1, "plain": True}, lambda s: s, "Real-ESRGAN"),
@@ -219,6 +224,21 @@ def test_spandrel_reads_our_rrdb_files(scale, plain, tmp_path):
     with torch.inference_mode():
         # The network alone: Senga repeats the edge around the pictures of its own files, they do not.
         assert torch.allclose(theirs(x).clamp(0, 1), model.model(x).clamp(0, 1), atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 8])
+@pytest.mark.parametrize("layout", [old_esrgan, original_esrgan])
+def test_old_files_give_what_spandrel_gives(layout, scale, tmp_path):
+    import torchvision_cpu_shim  # noqa: F401 (spandrel imports torchvision)
+
+    spandrel = pytest.importorskip("spandrel")
+    path = tmp_path / "old.pth"
+    torch.save(layout(state_of(small_model("rrdb", scale=scale, plain=True, growth=32))), path)
+    theirs, ours = spandrel.ModelLoader().load_from_file(path), load_upscaler(path)
+    assert theirs.scale == ours.scale == scale
+    x = torch.rand(1, 3, 8, 12)
+    with torch.inference_mode():
+        assert torch.allclose(theirs(x), ours(x), atol=2e-5)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])

@@ -120,11 +120,3 @@ def test_padding_first_blends_the_edge_with_the_pad_colour():
     later, first = (preprocess(line, Preprocessing(64, pad_first=first)) for first in (False, True))
     assert set(later.unique().tolist()) == {-1.0, 1.0}
     assert len(first.unique()) > 2
-
-
-def test_a_folder_is_searched_one_folder_deep(tmp_path):
-    for name in ("a.onnx", "wd-x/model.safetensors", "wd-x/deep/model.onnx", ".hidden/model.onnx", "wd-x/notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert list(files.tagger_names(tmp_path, (".onnx", ".safetensors"))) == ["a.onnx", "wd-x/model.safetensors"]
-    assert list(files.tagger_names(tmp_path / "nowhere", (".onnx",))) == []

@@ -208,6 +208,11 @@ def change_config(path: Path, **values: Any) -> None:
         (lambda p: change_config(p, model_args={"checkpoint_path": "/tmp/x.pth"}), "sets 'checkpoint_path'"),
         (lambda p: change_config(p, model_args={"pretrained": True}), "sets 'pretrained'"),
         (lambda p: change_config(p, model_args={"norm_layer": {"a": 1}}), "expected numbers or words"),
+        (lambda p: change_config(p, model_args={"depth": 10**9}), "has 'depth' 1000000000; expected at most"),
+        (lambda p: change_config(p, model_args={"embed_dim": 3 * 2**16}), "describes a network of [0-9]{10,} numbers"),
+        (lambda p: change_config(p, model_args={"embed_dim": 10**4000}), "has 'embed_dim' 1000.*; expected at most"),
+        (lambda p: change_config(p, model_args=["x" * 200_000]), "has model_args ..xxx.*; expected a table"),
+        (lambda p: p.with_name("config.json").write_text("[" * 100_000), "nested too deeply"),
         (lambda p: change_config(p, **{"class": "ViT", "n_tags": 14}), "is JoyTag's own network.* ONNX file works"),
     ],
 )

@@ -108,6 +108,14 @@ def test_what_cannot_be_converted_is_said(tmp_path, caplog):
     assert {path.name for path in tmp_path.iterdir()} == {"a.safetensors", "d.safetensors"}
 
 
+def test_a_listed_name_is_converted(tmp_path, capsys):
+    target = tmp_path / "x.safetensors"
+    assert main(["convert", "senga_compact_x2", str(target)]) == OK
+    assert read_header(target).architecture == "compact"
+    assert main(["convert", "senga_compact_x9", str(target)]) == USAGE
+    assert "neither a known model nor a file" in capsys.readouterr().err
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_other_libraries_networks_stay_as_they_are(tmp_path, caplog):
     path = write_foreign(tmp_path, "span.safetensors")

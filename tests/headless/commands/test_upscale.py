@@ -1,12 +1,13 @@
 """`senga upscale` as a user types it: alpha and grey kept, bad files passed over, nothing overwritten by mistake."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, USAGE, main
-from senga.headless.workflow.options import find_model
+from senga.headless.workflow.options import UPSCALERS, find_model
 from senga.nodes import host
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -96,8 +97,23 @@ def test_a_model_may_be_named_or_is_our_default(model: str | None, found: str) -
     names = ["first", "second.safetensors"]
     for name in names:
         Path("models", name).touch()
-    assert find_model(model, names, lambda name: Path("models", name), what="model") == Path("models", found)
-    assert find_model("models/first", names, Path, what="model") == Path("models/first")
+    kind = dataclasses.replace(UPSCALERS, names=lambda: names, path=lambda name: Path("models", name))
+    assert find_model(model, kind) == Path("models", found)
+    assert find_model("models/first", kind) == Path("models/first")
+
+
+@pytest.mark.parametrize(
+    ("command", "model", "words"),
+    [
+        (["upscale", "input/a.png", "-o", "b.png"], "senga_tagger_large", "is a tagger; use `senga tag`"),
+        (["tag", "input/a.png", "--print"], "senga_compact_x2", "is an upscaler; use `senga upscale`"),
+    ],
+)
+def test_a_model_for_the_other_command_names_that_command(
+    command: list[str], model: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--model", model]) == USAGE
+    assert capsys.readouterr().err == f"senga: --model {model}: {words}\n"
 
 
 def test_the_default_model_comes_first() -> None:
