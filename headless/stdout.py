@@ -21,7 +21,8 @@ def say(text: str) -> None:
     Raises OutputClosedError, or OSError where the disk behind it is full.
     """
     try:
-        text = printable(text) if sys.stdout.isatty() else text
+        on_terminal = getattr(sys.stdout, "isatty", bool)()  # a script's own stream may have write alone
+        text = printable(text) if on_terminal else text
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except OSError as error:
