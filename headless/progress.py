@@ -13,6 +13,7 @@ from ..arch.errors import printable
 from ..nodes import host
 from .log import logger
 from .stdout import say
+from .stream import Waits
 
 REDRAW = 0.1  # seconds between two drawings of a line that counts through everything
 LAYOUT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
@@ -60,6 +61,7 @@ class BatchLine:
     """One line for many pictures: files done, tiles of the one that runs, and the time left for all of them."""
 
     def __init__(self, line: ProgressLine, files: int) -> None:
+        self.waits = Waits()
         self._line = line
         self._files = files
         self._done = 0

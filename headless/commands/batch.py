@@ -5,11 +5,13 @@ Exit codes: 0 all done or skipped, 1 some pictures failed. A wrong call raises U
 
 import argparse
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -23,6 +25,7 @@ from ..files.journal import Content, Journal, Record, State, content_of, state_o
 from ..files.plan import Job, listed
 from ..log import logger
 from ..progress import BatchLine, ProgressLine, progress_line
+from ..stream import Stream, Waits
 
 MOST_WORKERS = 64
 FAILURES = (SengaError, OSError, RuntimeError, MemoryError)  # of one picture; torch's own are RuntimeErrors
@@ -36,18 +39,22 @@ class Output:
     """What a picture became."""
 
     text: str  # its line on standard output
-    files: Mapping[Path, bytes]
+    files: Mapping[Path, Callable[[Path], None]]  # what writes each, under a temporary name
 
 
 @dataclass(frozen=True)
 class Work(Generic[Read, Made]):
-    """How a command makes its results. `read` and `encode` run in threads while `make` computes."""
+    """How a command makes its results. `read`, `encode` and its writing run in threads while `make` computes.
+
+    A result may be a stream, whose values are made after `make` has returned, in the same thread, while it is written.
+    """
 
     read: Callable[[Job], Read]
     make: Callable[[Sequence[tuple[Job, Read]], BatchLine], Sequence[Made]]  # one result for each picture given
     encode: Callable[[Job, Made], Output]
     at_once: int = 1  # pictures in one call of `make`
     frames: Callable[[Read], int] = lambda _: 1  # for the progress line
+    stream: Callable[[Made], Stream[Any] | None] = lambda _: None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +159,7 @@ def run_jobs(
     A file that is not as it was `seen`, None for absent, is kept; one that `seen` lacks is replaced whatever it is.
     Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
     """
+    begin = time.perf_counter()
     batch = BatchLine(line, len(jobs))
     failed: list[Path] = []
     running: deque[tuple[Job, Future[str]]] = deque()
@@ -160,6 +168,8 @@ def run_jobs(
         """Wait until no more than `most` results are being written."""
         while len(running) > most:
             job, written = running.popleft()
+            with batch.waits.on("writing"):
+                wait([written])
             try:
                 line.result(written.result())
             except FAILURES as error:
@@ -172,12 +182,17 @@ def run_jobs(
     try:
         reading = _read_ahead(pool, jobs, work, workers + work.at_once - 1)
         while group := list(islice(reading, work.at_once)):
+            with batch.waits.on("reading"):
+                wait(read for _, read in group)
             ready = [(job, read.result()[1]) for job, read in group if read.exception() is None]
             made = iter(_make(ready, work, batch))
             for job, read in group:
                 result: Future[Any] = next(made) if read.exception() is None else read
                 if result.exception() is None:
-                    result = pool.submit(_write, job, read.result()[0], result.result(), work, journal, seen)
+                    value = result.result()
+                    result = pool.submit(_write, job, read.result()[0], value, work, journal, seen)
+                    if (stream := work.stream(value)) is not None:
+                        stream.pump(batch.waits)
                 running.append((job, result))
                 batch.end()
             settle(workers + work.at_once - 1)  # a group is written while the network takes the next
@@ -185,7 +200,17 @@ def run_jobs(
     finally:
         host.standalone.progress = before
         pool.shutdown()  # after Ctrl-C too: what has been made is written, no temporary file is left
+    _report(batch.waits, time.perf_counter() - begin)
     return failed
+
+
+def _report(waits: Waits, seconds: float) -> None:
+    logger.debug(
+        "the network waited %.1f %% of %.1f s for pictures to be read, and %.1f %% for results to be written",
+        100 * waits.reading / seconds,
+        seconds,
+        100 * waits.writing / seconds,
+    )
 
 
 def _read_ahead(
@@ -233,29 +258,48 @@ def _write(
 
     Raises SengaError where another run has written one of them since the beginning, and made something else.
     """
-    output = work.encode(job, made)
+    try:
+        output = work.encode(job, made)
+        _write_files(job, source, output, journal, seen)
+        return output.text
+    finally:
+        if (stream := work.stream(made)) is not None:
+            stream.close()  # where writing has failed, no more frames are made
+
+
+def _write_files(
+    job: Job, source: Content | None, output: Output, journal: Journal, seen: "Mapping[Path, Signature | None]"
+) -> None:
     for folder in {path.parent for path in output.files}:
         folder.mkdir(parents=True, exist_ok=True)
     if not job.recorded or source is None:
-        for path, data in output.files.items():
+        for path, write in output.files.items():
             with replacing(path) as temporary:
-                temporary.write_bytes(data)
-        return output.text
+                write(temporary)
+        return
     with ExitStack() as stack:
-        written = {path: stack.enter_context(temporary_in(path.parent)) for path in output.files}
-        for path, data in output.files.items():
-            written[path].write_bytes(data)
+        there = {path: stack.enter_context(temporary_in(path.parent)) for path in output.files}
+        for path, write in output.files.items():
+            write(there[path])
+        contents = {path: written_content(temporary) for path, temporary in there.items()}
         stack.enter_context(journal.writing(job.target.parent))
         if any(path in seen and _signature(path) != seen[path] for path in output.files):
             journal.refresh(job.target.parent)
             if state_of(job, journal) is State.DONE:
-                return output.text  # by another run of the same call
+                return  # by another run of the same call
             raise taken(job.target)
-        for path, temporary in written.items():
-            content = written_content(output.files[path], temporary)
-            journal.add(path.parent, Record(path.name, content, source, job.settings))
+        for path, temporary in there.items():
+            journal.add(path.parent, Record(path.name, contents[path], source, job.settings))
             put(temporary, path, new=path in seen and seen[path] is None)
-    return output.text
+
+
+def written(files: Mapping[Path, bytes]) -> dict[Path, Callable[[Path], None]]:
+    """The files of an Output, from their content."""
+    return {path: partial(_write_bytes, data=data) for path, data in files.items()}
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def put(temporary: Path, path: Path, *, new: bool) -> None:

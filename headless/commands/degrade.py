@@ -14,7 +14,7 @@ from ...arch.reading import read_text
 from ...nodes import NODE_CLASS_MAPPINGS
 from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from ..errors import SengaError, UsageError
-from ..files.formats import encode_picture
+from ..files.formats import write_picture
 from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_levels, write_png
 from ..files.plan import Job, make_plan
 from ..files.sheet import draw_sheet
@@ -22,7 +22,7 @@ from ..log import logger
 from ..progress import BatchLine
 from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
-from .batch import Output, Work, max_pixels, run_batch
+from .batch import Output, Work, max_pixels, run_batch, written
 from .batch import add_arguments as add_batch_arguments
 
 DEGRADER = "SengaDegradeImage"
@@ -121,8 +121,12 @@ def work(recipe: Recipe | Report, seed: int, largest: int) -> Work[Array, tuple[
     def encode(job: Job, made: tuple[Array, Report]) -> Output:
         picture, report = made
         files = {path: (report.to_json() + "\n").encode() for path in job.also}
-        files[job.target] = encode_picture([rounded_levels(torch.from_numpy(picture))], job.format, job.target)
-        return Output(str(job.target), files)
+
+        def write(path: Path) -> None:
+            with path.open("wb") as file:
+                write_picture(file, [rounded_levels(torch.from_numpy(picture))], job.format, job.target)
+
+        return Output(str(job.target), {**written(files), job.target: write})
 
     return Work(read=read, make=make, encode=encode)
 

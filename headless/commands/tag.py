@@ -27,7 +27,7 @@ from ..model_cache import shared_tagger
 from ..progress import BatchLine
 from ..workflow.graph import sockets
 from ..workflow.options import TAGGERS, find_model, flag, read_options, tooltip
-from .batch import Output, Work, max_pixels, run_batch
+from .batch import Output, Work, max_pixels, run_batch, written
 from .batch import add_arguments as add_batch_arguments
 
 DEFAULT_MODEL = "senga_tagger_large.safetensors"
@@ -140,7 +140,8 @@ def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> 
         found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
             return Output(as_line(job.source, found), {})
-        return Output(str(job.target), {job.target: as_bytes(as_text(job.format, job.source, found, model))})
+        data = as_bytes(as_text(job.format, job.source, found, model))
+        return Output(str(job.target), written({job.target: data}))
 
     return Work(
         read=lambda job: read(job.source, model, largest),

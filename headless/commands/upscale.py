@@ -2,24 +2,25 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ...nodes import NODE_CLASS_MAPPINGS
 from ..errors import UsageError
-from ..files.formats import FORMATS, encode_picture
+from ..files.animations import Levels
+from ..files.formats import FORMATS, write_picture
 from ..files.journal import sha256_of
 from ..files.pictures import Picture, as_image, decode, read_picture, rounded_levels
 from ..files.plan import Job, make_plan
 from ..log import logger
 from ..model_cache import shared_upscaler
 from ..progress import BatchLine
+from ..stream import Stream, made_ahead
 from ..workflow.execute import call_node
 from ..workflow.graph import sockets
 from ..workflow.options import UPSCALERS, add_options, find_model, flag, read_options, tooltip
@@ -37,8 +38,7 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "precision": (str, "P"),
 }
 SAME_RESULT = ("tile",)  # options that change results by rounding only
-
-Levels = NDArray[np.uint8]
+FRAMES_WAITING = 2  # of an animation, between reading and the network, and between the network and writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,53 +99,63 @@ def settings_of(model: Path, options: dict[str, Any], quality: int | None, forma
 
 @dataclass(frozen=True)
 class Upscaled:
-    """The frames of an animation, or the one of a still: (H, W, C) levels; and the picture that they come from."""
+    """(H, W, C) levels of each frame, those of an animation on their way; and the picture that they come from."""
 
-    frames: list[Levels]
+    frames: list[Levels] | Stream[Levels]
     picture: Picture
 
 
 def work(model: object, options: dict[str, Any], quality: int | None, largest: int) -> Work[Picture, Upscaled]:
     def make(ready: Sequence[tuple[Job, Picture]], batch: BatchLine) -> list[Upscaled]:
-        return [Upscaled(upscale_frames(job.source, picture, model, options, batch), picture) for job, picture in ready]
+        return [upscaled(job.source, picture, model, options, batch) for job, picture in ready]
 
     def encode(job: Job, made: Upscaled) -> Output:
         picture = made.picture
-        data = encode_picture(
-            made.frames,
-            job.format,
-            job.target,
-            durations=picture.durations,
-            plays=picture.plays,
-            profile=picture.profile,
-            quality=quality,
-        )
-        return Output(str(job.target), {job.target: data})
+
+        def write(path: Path) -> None:
+            with path.open("wb") as file:
+                write_picture(
+                    file,
+                    made.frames,
+                    job.format,
+                    job.target,
+                    durations=picture.durations,
+                    plays=picture.plays,
+                    profile=picture.profile,
+                    quality=quality,
+                )
+
+        return Output(str(job.target), {job.target: write})
 
     return Work(
         read=lambda job: read_picture(job.source, take="animation", max_pixels=largest),
         make=make,
         encode=encode,
         frames=lambda picture: len(picture.durations) or 1,
+        stream=lambda made: made.frames if isinstance(made.frames, Stream) else None,
     )
 
 
-def upscale_frames(
-    source: Path, picture: Picture, model: object, options: dict[str, Any], batch: BatchLine
-) -> list[Levels]:
-    """(H, W, C) levels of each frame. Raises SengaError."""
-    pages = picture.pages
+def upscaled(source: Path, picture: Picture, model: object, options: dict[str, Any], batch: BatchLine) -> Upscaled:
+    """The result of a still; of an animation, the stream that makes it. Raises SengaError."""
     if picture.count > 1 and not picture.durations:
         logger.warning("%s: it has %d pages; only the first is upscaled (a workflow takes all)", source, picture.count)
-        pages = pages[:1]
-    # Channels are those of the animation as a whole: a GIF's first frame may be opaque and the others not.
-    clear = any(page.has_transparency_data for page in pages)
-    frames: list[Levels] = []
-    for page in pages:
-        frame = decode(page)
-        image = as_image(frame, alpha=clear, grey=len(pages) == 1)
-        with torch.inference_mode():
-            large, *_ = call_node(NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=image[None], **options)
-        frames.append(rounded_levels(large[0]))
-        batch.next_frame()
-    return frames
+    frames = upscaled_frames(picture, model, options, batch)
+    return Upscaled(Stream(frames, FRAMES_WAITING) if picture.durations else list(frames), picture)
+
+
+def upscaled_frames(
+    picture: Picture, model: object, options: dict[str, Any], batch: BatchLine
+) -> Generator[Levels, None, None]:
+    """(H, W, C) levels of each frame. Raises SengaError."""
+    frames = (decode(page) for page in picture.frames())
+    if picture.durations:
+        frames = made_ahead(frames, FRAMES_WAITING, batch.waits)
+    with closing(frames):
+        for frame in frames:
+            # Channels are those of the animation as a whole: a GIF's first frame may be opaque and the others not.
+            image = as_image(frame, alpha=picture.clear, grey=not picture.durations)
+            with torch.inference_mode():
+                large, *_ = call_node(NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=image[None], **options)
+            yield rounded_levels(large[0])
+            batch.next_frame()

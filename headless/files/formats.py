@@ -1,20 +1,19 @@
-"""The picture formats that commands write: a table, and one function that encodes a still or an animation."""
+"""The picture formats that commands write: a table, and one function that writes a still or an animation."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import SengaError
 from ..log import logger
+from .animations import LONGEST_GIF, LONGEST_PNG, UNTIMED, Levels, Reel, timed, write_gif, write_png_animation
 
 OPAQUE = 128  # from this alpha on a pixel is opaque, in formats with only clear and opaque pixels
-UNTIMED = 10  # milliseconds; viewers show frames of up to 10 ms for 100 ms, whatever the format
 SHORTEST_GIF = 20  # milliseconds; the shortest time above UNTIMED that a GIF can state
 
 
@@ -48,8 +47,9 @@ def format_of(name: str) -> str | None:
     return next((key for key, known in FORMATS.items() if ending in (known.extension, *known.others)), None)
 
 
-def encode_picture(
-    frames: Sequence[NDArray[np.uint8]],
+def write_picture(
+    file: IO[bytes],
+    frames: Iterable[Levels],
     name: str,
     path: Path,
     *,
@@ -57,41 +57,74 @@ def encode_picture(
     plays: int = 0,
     profile: bytes | None = None,
     quality: int | None = None,
-) -> bytes:
-    """(H, W, C) levels, C 1, 3 or 4, as a file of the format `name`; with `durations` in ms, an animation of several.
+) -> None:
+    """(H, W, C) levels, C 1, 3 or 4, as a file of the format `name`; an animation of as many frames as `durations`.
 
-    `plays` is how often it plays, 0 endlessly; `path` is the file's name in messages. Raises SengaError where the
-    format cannot hold the picture.
+    The frames of an animation are taken one by one, and are compressed before the next is taken. `durations` are in ms;
+    `plays` is how often it plays, 0 endlessly; `path` is the file's name in messages; `file` can seek. Raises
+    SengaError where the format cannot hold the picture.
     """
     known = FORMATS[name]
-    height, width = frames[0].shape[:2]
-    if len(frames) > 1 and not known.animated:
-        raise SengaError(
-            f"{path}: {name} cannot hold an animation ({len(frames)} frames); choose png, webp, avif or gif"
-        )
-    if max(height, width) > known.largest:
-        raise SengaError(
-            f"{path}: {width}x{height} is too large for {name} (at most {known.largest} pixels a side); choose png"
-        )
-    pages = [_page(levels, known, path) for levels in frames]
-    if name == "avif" and len(pages) > 1 and plays:
+    count = max(1, len(durations))
+    if count > 1 and not known.animated:
+        raise SengaError(f"{path}: {name} cannot hold an animation ({count} frames); choose png, webp, avif or gif")
+    if name == "avif" and count > 1 and plays:
         logger.warning("%s: avif cannot say that it plays %d times and will play endlessly; webp, png can", path, plays)
+    pages = (_page(levels, known, path) for levels in frames)
+    first = next(pages)
+    if max(first.size) > known.largest:
+        raise SengaError(
+            f"{path}: {first.width}x{first.height} is too large for {name} (at most {known.largest} pixels a side);"
+            " choose png"
+        )
     options = {**known.options, **_quality(name, quality)}
-    if profile is not None and (space := profile[16:20]) != _space(pages[0]):
+    if profile is not None and (space := profile[16:20]) != _space(first):
         logger.warning(
             "%s: its colour profile is for %s and was dropped", path, space.decode("ascii", "replace").strip()
         )
         profile = None
-    if profile is not None:
+    if profile is not None and name != "gif":
         options["icc_profile"] = profile
-    if name == "gif" or len(pages) > 1:
-        options |= _animation(name, pages, durations, plays)
-    file = io.BytesIO()
-    pages[0].save(file, format=known.id, **options)
-    return file.getvalue()
+    if count == 1:
+        _write_still(file, first, known, options)
+    else:
+        _write_animation(file, chain((first,), pages), name, durations, plays, options)
 
 
-def _page(levels: NDArray[np.uint8], known: Format, path: Path) -> Image.Image:
+def _write_still(file: IO[bytes], page: Image.Image, known: Format, options: dict[str, Any]) -> None:
+    if known.id == "GIF":
+        write_gif(file, [(page, 0)], plays=1)
+    else:
+        page.save(file, format=known.id, **options)
+
+
+def _write_animation(
+    file: IO[bytes],
+    pages: Iterator[Image.Image],
+    name: str,
+    durations: Sequence[float],
+    plays: int,
+    options: dict[str, Any],
+) -> None:
+    if name == "gif":
+        write_gif(file, timed(pages, rounded_times(durations, 10, SHORTEST_GIF), LONGEST_GIF), plays)
+        return
+    times = rounded_times(durations, 1, UNTIMED + 1)
+    if name == "png":
+        write_png_animation(file, timed(pages, times, LONGEST_PNG), plays, **options)
+        return
+    first = next(pages)
+    if name == "webp":
+        options["loop"] = plays
+        if first.mode == "RGBA":
+            # Key frames only. Otherwise the encoder may crop every frame to its opaque part and mark the file as
+            # opaque: readers that trust the mark show the clear background as black.
+            options["kmax"] = 1
+    reel = Reel(pages, len(durations) - 1)
+    first.save(file, format=FORMATS[name].id, save_all=True, append_images=[reel], duration=times, **options)
+
+
+def _page(levels: Levels, known: Format, path: Path) -> Image.Image:
     channels = levels.shape[2]
     page = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
     if channels == 4 and not known.alpha:
@@ -136,22 +169,3 @@ def rounded_times(durations: Sequence[float], unit: int, shortest: int) -> list[
         times.append(max(shortest, round((ms + owed) / unit) * unit))
         owed += ms - times[-1]
     return times
-
-
-def _animation(name: str, pages: Sequence[Image.Image], durations: Sequence[float], plays: int) -> dict[str, Any]:
-    options: dict[str, Any] = {"save_all": True, "append_images": pages[1:]}
-    if durations:
-        options["duration"] = rounded_times(durations, *((10, SHORTEST_GIF) if name == "gif" else (1, UNTIMED + 1)))
-    if name == "gif":
-        # Each frame clears the one before, so that it may be clear where that was not.
-        options |= {"disposal": 2, "optimize": False}
-        if "transparency" in pages[0].info:
-            options["transparency"] = 255
-        return options | ({} if plays == 1 else {"loop": max(0, plays - 1)})
-    if name == "png":
-        options |= {"disposal": 0, "blend": 0}  # each frame replaces the one before, alpha included
-    if name == "webp" and pages[0].mode == "RGBA":
-        # Key frames only. Otherwise the encoder may crop every frame to its opaque part and mark the file as opaque:
-        # readers that trust the mark show the clear background as black.
-        options["kmax"] = 1
-    return options if name == "avif" else options | {"loop": plays}

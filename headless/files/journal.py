@@ -221,9 +221,10 @@ def content_of(path: Path) -> Content:
     return Content(sha256_of(path), stat.st_size, stat.st_mtime_ns)
 
 
-def written_content(data: bytes, path: Path) -> Content:
-    """The same of a file that was just written."""
-    return Content(hashlib.sha256(data).hexdigest(), len(data), path.stat().st_mtime_ns)
+def written_content(path: Path) -> Content:
+    """The same of a file that was just written, and gets another name. Raises OSError."""
+    stat = path.stat()
+    return Content(_hashed(path), stat.st_size, stat.st_mtime_ns)
 
 
 def sha256_of(path: Path) -> str:
@@ -234,5 +235,9 @@ def sha256_of(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    return _hashed(path)
+
+
+def _hashed(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,10 @@
 A picture in memory is a float32 tensor in [0, 1]: (H, W, C) for one frame, (B, H, W, C) for several.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +25,7 @@ GREY_MODES = ("1", "L")
 FIRST_FRAME_ONLY = ("MPO", "PSD")
 # Formats whose pages are an animation. Pages of other formats (TIFF, ICO) are separate pictures.
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+ROWS = 256  # of a picture, made to levels at once
 Take = Literal["all", "animation", "first"]  # which pages are wanted; "animation": all of an animation, else the first
 
 __all__ = [
@@ -41,11 +45,17 @@ __all__ = [
 class Picture:
     """The content of a file: upright pages, each a whole canvas that includes what earlier frames left on it."""
 
-    pages: list[Image.Image]
+    pages: list[Image.Image]  # those that are held: of an animation that is read frame by frame, none
     durations: list[float]  # milliseconds for each page of an animation; empty for a still picture
     plays: int  # how often the animation plays; 0: endlessly
     profile: bytes | None  # ICC
     count: int = 1  # pages of the file, of which `pages` may hold the first alone
+    clear: bool = False  # whether a page has transparency
+    again: Callable[[], Iterator[Image.Image]] | None = None  # reads the pages that are not held
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Each page. Where they are read again, raises SengaError as read_picture does."""
+        return iter(self.pages) if self.again is None else self.again()
 
 
 @dataclass(frozen=True)
@@ -73,18 +83,24 @@ def read_frames(path: Path, *, take: Take = "all", max_pixels: int = MAX_PIXELS)
 def read_picture(path: Path, *, take: Take = "all", max_pixels: int = MAX_PIXELS) -> Picture:
     """The same as upright pages before decoding to floats, with the timing of an animation.
 
+    With "animation", the frames of an animation are all decoded, so that a damaged file is known, and none is held.
     `max_pixels` is the most that the pages taken may have together; it is checked before they are decoded.
 
     Raises SengaError, naming the file, where it is missing, empty, cut short, not a picture or too large.
     """
+    with _named_faults(path), open_picture(path, max_pixels) as picture:
+        return _read(path, picture, take, max_pixels)
+
+
+@contextmanager
+def _named_faults(path: Path) -> Iterator[None]:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise SengaError(f"{path}: the file {what}; name a picture file")
     if path.stat().st_size == 0:
         raise SengaError(f"{path}: the file is empty (0 bytes) where a picture was expected; fetch or save it again")
     try:
-        with open_picture(path, max_pixels) as picture:
-            return _pages(picture, take, max_pixels)
+        yield
     except UnidentifiedImageError as error:
         raise SengaError(f"{path}: not a picture that Pillow can read; give a PNG, JPEG or WebP file") from error
     except TooLargeError as error:
@@ -95,15 +111,37 @@ def read_picture(path: Path, *, take: Take = "all", max_pixels: int = MAX_PIXELS
         raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
 
 
-def _pages(picture: Image.Image, take: Take, max_pixels: int) -> Picture:
+def _read(path: Path, picture: Image.Image, take: Take, max_pixels: int) -> Picture:
     kind, profile = str(picture.format), picture.info.get("icc_profile")
-    pages: list[Image.Image] = []
-    durations: list[float] = []
     first = take == "first" or kind in FIRST_FRAME_ONLY or (take == "animation" and kind not in ANIMATED)
     count = int(getattr(picture, "n_frames", 1))
-    instead = bool(picture.info.get("default_image")) and count > 1  # shown where animated PNG is not supported
     if not first and kind in ANIMATED:
         check_pixels(picture.size, count, max_pixels)
+    pages: list[Image.Image] = []
+    durations: list[float] = []
+    clear = False
+    for page, ms in _upright(picture, first, max_pixels):
+        durations.append(ms)
+        clear |= page.has_transparency_data  # a GIF's first frame may be opaque and the others not
+        if take == "all" or not pages:
+            pages.append(page)
+    plays = int(picture.info.get("loop", 0))
+    if kind == "GIF":  # it counts repeats; without a count it plays once
+        plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
+    count = 1 if kind in FIRST_FRAME_ONLY else count
+    if kind not in ANIMATED or len(durations) < 2:
+        return Picture(pages, [], plays, profile, count, clear)
+    if take == "all":
+        return Picture(pages, durations, plays, profile, count, clear)
+    again = partial(_frames_again, path, max_pixels, pages[0].size, len(durations))
+    return Picture([], durations, plays, profile, count, clear, again)
+
+
+def _upright(picture: Image.Image, first: bool, max_pixels: int) -> Iterator[tuple[Image.Image, float]]:
+    """Pages that have the size of the first one, and their times in ms; with `first`, that one alone."""
+    count = int(getattr(picture, "n_frames", 1))
+    instead = bool(picture.info.get("default_image")) and count > 1  # shown where animated PNG is not supported
+    size: tuple[int, int] | None = None
     pixels = 0
     for number, page in enumerate(ImageSequence.Iterator(picture)):
         pixels += page.width * page.height  # of pages that may differ in size
@@ -113,16 +151,23 @@ def _pages(picture: Image.Image, take: Take, max_pixels: int) -> Picture:
         if instead and number == 0:
             continue
         upright = ImageOps.exif_transpose(scaled(page))  # a copy; WebP has a frame's duration only after decoding
-        if not pages or upright.size == pages[0].size:
-            pages.append(upright)
-            durations.append(float(page.info.get("duration", 0)))
+        if size is None or upright.size == size:
+            size = upright.size
+            yield upright, float(page.info.get("duration", 0))
         if first:
-            break
-    plays = int(picture.info.get("loop", 0))
-    if kind == "GIF":  # it counts repeats; without a count it plays once
-        plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
-    animated = kind in ANIMATED and len(pages) > 1
-    return Picture(pages, durations if animated else [], plays, profile, 1 if kind in FIRST_FRAME_ONLY else count)
+            return
+
+
+def _frames_again(path: Path, max_pixels: int, size: tuple[int, int], count: int) -> Iterator[Image.Image]:
+    """The frames of an animation that had `count` of this size when it was read first."""
+    with _named_faults(path), open_picture(path, max_pixels) as picture:
+        number = 0
+        for number, (page, _) in enumerate(_upright(picture, False, max_pixels), 1):
+            if page.size != size or number > count:
+                break
+            yield page
+        if number != count:
+            raise SengaError("the animation was changed while it was read; run the command again")
 
 
 def decode(page: Image.Image) -> Frame:
@@ -155,4 +200,7 @@ def as_image(frame: Frame, *, alpha: bool, grey: bool) -> Tensor:
 
 def rounded_levels(image: Tensor) -> NDArray[np.uint8]:
     """(H, W, C) float in [0, 1] to the nearest of 256 levels."""
-    return (image.float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    levels = torch.empty(image.shape, dtype=torch.uint8)
+    for part, result in zip(image.split(ROWS), levels.split(ROWS), strict=True):  # without another large copy
+        result.copy_(part.float().cpu().clamp(0, 1).mul_(255).round_())
+    return levels.numpy()

@@ -21,7 +21,7 @@ from ...arch import SengaError
 from ...arch.reading import READABLE
 from .png_chunks import readable_png
 
-MAX_PIXELS = 250_000_000  # of all frames that are held; decoding takes 4 to 16 bytes for each
+MAX_PIXELS = 250_000_000  # of all frames together; decoding takes 4 to 16 bytes for each that is held
 # What Pillow is known to raise over broken files; found by feeding it some. Our own errors are ValueErrors.
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
@@ -67,8 +67,7 @@ def check_pixels(size: tuple[int, int], frames: int, max_pixels: int) -> None:
         raise TooLargeError(f"has {width}x{height} pixels; expected at most {max_pixels:,} pixels")
     if width * height * frames > max_pixels:
         raise TooLargeError(
-            f"has {frames} frames of {width}x{height} pixels, which are held in memory together; expected at most"
-            f" {max_pixels:,} pixels"
+            f"has {frames} frames of {width}x{height} pixels; expected at most {max_pixels:,} pixels together"
         )
 
 

@@ -1,5 +1,6 @@
 """Animations frame by frame, with timing, disposal and transparency; formats, EXIF orientation and colour profiles."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from PIL import Image, ImageCms, ImageSequence, features
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, main
 from senga.headless.commands import upscale
-from senga.headless.files.formats import FORMATS, encode_picture, format_of, rounded_times
+from senga.headless.files.formats import FORMATS, format_of, rounded_times, write_picture
 from senga.headless.files.pictures import decode, read_picture
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -183,7 +184,8 @@ def test_every_format_holds_a_picture(name: str, channels: int) -> None:
     if channels == 4:
         levels[..., 3] = np.where(np.arange(32) < 16, 0, 255)[None]
     path = Path(f"x{FORMATS[name].extension}")
-    path.write_bytes(encode_picture([levels], name, path))
+    with path.open("wb") as file:
+        write_picture(file, [levels], name, path)
     frame = decode(read_picture(path).pages[0])
     expected = levels[..., :1].astype(int)
     if channels == 4:
@@ -201,12 +203,15 @@ def test_quality_changes_the_size(name: str, small: int, large: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     sizes = []
     for quality in (small, large):
-        sizes.append(len(encode_picture([noise], name, Path("x"), quality=quality)))
+        file = io.BytesIO()
+        write_picture(file, [noise], name, Path("x"), quality=quality)
+        sizes.append(len(file.getvalue()))
     assert sizes[0] < sizes[1] * 0.8
 
 
 def test_webp_of_quality_100_is_lossless() -> None:
-    Path("x.webp").write_bytes(encode_picture([RGBA], "webp", Path("x.webp"), quality=100))
+    with Path("x.webp").open("wb") as file:
+        write_picture(file, [RGBA], "webp", Path("x.webp"), quality=100)
     assert np.array_equal(np.array(Image.open("x.webp")), RGBA)
 
 

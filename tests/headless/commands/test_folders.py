@@ -3,7 +3,7 @@
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from PIL import Image
@@ -111,16 +111,16 @@ def test_bad_files_are_passed_over_and_listed_at_the_end(
 def test_a_full_disk_fails_the_picture_and_leaves_no_half_file(
     album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real, calls = Path.write_bytes, []
+    real, calls = upscale.write_picture, []
 
-    def fail_on_the_first(self: Path, data: bytes) -> int:
-        calls.append(self)
+    def fail_on_the_first(file: IO[bytes], *arguments: Any, **named: Any) -> None:
+        calls.append(file)
         if len(calls) == 1:
-            real(self, b"half")
+            file.write(b"half")
             raise OSError(28, "No space left on device")
-        return real(self, data)
+        real(file, *arguments, **named)
 
-    monkeypatch.setattr(Path, "write_bytes", fail_on_the_first)
+    monkeypatch.setattr(upscale, "write_picture", fail_on_the_first)
     assert main(["upscale", "album", "-o", "big", *MODEL]) == FAILED
     assert "No space left on device" in capsys.readouterr().err
     assert files("big") == ["deep/b.png", "deep/er/c.png"]
@@ -152,7 +152,7 @@ def test_pictures_are_read_and_written_while_the_network_runs(album: Path, monke
         return call
 
     monkeypatch.setattr(upscale, "read_picture", noted("read", upscale.read_picture))
-    monkeypatch.setattr(upscale, "encode_picture", noted("write", upscale.encode_picture))
+    monkeypatch.setattr(upscale, "write_picture", noted("write", upscale.write_picture))
     monkeypatch.setattr(upscale, "call_node", noted("network", upscale.call_node))
     assert main(["upscale", "album", "-o", "big", "--workers", "2", *MODEL]) == OK
     assert threads["network"] == {threading.current_thread().name}

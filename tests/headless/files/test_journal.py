@@ -186,7 +186,7 @@ def test_a_file_is_known_by_its_content_and_read_only_where_its_time_differs(mon
 
 
 def test_the_content_of_what_was_written_is_that_of_the_file() -> None:
-    assert written_content(b"result", Path("b.png")) == content_of(Path("b.png"))
+    assert written_content(Path("b.png")) == content_of(Path("b.png"))
     assert sha256_of(Path("b.png")) == hashlib.sha256(b"result").hexdigest()
 
 
