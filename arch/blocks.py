@@ -1,9 +1,17 @@
-"""Shared by several nets: SELU's initialisation and the full-precision last layer."""
+"""Shared by several nets: whether there are weights to draw, SELU's initialisation, the full-precision last layer."""
 
 import math
 
 import torch
 from torch import Tensor, nn
+
+
+def without_values(net: nn.Module) -> bool:
+    """Whether a net is built for weights from a file (on the device meta): it is not initialised then.
+
+    To draw numbers or to multiply there, torch imports its compiler, which takes longer than torch itself.
+    """
+    return any(parameter.is_meta for parameter in net.parameters())
 
 
 def lecun_normal_(net: nn.Module) -> None:
@@ -12,6 +20,8 @@ def lecun_normal_(net: nn.Module) -> None:
     Klambauer et al. 2017. With N(0, 1 / numel), as in yu45020/Waifu2x, features fade from 0.055 to 5e-11 over twelve
     layers, and training stalls.
     """
+    if without_values(net):
+        return
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             fan_in = module.weight[0].numel()

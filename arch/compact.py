@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import last_layer
+from .blocks import last_layer, without_values
 
 NEGATIVE_SLOPE = 0.1  # of the official LeakyReLU
 # name -> layer for that many channels. PReLU learns a slope for each channel (He et al. 2015).
@@ -70,7 +70,8 @@ class Compact(nn.Module):
         for ins in (config.channels, *[n] * config.layers):
             self.body += [nn.Conv2d(ins, n, 3, padding=1), ACTIVATIONS[config.activation](n)]
         self.body.append(nn.Conv2d(n, config.channels * config.scale**2, 3, padding=1))
-        self._initialise()
+        if not without_values(self):
+            self._initialise()
 
     @torch.no_grad()
     def _initialise(self) -> None:

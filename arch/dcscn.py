@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import last_layer, lecun_normal_
+from .blocks import last_layer, lecun_normal_, without_values
 
 ACTIVATIONS = ("selu", "prelu")
 RESIDUALS = ("bicubic", "bilinear", "nearest")
@@ -89,8 +89,9 @@ class DCSCN(nn.Module):
         self.shuffle = nn.PixelShuffle(config.scale)
         self.picture = nn.Conv2d(config.upsampling, config.channels, 3, padding=1, bias=False)
         lecun_normal_(self)
-        # Training starts at the upsampled input: at full size, the noise of this layer gave a first loss of 0.76.
-        self.picture.weight.data.mul_(0.01)
+        if not without_values(self):
+            # Training starts at the upsampled input: at full size, the noise of this layer gave a first loss of 0.76.
+            self.picture.weight.data.mul_(0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         features = []

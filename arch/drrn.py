@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import last_layer
+from .blocks import last_layer, without_values
 
 PLACES = ("lr", "hr")
 ACTIVATIONS = {"leakyrelu": 0.1, "relu": 0.0}  # name -> slope below zero
@@ -122,7 +122,8 @@ class DRRN(nn.Module):
         self.blocks = nn.ModuleList(RecursiveBlock(config) for _ in range(config.blocks))
         self.last = nn.Conv2d(n, config.channels * shuffled**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(shuffled)
-        self._initialise()
+        if not without_values(self):
+            self._initialise()
 
     @torch.no_grad()
     def _initialise(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import last_layer
+from .blocks import last_layer, without_values
 
 PADDINGS = ("symmetric", "same")
 
@@ -167,7 +167,8 @@ class MobileNetV3(nn.Module):
             nn.Dropout(config.dropout, inplace=True),
             nn.Linear(hidden, config.tags),
         )
-        initialise(self)
+        if not without_values(self):
+            initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)  # (B, 960 or 576, ceil(H / 32), ceil(W / 32))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import last_layer
+from .blocks import last_layer, without_values
 
 RESIDUAL_SCALE = 0.2  # the papers' beta: the factor of each dense block's output, and of each block of three
 NEGATIVE_SLOPE = 0.2
@@ -117,7 +117,8 @@ class RRDB(nn.Module):
             self.add_module(f"conv_up{i + 1}", nn.Conv2d(n, n, 3, padding=1))
         self.conv_hr = nn.Conv2d(n, n, 3, padding=1)
         self.conv_last = nn.Conv2d(n, config.channels, 3, padding=1)
-        self._initialise()
+        if not without_values(self):
+            self._initialise()
 
     def _ups(self) -> list[nn.Module]:
         return [self.get_submodule(f"conv_up{i + 1}") for i in range(self.config.doublings)]

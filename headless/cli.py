@@ -6,18 +6,19 @@ reads the results any more (`senga models | head -1`).
 
 import argparse
 import difflib
+import importlib
 import io
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from ..arch.errors import printable
-from .commands import convert, data, degrade, export, models, run, tag, train, upscale
 from .errors import SengaError, UsageError, one_line
 from .log import log_to_stderr, logger
 from .stdout import OutputClosedError, silence
@@ -27,22 +28,26 @@ OK, FAILED, USAGE, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
 
 @dataclass(frozen=True)
 class Command:
+    """Its `module` has add_arguments(parser) and run(args) -> int. It is imported when it runs: torch takes seconds."""
+
     name: str
     help: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
+
+    @property
+    def module(self) -> ModuleType:
+        return importlib.import_module(f".commands.{self.name}", __package__)
 
 
 COMMANDS = [
-    Command("run", "run a workflow as ComfyUI saves or exports it", run.add_arguments, run.run),
-    Command("upscale", "upscale pictures, folders and animations", upscale.add_arguments, upscale.run),
-    Command("tag", "tag pictures: a caption file next to each, or JSON", tag.add_arguments, tag.run),
-    Command("degrade", "damage pictures by a recipe, repeatably", degrade.add_arguments, degrade.run),
-    Command("models", "list the models that the nodes find", models.add_arguments, models.run),
-    Command("convert", "give a weights file a header, or official key names", convert.add_arguments, convert.run),
-    Command("export", "write a network as ONNX", export.add_arguments, export.run),
-    Command("train", "train a network", train.add_arguments, train.run),
-    Command("data", "build, preview and pack pictures to train on", data.add_arguments, data.run),
+    Command("run", "run a workflow as ComfyUI saves or exports it"),
+    Command("upscale", "upscale pictures, folders and animations"),
+    Command("tag", "tag pictures: a caption file next to each, or JSON"),
+    Command("degrade", "damage pictures by a recipe, repeatably"),
+    Command("models", "list the models that the nodes find"),
+    Command("convert", "give a weights file a header, or official key names"),
+    Command("export", "write a network as ONNX"),
+    Command("train", "train a network"),
+    Command("data", "build, preview and pack pictures to train on"),
 ]
 
 
@@ -52,8 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Some Windows consoles cannot show every file name; that must not end a run.
             stream.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:] if argv is None else argv
     try:
-        args, left = _parser().parse_known_args(argv)
+        args, left = _parser(words).parse_known_args(words)
     except OSError as error:  # the options name what is in our own folders
         with log_to_stderr(False):
             logger.error(one_line(error))
@@ -66,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        return args.command.run(args)
+        return args.command.module.run(args)
     except KeyboardInterrupt:
         logger.error("interrupted")
         return INTERRUPTED
@@ -89,7 +95,9 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message) + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for a command line, which knows the options of that line's command alone."""
+    meant = next((word for word in words if not word.startswith("-")), "")
     shared = _Parser(add_help=False)
     shared.add_argument(
         "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log more; show where an error happened"
@@ -103,7 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.help, description=command.help, parents=[shared])
-        command.add_arguments(sub)
+        if command.name == meant:
+            command.module.add_arguments(sub)
         sub.set_defaults(command=command, parser=sub)
     return parser
 

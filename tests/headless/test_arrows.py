@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from repository import ROOT
+from senga.headless.cli import COMMANDS
 
 HEADLESS = ROOT / "headless"
 PROGRAM = {"__init__", "__main__", "cli"}
@@ -68,5 +69,14 @@ def test_the_batch_and_what_commands_share_know_no_command() -> None:
 def test_every_room_is_in_the_table_and_the_imports_are_seen() -> None:
     rooms = {path.parent.name for path in FILES if path.parent != HEADLESS}
     assert rooms == set(ARROWS) - {""}
-    assert {"commands.upscale", "commands.tag", "errors"} <= imported(HEADLESS / "cli.py")
+    assert {"errors", "log"} <= imported(HEADLESS / "cli.py")
     assert {"files.pictures", "commands.batch"} <= imported(HEADLESS / "commands" / "upscale.py")
+
+
+def test_the_program_lists_all_commands_and_no_other_module() -> None:
+    """It imports them by their names, one at a time."""
+    commands = {path.stem for path in (HEADLESS / "commands").glob("*.py")} - {"__init__", "batch"}
+    assert {command.name for command in COMMANDS} == commands
+    for command in COMMANDS:
+        assert callable(command.module.add_arguments)
+        assert callable(command.module.run)

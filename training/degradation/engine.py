@@ -134,7 +134,7 @@ def draw(steps: Sequence[Step], seed: int, key: tuple[int, ...]) -> tuple[Step, 
     return tuple(drawn)
 
 
-def _draw_values(step: Step, rng: np.random.Generator) -> list[Step]:
+def _draw_values(step: Step, rng: "np.random.Generator") -> list[Step]:
     parameters = KINDS[step.kind].parameters
     single = {name: p for name, p in parameters.items() if not isinstance(p, Drops)}
 
