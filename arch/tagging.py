@@ -42,17 +42,8 @@ def tag(
     for group in to_bchw(image).split(model.pictures_at_once()):
         if should_stop is not None and should_stop():
             raise Stopped(f"stopped after {len(found)} of {len(image)} pictures")
-        found += tag_prepared(model, model.prepare(group), options)
+        rows: list[list[float]] = model.predict(model.prepare(group)).tolist()
+        found += [choose(row, model.vocabulary, options, model_sha256=model.file_sha256) for row in rows]
         if progress is not None:
             progress(len(found), len(image))
     return found
-
-
-def tag_prepared(model: TaggerModel, prepared: Tensor, options: Options) -> list[Tagged]:
-    """The second half of `tag`: pictures that `model.prepare` has prepared, whatever their sizes were.
-
-    Args:
-        prepared: (B, 3, size, size), on any device.
-    """
-    rows: list[list[float]] = model.predict(prepared).tolist()
-    return [choose(row, model.vocabulary, options, model_sha256=model.file_sha256) for row in rows]

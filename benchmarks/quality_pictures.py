@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from senga.arch import SengaError
-from senga.training.degradation.codecs import jpeg
-from senga.training.degradation.colour import from_levels, to_levels
 from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import ValSettings
-from senga.training.sr.validation_crops import FILTERS, some, validation_crops
+from senga.training.sr.validation_crops import Crop, make_pairs, some, validation_crops
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 
@@ -38,22 +35,7 @@ class Pair:
         return self.source.picture
 
 
-@dataclass(frozen=True)
-class Pass:
-    """One saving as JPEG with 4:2:0 chroma; the picture is `shift` pixels right of and below the grid of blocks."""
-
-    quality: int
-    shift: tuple[int, int] = (0, 0)
-
-
-# name -> savings after the picture was made smaller
-CONDITIONS: dict[str, tuple[Pass, ...]] = {
-    "clean": (),
-    "q95": (Pass(95),),
-    "q75": (Pass(75),),
-    "q50": (Pass(50),),
-    "twice": (Pass(75), Pass(60, (3, 5))),
-}
+CONDITIONS = ("clean", "q95", "q75", "q50", "twice")  # of make_pairs: what was done after the picture was made smaller
 
 
 def load_pictures(
@@ -74,16 +56,8 @@ def load_pictures(
     return [Source(crop.name, crop.domain, crop.picture) for crop in crops]
 
 
-def damage(picture: Picture, passes: tuple[Pass, ...]) -> Picture:
-    for p in passes:
-        values = {"quality": p.quality, "subsampling": "4:2:0", "shift_x": p.shift[0], "shift_y": p.shift[1]}
-        picture = to_levels(jpeg(from_levels(picture), values))
-    return picture
-
-
 def make_pair(source: Source, scale: int, condition: str) -> Pair:
-    """The picture made smaller by Pillow's bicubic (patterns: box), then saved as the condition asks. Scale 1 only
-    saves it.
+    """The picture, made smaller and damaged as training's validation does it. Scale 1 only damages it.
 
     Raises:
         SengaError: a side of the picture is not a multiple of the scale.
@@ -91,8 +65,5 @@ def make_pair(source: Source, scale: int, condition: str) -> Pair:
     height, width = source.picture.shape[:2]
     if height % scale or width % scale:
         raise SengaError(f"{source.name}: {width}x{height} pixels are not a multiple of {scale}")
-    small = source.picture
-    kernel = Image.Resampling[FILTERS.get(source.group, "bicubic").upper()]
-    if scale > 1:
-        small = np.asarray(Image.fromarray(small).resize((width // scale, height // scale), kernel))
-    return Pair(source, scale, condition, np.ascontiguousarray(damage(small, CONDITIONS[condition])))
+    (pair,) = make_pairs([Crop(source.name, source.group, source.picture)], scale, condition)
+    return Pair(source, scale, condition, np.ascontiguousarray(pair.lr))

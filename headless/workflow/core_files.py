@@ -19,7 +19,7 @@ from torch import Tensor
 from ...nodes.saving import Numbered, png_writer
 from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, one_line, quoted
-from ..files.pictures import read_frames, truncated_levels
+from ..files.pictures import Frame, Take, read_frames, truncated_levels
 from .values import suggest
 
 NO_ALPHA = (64, 64)  # the size of LoadImage's mask for a frame without alpha, whatever the frame's own size
@@ -74,6 +74,11 @@ class _InputFile:
         return path_inside(getattr(cls.folders, kind), rest, allow_outside=cls.folders.allow_outside)
 
     @classmethod
+    def read(cls, name: str, take: Take = "all") -> list[Frame]:
+        """The frames of the file that a name means. Raises SengaError."""
+        return read_frames(cls.path_of(name), take=take, max_pixels=cls.folders.max_pixels)
+
+    @classmethod
     def _names(cls, pictures_only: bool, kind: str = "input") -> list[str]:
         folder = getattr(cls.folders, kind)
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
@@ -95,6 +100,11 @@ class _InputFile:
         return f"{quoted(name)} is not in the folder {folder} ({WHERE[kind]}); {suggest(name, known)}"
 
 
+def masked(alpha: Tensor | None, size: tuple[int, ...]) -> Tensor:
+    """(H, W): a MASK of a frame's alpha; nothing is masked in one without."""
+    return torch.zeros(size) if alpha is None else 1.0 - alpha
+
+
 def _is_picture_name(name: str) -> bool:
     kind, _ = mimetypes.guess_type(name)
     return (kind or "").startswith("image/") or name.lower().endswith(".webp")  # missing in the tables of some systems
@@ -111,11 +121,10 @@ class LoadImage(_InputFile):
 
     def load_image(self, image: str) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) and (B, H, W), the mask being 1 - alpha; 64x64 zeros where no frame has alpha."""
-        frames = read_frames(self.path_of(image), max_pixels=self.folders.max_pixels)
+        frames = self.read(image)
         alphas = [frame.alpha if frame.own_alpha else None for frame in frames]
         size = tuple(frames[0].rgb.shape[:2]) if any(alpha is not None for alpha in alphas) else NO_ALPHA
-        masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
-        return torch.stack([frame.rgb for frame in frames]), torch.stack(masks)
+        return torch.stack([frame.rgb for frame in frames]), torch.stack([masked(alpha, size) for alpha in alphas])
 
 
 class LoadImageMask(_InputFile):
@@ -129,12 +138,10 @@ class LoadImageMask(_InputFile):
 
     def load_image(self, image: str, channel: str) -> tuple[Tensor]:
         """(1, H, W): a colour channel of the first frame, or 1 - alpha."""
-        frame = read_frames(self.path_of(image), take="first", max_pixels=self.folders.max_pixels)[0]
+        (frame,) = self.read(image, "first")
         if channel == "alpha":
-            mask = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1.0 - frame.alpha
-        else:
-            mask = frame.rgb[:, :, CHANNELS.index(channel) - 1]
-        return (mask[None],)
+            return (masked(frame.alpha, frame.rgb.shape[:2])[None],)
+        return (frame.rgb[:, :, CHANNELS.index(channel) - 1][None],)
 
 
 class SaveImage:

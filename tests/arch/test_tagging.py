@@ -5,7 +5,6 @@ import torch
 from sample_taggers import VOCABULARY, known_tagger, scenes, small_tagger
 from senga.arch import Options, SengaError, Stopped, Tagged, tag
 from senga.arch.image import to_bchw, to_bhwc
-from senga.arch.tagging import tag_prepared
 from senga.arch.tags import choose
 
 OPTIONS = Options(general_threshold=0.3, character_threshold=0.3)
@@ -52,7 +51,8 @@ def test_pictures_prepared_one_by_one_share_a_pass_whatever_their_sizes(monkeypa
     alone = [tag(model, image, OPTIONS)[0] for image in images]
     monkeypatch.setattr("senga.arch.tagger.CHUNK", {"cpu": 4})
     model.model.register_forward_pre_hook(lambda net, args: sizes.append(len(args[0])))
-    found = tag_prepared(model, torch.cat([model.prepare(to_bchw(image)) for image in images]), OPTIONS)
+    rows = model.predict(torch.cat([model.prepare(to_bchw(image)) for image in images])).tolist()
+    found = [choose(row, VOCABULARY, OPTIONS, model_sha256="") for row in rows]
     assert all(map(same, found, alone))
     assert sizes == [4]
 

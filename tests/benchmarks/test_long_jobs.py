@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from senga.arch import UpscaleModel, save_model
-from senga.benchmarks import folder_jobs, startup  # pyright: ignore[reportMissingImports]
+from senga.benchmarks import folder_jobs, memory, startup  # pyright: ignore[reportMissingImports]
 
 
 @pytest.fixture
@@ -44,3 +44,31 @@ def test_every_case_of_start_up_is_python_that_reports_once(tmp_path: Path) -> N
     for case in startup.cases(tmp_path):
         compile(startup.CLOCK + case.code, case.name, "exec")
         assert case.code.count("report(begin)") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="memory is read from Linux's /proc")
+def test_memory_is_read_while_a_job_runs(tmp_path: Path) -> None:
+    hold = "import time, sys; sys.stderr.write('ready\\n'); sys.stderr.flush(); time.sleep(0.4)"
+    rise = "held = bytearray(50_000_000); time.sleep(0.4)"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "START", hold)
+        curve = memory.measure(f"\n{rise}", tmp_path)
+        assert max(curve.mb) - curve.mb[0] > 45
+        assert curve.seconds == sorted(curve.seconds)
+        with pytest.raises(SystemExit, match="a job ended with 3"):
+            memory.measure("\nsys.exit(3)", tmp_path)
+
+
+def test_growth_is_what_comes_after_a_tenth() -> None:
+    seconds = [0.1 * number for number in range(20)]
+    assert memory.Curve(seconds, [100.0, 150.0] + [120.0] * 17 + [153.0]).growth == 3
+    assert memory.Curve([0.0], [100.0]).growth == 0
+
+
+def test_every_job_of_the_memory_benchmark_is_python(tmp_path: Path) -> None:
+    args = memory.read_arguments(["--pictures", "2", "--frames", "2", "--width", "600"])
+    for job in memory.JOBS:
+        folder = tmp_path / job.name
+        folder.mkdir()
+        compile(memory.START + job.prepare(folder, args), job.name, "exec")
+        assert job.title.format(**vars(args))
