@@ -29,6 +29,7 @@ from .plan import Job
 
 NAME = ".senga_journal"
 LOCK = ".senga_lock"
+FRESH = 2_000_000_000  # nanoseconds; some drives round the times of files to two seconds
 FORMAT = 1
 KEPT = 8  # lines of one name that a compacted journal keeps: results of other settings may have equal bytes
 ABANDONED = 86400.0  # seconds without a change, after which nobody writes a temporary file any more
@@ -46,7 +47,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Content:
-    """A file's content. Its time of change proves nothing: it only saves reading a file that has not been touched."""
+    """A file's content. Where size and time are those of the record, the file counts as untouched and is not read."""
 
     sha256: str
     size: int  # bytes
@@ -216,9 +217,13 @@ def holds(path: Path, content: Content) -> bool:
 
 
 def content_of(path: Path) -> Content:
-    """Raises OSError."""
+    """Its time is 0, and will be no proof, where the file is so new that a change could leave it. Raises OSError."""
     stat = path.stat()
-    return Content(sha256_of(path), stat.st_size, stat.st_mtime_ns)
+    return Content(sha256_of(path), stat.st_size, 0 if _fresh(stat) else stat.st_mtime_ns)
+
+
+def _fresh(stat: os.stat_result) -> bool:
+    return time.time_ns() - stat.st_mtime_ns <= FRESH
 
 
 def written_content(path: Path) -> Content:
@@ -230,7 +235,7 @@ def written_content(path: Path) -> Content:
 def sha256_of(path: Path) -> str:
     """Of a file's content, in hexadecimal; read once while its time and size stay. Raises OSError."""
     stat = path.stat()
-    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+    return _hashed(path) if _fresh(stat) else _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

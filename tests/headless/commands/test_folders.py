@@ -1,6 +1,7 @@
 """`senga upscale` on folders and patterns: names kept, done work skipped, bad files passed over, no half files."""
 
 import os
+import re
 import threading
 from pathlib import Path
 from typing import IO, Any
@@ -159,6 +160,18 @@ def test_pictures_are_read_and_written_while_the_network_runs(album: Path, monke
     assert threads["read"]
     assert threads["write"]
     assert not threads["network"] & (threads["read"] | threads["write"])
+
+
+def test_how_long_the_network_waited_is_said_when_asked(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
+    assert "waited" not in capsys.readouterr().err
+    assert main(["upscale", "album", "-o", "big", "--force", "-v", *MODEL]) == OK
+    found = re.search(
+        r"the network waited ([\d.]+) % of [\d.]+ s for pictures to be read, and ([\d.]+) % for results to be written",
+        capsys.readouterr().err,
+    )
+    assert found
+    assert 0 <= float(found[1]) + float(found[2]) <= 100
 
 
 def test_the_line_counts_files_frames_and_tiles(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from senga.headless.files.journal import (
+    FRESH,
     LOCK,
     NAME,
     Content,
@@ -185,7 +186,20 @@ def test_a_file_is_known_by_its_content_and_read_only_where_its_time_differs(mon
     assert not holds(Path("b.png"), Content("whatever", stat.st_size + 1, 0))
 
 
+def test_a_picture_changed_right_after_it_was_read_is_noticed_though_its_time_stays() -> None:
+    path = Path("b.png")
+    known = content_of(path)
+    stat = path.stat()
+    path.write_bytes(b"Result")
+    os.utime(path, ns=(stat.st_mtime_ns, stat.st_mtime_ns))  # as on a drive that rounds times
+    assert not holds(path, known)
+    old = stat.st_mtime_ns - 10 * FRESH
+    os.utime(path, ns=(old, old))
+    assert content_of(path).mtime_ns == old
+
+
 def test_the_content_of_what_was_written_is_that_of_the_file() -> None:
+    os.utime("b.png", ns=(1, 1))  # long ago
     assert written_content(Path("b.png")) == content_of(Path("b.png"))
     assert sha256_of(Path("b.png")) == hashlib.sha256(b"result").hexdigest()
 
