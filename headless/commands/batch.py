@@ -275,12 +275,12 @@ def _write_files(
     if not job.recorded or source is None:
         for path, write in output.files.items():
             with replacing(path) as temporary:
-                write(temporary)
+                fill(temporary, write)
         return
     with ExitStack() as stack:
         there = {path: stack.enter_context(temporary_in(path.parent)) for path in output.files}
         for path, write in output.files.items():
-            write(there[path])
+            fill(there[path], write)
         contents = {path: written_content(temporary) for path, temporary in there.items()}
         stack.enter_context(journal.writing(job.target.parent))
         if any(path in seen and _signature(path) != seen[path] for path in output.files):
@@ -291,6 +291,11 @@ def _write_files(
         for path, temporary in there.items():
             journal.add(path.parent, Record(path.name, contents[path], source, job.settings))
             put(temporary, path, new=path in seen and seen[path] is None)
+
+
+def fill(temporary: Path, write: Callable[[Path], None]) -> None:
+    """Write one file. Disks fill up here: tests disturb it."""
+    write(temporary)
 
 
 def written(files: Mapping[Path, bytes]) -> dict[Path, Callable[[Path], None]]:

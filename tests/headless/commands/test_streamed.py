@@ -12,6 +12,7 @@ from PIL import Image
 from sample_nodes import MADE, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, INTERRUPTED, OK, main
 from senga.headless.commands import upscale
+from senga.headless.files.journal import LOCK, NAME
 from senga.headless.files.pictures import read_frames
 
 pytestmark = pytest.mark.usefixtures("own_folder", "album")
@@ -49,8 +50,8 @@ class Network:
 
 
 def results() -> list[str]:
-    """All files of the results' folder, temporary ones too, the journal aside."""
-    return sorted(path.name for path in Path("big").rglob("*") if path.name != ".senga_journal")
+    """All files of the results' folder, temporary ones too, the journal and its lock aside."""
+    return sorted(path.name for path in Path("big").rglob("*") if path.name not in (NAME, LOCK))
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])
