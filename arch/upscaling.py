@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO, BorrowedUpscaler, wrapped
+from .engine import Engine, choose
 from .errors import SengaError, Stopped
 from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
@@ -109,20 +110,23 @@ def upscale(
     if isinstance(model, BorrowedUpscaler) and max(sizes[-1]) > (tile or _room(spec, spec.halo)):
         model.before_tiling()
         spec = ModelSpec.of(model)
+    precision = pick_precision(
+        precision,
+        spec.device,
+        half=spec.half,
+        bf16=spec.bf16,
+        full_last_layer=getattr(model, "full_last_layer", False),
+    )
+    total = frames * sum(w * h for w, h in sizes) * (2 if channels == 4 else 1)
     run = _Run(
         model=model,
         spec=spec,
-        precision=pick_precision(
-            precision,
-            spec.device,
-            half=spec.half,
-            bf16=spec.bf16,
-            full_last_layer=getattr(model, "full_last_layer", False),
-        ),
+        precision=precision,
+        engine=choose(model, precision, total * (8 if self_ensemble else 1)),
         halo=spec.halo if halo < 0 else halo,
         tile=tile,
         ensemble=self_ensemble,
-        total=frames * sum(w * h for w, h in sizes) * (2 if channels == 4 else 1),
+        total=total,
         progress=progress,
         should_stop=should_stop,
     )
@@ -220,6 +224,7 @@ class _Run:
     model: Any
     spec: ModelSpec
     precision: str
+    engine: Engine
     halo: int
     tile: int  # 0: chosen for each pass; reduced for good when memory runs out
     ensemble: bool
@@ -277,7 +282,7 @@ class _Run:
         elif channels == 1:
             x = x.expand(-1, 3, -1, -1)
         with autocast(x.device, self.precision):
-            y = self.ensembled(x) if self.ensemble else self.model(x)
+            y = self.ensembled(x) if self.ensemble else self.engine.run(x)
         if self.spec.channels == 1:
             return y.transpose(0, 1)
         return y.mean(1, keepdim=True) if channels == 1 else y
@@ -291,7 +296,7 @@ class _Run:
         for turns in range(4):
             for flip in (False, True):
                 view = torch.rot90(x, turns, (2, 3))
-                y = self.model((view.flip(3) if flip else view).contiguous()).float()
+                y = self.engine.run((view.flip(3) if flip else view).contiguous()).float()
                 y = torch.rot90(y.flip(3) if flip else y, -turns, (2, 3))
                 total = y if total is None else total.add_(y)
         assert total is not None
