@@ -24,7 +24,7 @@ from .registry import BY_ID
 from .tiling import is_out_of_memory
 from .upscaler import UpscaleModel
 
-logger = logging.getLogger("senga")
+logger = logging.getLogger("senga.engine")  # a part of "senga", which commands show with --verbose alone
 
 VARIABLE = "SENGA_ENGINE"  # the environment variable by which users choose
 ENGINES = ("auto", "openvino", "torch", "plain")
