@@ -30,9 +30,10 @@ VARIABLE = "SENGA_ENGINE"  # the environment variable by which users choose
 ENGINES = ("auto", "openvino", "torch", "plain")
 LABELS = {"openvino": "OpenVINO", "torch": "torch, prepared", "plain": "torch"}
 PREPARE = {"openvino": openvino_engine.prepare, "torch": engine_torch.prepare}
-# Multiplications, in multiples of 10^9, from which preparing costs less than it saves: a net's weights times the input
-# pixels that it has seen so far. OpenVINO: its import and a graph take a second or two.
-WORTH = {"openvino": {"fp32": 100, "bf16": 1000}, "torch": {"fp32": 20, "bf16": 20}}
+# Multiplications of a frame, in multiples of 10^9, from which preparing is worth it: the network's weights times the
+# input pixels. OpenVINO takes about a second to import and compile, once for the process. Frames alone count, not what ran
+# before or runs beside them: engines differ in rounding, and a picture's result must not depend on its company.
+WORTH = {"openvino": {"fp32": 50, "bf16": 400}, "torch": {"fp32": 2, "bf16": 2}}
 TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}  # largest difference from the plain network in float32 on the sample
 SAMPLE = 32, 40  # its height and width in pixels: a multiple of every alignment
 KEPT = 4  # networks that stay prepared
@@ -60,7 +61,6 @@ class Engine:
 class _Kept:
     """What is known about a network."""
 
-    work: float = 0.0  # 10^9 multiplications asked of it so far
     state: tuple[object, ...] = ()  # of its weights when it was prepared
     prepared: dict[tuple[str, str], Net | None] = field(default_factory=dict)  # None: refused
     logged: str = ""
@@ -76,7 +76,7 @@ def choose(model: Any, precision: str, pixels: int) -> Engine:
     Args:
         model: what `upscale` takes. Only Senga's own networks on a CPU, with float32 weights, are ever prepared.
         precision: "fp32", "bf16" or "fp16".
-        pixels: input pixels of the call, over all passes.
+        pixels: input pixels of a frame, over all passes.
 
     Raises:
         SengaError: the environment variable SENGA_ENGINE has an unknown value.
@@ -88,8 +88,8 @@ def choose(model: Any, precision: str, pixels: int) -> Engine:
     with _lock:
         kept = _kept.pop(model.model, None) or _Kept()
         _kept[model.model] = kept  # the newest at the end
-        kept.work += pixels * sum(weight.numel() for weight in model.model.parameters()) / 1e9
-        engine = next(filter(None, (_prepared(model, kept, name, precision, asked) for name in PREPARE)), plain)
+        names = _wanted(asked, precision, pixels * sum(weight.numel() for weight in model.model.parameters()) / 1e9)
+        engine = next(filter(None, (_prepared(model, kept, name, precision) for name in names)), plain)
         for oldest in [net for net, of in _kept.items() if of.prepared][:-KEPT]:
             _kept[oldest].prepared.clear()
     if engine.label != kept.logged:
@@ -123,11 +123,18 @@ def _can_be_prepared(model: Any, precision: str) -> bool:
     return own and precision in TOLERANCES and model.device.type == "cpu" and model.dtype == torch.float32
 
 
-def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str, asked: str) -> Engine | None:
-    """The engine of this name, where it is asked for, worth its price, and gives what the network gives."""
-    may = asked == "auto" or (asked == "openvino" and name == "torch")
-    if asked != name and not (may and kept.work >= WORTH[name][precision] and (name == "torch" or is_there(name))):
-        return None
+def _wanted(asked: str, precision: str, work: float) -> list[str]:
+    """Engines to try in their order, for a frame of so many 10^9 multiplications."""
+    if asked == "plain":
+        return []
+    worth = [name for name in PREPARE if work >= WORTH[name][precision] and (name == "torch" or is_there(name))]
+    if asked == "torch":
+        return ["torch"]
+    return worth if asked == "auto" else list(dict.fromkeys([asked, *(name for name in worth if name == "torch")]))
+
+
+def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str) -> Engine | None:
+    """The engine of this name, where it gives what the network gives."""
     state = _state(model.model)
     if state != kept.state:
         kept.prepared.clear()

@@ -97,14 +97,31 @@ def test_a_doubling_before_a_convolution_is_folded_into_it():
     assert (less.run(x) - model.model(x)).abs().max() <= 1e-5
 
 
-def test_small_jobs_are_not_worth_preparing_and_many_of_them_are(monkeypatch):
+def test_small_frames_are_not_worth_preparing(monkeypatch):
     monkeypatch.delenv(engine.VARIABLE, raising=False)
-    monkeypatch.setattr(engine, "is_there", lambda library: False)
     model = small_model("compact")
     weights = sum(weight.numel() for weight in model.model.parameters())
-    enough = int(engine.WORTH["torch"]["fp32"] * 1e9 / weights) + 1
-    assert engine.choose(model, "fp32", enough // 2).name == "plain"
-    assert engine.choose(model, "fp32", enough // 2 + 1).name == "torch"
+
+    def name(there: bool, multiplications: float, precision: str = "fp32") -> str:
+        monkeypatch.setattr(engine, "is_there", lambda library: there)
+        return engine.choose(model, precision, int(multiplications * 1e9 / weights)).name
+
+    for precision, worth in engine.WORTH["openvino"].items():
+        assert name(False, 0.9 * engine.WORTH["torch"][precision], precision) == "plain"
+        assert name(True, 0.9 * worth, precision) == "torch"
+        assert name(False, 1.1 * worth, precision) == "torch"
+    skip_without_openvino()
+    assert name(True, 1.1 * engine.WORTH["openvino"]["fp32"]) == "openvino"
+
+
+def test_a_picture_alone_and_in_a_large_batch_runs_by_the_same_engine(monkeypatch):
+    monkeypatch.delenv(engine.VARIABLE, raising=False)
+    monkeypatch.setitem(engine.WORTH, "torch", {"fp32": 1e-3})  # more than a frame, less than the batch
+    model, batch = small_model("compact"), picture(16, 16, frames=20)
+    out = upscale(model, batch, precision="fp32")
+    for i in (0, 19):
+        assert torch.equal(out[i : i + 1], upscale(model, batch[i : i + 1], precision="fp32"))
+    assert engine.choose(model, "fp32", 20 * 16 * 16).name == "torch"
 
 
 def test_the_log_says_once_what_runs(monkeypatch, caplog):
