@@ -31,8 +31,8 @@ ENGINES = ("auto", "openvino", "torch", "plain")
 LABELS = {"openvino": "OpenVINO", "torch": "torch, prepared", "plain": "torch"}
 PREPARE = {"openvino": openvino_engine.prepare, "torch": engine_torch.prepare}
 # Multiplications of a frame, in multiples of 10^9, from which preparing is worth it: the network's weights times the
-# input pixels. OpenVINO takes about a second to import and compile, once for the process. Frames alone count, not what ran
-# before or runs beside them: engines differ in rounding, and a picture's result must not depend on its company.
+# input pixels. Importing OpenVINO and compiling take about a second, once for the process. A frame alone counts, not
+# what ran before or runs beside it: engines differ in rounding, and a result must not depend on its company.
 WORTH = {"openvino": {"fp32": 50, "bf16": 400}, "torch": {"fp32": 2, "bf16": 2}}
 TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}  # largest difference from the plain network in float32 on the sample
 SAMPLE = 32, 40  # its height and width in pixels: a multiple of every alignment
