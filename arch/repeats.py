@@ -31,7 +31,7 @@ class Repeats:
             part: (1, C, h, w), the window's pixels.
             held: whether the result is clamped to its neighbours, as alpha is.
         """
-        digest = hashlib.blake2b(part.contiguous().cpu().numpy(), digest_size=16)
+        digest = hashlib.blake2b(part.contiguous().cpu().numpy().data, digest_size=16)
         digest.update(f"{core.inside(window)} {tuple(part.shape)} {held}".encode())
         return digest.digest()
 

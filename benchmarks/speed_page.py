@@ -23,12 +23,28 @@ python -m benchmarks.speed --write-docs
 ```
 
 All peers run in one run, in processes of their own, one after another in each round, with the same weights, picture
-(without a flat place) and threads; the median of the rounds counts. *Senga* is what a user gets, *Senga, torch* the
-same without OpenVINO, *no engine* the network as it is (`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of
+(without a flat place) and threads; the median of the rounds counts. *Senga* is what a user gets: OpenVINO, prepared
+torch, or for small pictures plain torch. *Senga, OpenVINO* and *Senga, torch* always use that one, *no engine* is the
+network as it is (`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of
 `ImageUpscaleWithModel` with spandrel. *onnxruntime* and *OpenVINO* run the file that `senga export` writes, over the
 whole picture. *ncnn* runs a network of the same form with other weights, so its picture is not compared. Below 1 in
 `against Senga` is faster than Senga. The first picture includes imports and preparation. Memory is the most that the
 process took beyond what it had with the network loaded. dB and the worst level (of 255) are against Senga's float32.
+
+## What runs a network
+
+On a CPU Senga's own upscalers run by OpenVINO where it is installed (`pip install openvino`, the extra `fast`), else by
+torch with packed weights and fused activations; on other devices, and for networks of other programs, by torch as it
+is. A prepared network is compared with the plain one before it is used (1e-4 in float32), and torch takes over, with a
+line in the log, where anything goes wrong. Small pictures run by torch: preparing would take longer than it saves.
+`senga models` and the log name the engine and the precision. The environment variable `SENGA_ENGINE` chooses: `auto`,
+`openvino`, `torch` (prepared) or `plain`. Nothing is sent over the network: OpenVINO is loaded without its telemetry.
+
+Tiles that were computed before are copied: flat parts of pages, repeated parts, still parts of a batch of frames; tiles
+that are transparent throughout are enlarged without the network. No visible bit of the result changes, and the log has
+the share that was saved.
+
+## This run
 """
 
 
@@ -37,7 +53,7 @@ def tables(rows: list["Row"]) -> str:
     for model, side in dict.fromkeys((row.model, row.side) for row in rows):
         chosen = [row for row in rows if (row.model, row.side) == (model, side)]
         ours = next((row.result.median for row in chosen if row.peer == "Senga"), chosen[0].result.median)
-        lines += [f"## {model}, {side} x {side}", "", *HEAD]
+        lines += [f"### {model}, {side} x {side}", "", *HEAD]
         lines += [_line(row, ours) for row in sorted(chosen, key=lambda row: row.cost)]
         lines.append("")
     return "\n".join(lines)
@@ -60,7 +76,7 @@ def _line(row: "Row", ours: float) -> str:
 def write(folder: Path, rows: list["Row"], threads: int, rounds: int) -> None:
     """performance.md and performance.png in a folder."""
     machine = f"{processor()}, {threads} threads; {', '.join(filter(None, map(_version, LIBRARIES)))}"
-    run = f"This run: {machine}; {rounds} rounds."
+    run = f"{machine}; {rounds} rounds. bf16 is measured where the processor multiplies it."
     text = f"{INTRODUCTION}\n{run}\n\n![Seconds for an output megapixel](performance.png)\n"
     with replacing(folder / "performance.md") as temporary:
         temporary.write_text(f"{text}\n{tables(rows)}", encoding="utf-8")

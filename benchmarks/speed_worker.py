@@ -109,13 +109,14 @@ def ncnn(model: Path) -> Run:
 
     def run(picture: Picture) -> Picture:
         levels = (picture * 255).round().astype(np.uint8)
-        return peer_ncnn.run_pass(net, levels, peer, peer.scale).astype(np.float32) / 255
+        return peer_ncnn.run_pass(net, levels, peer, peer.scale).astype(np.float32) / np.float32(255)
 
     return run
 
 
 PEERS: dict[str, Callable[[Path], Run]] = {
     "Senga": ours("auto", "auto"),
+    "Senga, OpenVINO": ours("openvino", "auto"),
     "Senga, torch": ours("torch", "auto"),
     "Senga, no engine": ours("plain", "auto"),
     "Senga, no engine, fp32": ours("plain", "fp32"),

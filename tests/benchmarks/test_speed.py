@@ -25,7 +25,7 @@ def test_the_page_has_its_tables_and_its_chart(tmp_path):
     rows = [row(peer, [1.0 + i], side) for i, peer in enumerate(("Senga", "ncnn")) for side in (100, 200)]
     speed_page.write(tmp_path, rows, threads=2, rounds=1)
     text = (tmp_path / "performance.md").read_text(encoding="utf-8")
-    assert "## net_x2, 200 x 200" in text
+    assert "### net_x2, 200 x 200" in text
     assert "2 threads" in text
     assert (tmp_path / "performance.png").read_bytes().startswith(b"\x89PNG")
 
