@@ -104,6 +104,10 @@ class Worker:
             text=True,
             env=os.environ | environment,
         )
+        self.before = 0.0
+
+    def wait_until_ready(self) -> None:
+        """Raises SengaError where the peer cannot run the network."""
         self.before = self.answer()["peak"]
 
     def answer(self) -> dict[str, Any]:
@@ -158,12 +162,7 @@ def measure(model: str, sides: Sequence[int], rounds: int, threads: int, peers: 
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        workers: list[Worker] = []
-        for peer in peers:
-            try:
-                workers.append(Worker(peer, path, threads, folder))
-            except SengaError as error:
-                logger.warning("%s: left out (%s)", model, error)
+        workers = started(peers, path, threads, folder)
         try:
             for side in sides:
                 picture = folder / f"{side}.npy"
@@ -177,6 +176,25 @@ def measure(model: str, sides: Sequence[int], rounds: int, threads: int, peers: 
             for worker in workers:
                 worker.close()
     return rows
+
+
+def started(peers: Sequence[str], model: Path, threads: int, folder: Path) -> list[Worker]:
+    """The peers that can run the network; they load it side by side."""
+    begun: list[Worker] = []
+    ready: list[Worker] = []
+    for peer in peers:
+        try:
+            begun.append(Worker(peer, model, threads, folder))
+        except SengaError as error:
+            logger.warning("%s: left out (%s)", model.stem, error)
+    for worker in begun:
+        try:
+            worker.wait_until_ready()
+            ready.append(worker)
+        except SengaError as error:
+            worker.close()
+            logger.warning("%s: left out (%s)", model.stem, error)
+    return ready
 
 
 def compared(workers: list[Worker], picture: Path, rounds: int) -> dict[str, Result]:
