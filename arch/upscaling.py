@@ -123,6 +123,7 @@ def upscale(
         spec=spec,
         precision=precision,
         engine=choose(model, precision, pixels),
+        pixels=pixels,
         halo=spec.halo if halo < 0 else halo,
         tile=tile,
         ensemble=self_ensemble,
@@ -180,6 +181,7 @@ class _Run:
     spec: ModelSpec
     precision: str
     engine: Engine
+    pixels: int  # of a frame, over all passes: what the engine is chosen by
     halo: int
     tile: int  # 0: chosen for each pass; reduced for good when memory runs out
     ensemble: bool
@@ -255,6 +257,8 @@ class _Run:
             x = x.transpose(0, 1)  # each channel as a picture of its own
         elif channels == 1:
             x = x.expand(-1, 3, -1, -1)
+        if self.engine.precision != self.precision:  # it overflowed, see overflow.py
+            self.engine = choose(self.model, self.precision, self.pixels)
         with autocast(x.device, self.precision):
             y = self.ensembled(x) if self.ensemble else self.engine.run(x)
         if self.spec.channels == 1:

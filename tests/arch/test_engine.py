@@ -281,3 +281,19 @@ def test_the_graph_is_compiled_anew_after_many_sizes(monkeypatch):
         assert (net(x) - model.model(x)).abs().max() <= 1e-4
         requests.append(net.request)
     assert [request is requests[0] for request in requests] == [True] * 3 + [False] * 3
+
+
+def test_what_overflows_goes_on_in_float32_by_an_engine_of_that_precision(monkeypatch):
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    asked = []
+
+    def prepare(net, sample, precision):
+        asked.append(precision)
+        overflows = precision == "bf16"
+        return lambda x: net(x) * (float("nan") if overflows and x.shape[-1] > 50 else 1.0), net(sample)
+
+    monkeypatch.setitem(engine.PREPARE, "torch", prepare)
+    model, image = small_model("compact"), picture(12, 60)
+    out = upscale(model, image, precision="bf16")
+    assert asked == ["bf16", "fp32"]
+    assert torch.equal(out, plain(monkeypatch, model, image, precision="fp32"))

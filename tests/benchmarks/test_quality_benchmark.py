@@ -265,19 +265,14 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["x2_clean_0.png", "x2_q75_0.png"]
     page = docs.read_text(encoding="utf-8")
     # The options that made the numbers, and no folder of this machine.
-    made = (
-        f"{BEGIN}--models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
-    )
+    made = f"{BEGIN}--models mine.safetensors --scale 2 --conditions clean q75 --peers none --metrics psnr ssim"
     assert page.startswith(f"before\n{made} --by-domain q75 --bf16 -->\n")
     assert str(tmp_path) not in page
     assert "\nold\n" not in page
     assert page.endswith(f"{END}\nafter\n")
     assert "| mine |" in page
     assert quality.main([*common, *options, "--markdown"]) == 0  # from what was kept, and the same
-    assert (
-        capsys.readouterr().out.splitlines()[2:]
-        == page.split("-->\n\n")[1].split(f"\n{END}")[0].splitlines()[2:]
-    )
+    assert capsys.readouterr().out.splitlines()[2:] == page.split("-->\n\n")[1].split(f"\n{END}")[0].splitlines()[2:]
 
 
 def test_at_scale_1_the_damaged_picture_itself_is_the_baseline(tmp_path, capsys):
