@@ -42,6 +42,14 @@ class Tile:
     def pixels(self) -> int:
         return (self.bottom - self.top) * (self.right - self.left)
 
+    def of(self, image: Tensor, scale: int = 1) -> Tensor:
+        """This part of (B, C, H, W), of a picture that is `scale` times as large. A view."""
+        return image[..., self.top * scale : self.bottom * scale, self.left * scale : self.right * scale]
+
+    def inside(self, window: "Tile") -> "Tile":
+        """Where it is in a window that contains it."""
+        return Tile(self.top - window.top, self.left - window.left, self.bottom - window.top, self.right - window.left)
+
     def window(self, halo: int, height: int, width: int) -> "Tile":
         """The core with its context, clipped to the picture."""
         return Tile(
@@ -140,19 +148,15 @@ def empty_cache() -> None:
 
 def run_tiles(
     grid: TileGrid,
-    process: Callable[[Tile], Tensor],
-    out: Tensor,
-    scale: int,
+    fill: Callable[[Tile, Tile], None],
     before_tile: Callable[[], None],
     after_tile: Callable[[int], None],
 ) -> TileGrid:
-    """Fill `out` tile by tile. If memory runs out, halve the tile and go on with the rest.
+    """Go through the tiles. If memory runs out, halve the tile and go on with the rest.
 
     Args:
         grid: the tiles.
-        process: window -> (1, C, scale * h, scale * w), for a window of h by w input pixels.
-        out: (1, C, scale * H, scale * W), written in place, each pixel once.
-        scale: output pixels per input pixel and side.
+        fill: (core, window) -> computes the window and writes the core; each pixel is written once.
         before_tile: may raise to stop.
         after_tile: called with the number of input pixels of the tile.
 
@@ -166,23 +170,19 @@ def run_tiles(
     while pending:
         before_tile()
         core = pending.pop()
-        window = grid.window(core)
+        fits = True
         try:
-            result = process(window)
+            fill(core, grid.window(core))
         except (RuntimeError, MemoryError) as error:
             if grid.smallest or not is_out_of_memory(error):
                 raise
             grid = grid.halved()
             # Finished tiles stay; only the pending ones are cut again.
             pending = [part for tile in [*pending, core] for part in cut(tile, grid.tile, grid.alignment)[::-1]]
-            result = None
-        if result is None:
+            fits = False
+        if fits:
+            after_tile(core.pixels)
+        else:
             # Not in the except block: its traceback still holds the failed tile's tensors.
             empty_cache()
-            continue
-        top, left = (core.top - window.top) * scale, (core.left - window.left) * scale
-        height, width = (core.bottom - core.top) * scale, (core.right - core.left) * scale
-        target = out[..., core.top * scale : core.bottom * scale, core.left * scale : core.right * scale]
-        target.copy_(result[..., top : top + height, left : left + width])
-        after_tile(core.pixels)
     return grid

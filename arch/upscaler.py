@@ -1,6 +1,7 @@
 """An upscaler: a net and its header in one callable."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -83,8 +84,12 @@ class UpscaleModel:
 
         The image is padded by repeating its edge, by `border` and up to `alignment`, and the result is cropped.
         """
+        return self.through(self.model, image.to(memory_format=torch.channels_last))
+
+    def through(self, net: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+        """The same with another function in the network's place, such as the network prepared by an engine."""
         height, width = (side * self.scale for side in image.shape[-2:])
         x = pad_to_multiple(image, self.alignment, self.border)
-        y = self.model(x.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        y = net(x.to(self.dtype))
         begin = self.border * self.scale
         return y[..., begin : begin + height, begin : begin + width].to(image.dtype).clamp(0, 1)

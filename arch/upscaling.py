@@ -1,22 +1,23 @@
 """Upscale pictures of any size with any upscaling model, tile by tile: the function behind node and command."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO, BorrowedUpscaler, wrapped
+from .engine import Engine, choose
 from .errors import SengaError, Stopped
 from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, within_neighbours
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
 from .overflow import finite
 from .precision import autocast, pick_precision
+from .repeats import Repeats
+from .sizes import LARGEST_SIDE, pass_sizes, target_size
+from .sizes import fit_size as fit_size
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
-
-LARGEST_SIDE = 65536  # pixels; a larger size is a typing error
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,20 @@ def upscale(
     if isinstance(model, BorrowedUpscaler) and max(sizes[-1]) > (tile or _room(spec, spec.halo)):
         model.before_tiling()
         spec = ModelSpec.of(model)
+    precision = pick_precision(
+        precision,
+        spec.device,
+        half=spec.half,
+        bf16=spec.bf16,
+        full_last_layer=getattr(model, "full_last_layer", False),
+    )
+    pixels = sum(w * h for w, h in sizes) * (8 if self_ensemble else 1)
     run = _Run(
         model=model,
         spec=spec,
-        precision=pick_precision(
-            precision,
-            spec.device,
-            half=spec.half,
-            bf16=spec.bf16,
-            full_last_layer=getattr(model, "full_last_layer", False),
-        ),
+        precision=precision,
+        engine=choose(model, precision, pixels),
+        pixels=pixels,
         halo=spec.halo if halo < 0 else halo,
         tile=tile,
         ensemble=self_ensemble,
@@ -136,8 +141,10 @@ def upscale(
             parts = [colour, alpha] if channels == 4 else [frame]
             slot, begin = to_bchw(out[i : i + 1]), 0
             for part in parts:
+                run.alpha = alpha if channels == 4 and part is colour else None
                 run.passes(part, len(sizes), slot[:, begin : begin + part.shape[1]], held=part is alpha)
                 begin += part.shape[1]
+    run.repeats.log()
     return out
 
 
@@ -146,57 +153,6 @@ def memory_needed(model: Any, tile: int, halo: int) -> int:
     spec = ModelSpec.of(model)
     side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (spec.halo if halo < 0 else halo) + 2 * spec.border
     return int(side**2 * spec.floats * BYTES_PER_FLOAT / SHARE)
-
-
-def target_size(
-    width: int, height: int, own: int, scale: float | None, size: tuple[int, int] | None
-) -> tuple[int, int]:
-    """(width, height) of the result. Raises SengaError if both are given, or for impossible values."""
-    if scale is not None and size is not None:
-        raise SengaError(f"scale {scale} and size {size} are both given; give one of them")
-    if size is None:
-        factor = own if scale is None else scale
-        if not math.isfinite(factor) or factor <= 0:
-            raise SengaError(f"scale is {factor}; expected a number above 0, or None for the model's own")
-        size = max(1, round(width * factor)), max(1, round(height * factor))
-    if not all(1 <= side <= LARGEST_SIDE for side in size):
-        raise SengaError(f"the result would be {size[0]}x{size[1]} pixels; expected 1 to {LARGEST_SIDE} a side")
-    return size
-
-
-def fit_size(width: int, height: int, target_width: int, target_height: int) -> tuple[int, int] | None:
-    """The `size` for widgets and options in which 0 means "not given".
-
-    Both given: that size. One given: the other follows from the aspect. None given: None, the scale decides.
-    """
-    if target_width < 0 or target_height < 0:
-        raise SengaError(f"width is {target_width} and height {target_height}; expected pixels, or 0 to leave one open")
-    if not target_width and not target_height:
-        return None
-    return (
-        target_width or max(1, round(width * target_height / height)),
-        target_height or max(1, round(height * target_width / width)),
-    )
-
-
-def pass_sizes(width: int, height: int, scale: int, target: tuple[int, int]) -> list[tuple[int, int]]:
-    """Input (width, height) of each pass: as many as are needed to reach the target, at least one.
-
-    Raises SengaError if a long thin picture would grow beyond LARGEST_SIDE on the way to another shape. On the way to
-    its own shape a side may be longer than that, by less than one pass.
-    """
-    sizes = [(width, height)]
-    if scale > 1:
-        while sizes[-1][0] * scale < target[0] or sizes[-1][1] * scale < target[1]:
-            sizes.append((sizes[-1][0] * scale, sizes[-1][1] * scale))
-    largest = max(sizes[-1]) * scale
-    strays = len(sizes) > 1 and sizes[-1][0] * sizes[-1][1] > target[0] * target[1]  # only where the shapes differ
-    if largest > LARGEST_SIDE and strays:
-        raise SengaError(
-            f"{width}x{height} to {target[0]}x{target[1]} pixels would pass through a side of {largest};"
-            f" expected at most {LARGEST_SIDE}: choose a size nearer to the picture's shape"
-        )
-    return sizes
 
 
 def _room(spec: ModelSpec, halo: int) -> int:
@@ -213,6 +169,10 @@ def _check(image: Tensor, tile: int, halo: int) -> None:
         raise SengaError(f"halo is {halo}; expected -1 (the model's default), 0 or more")
 
 
+def _enlarged(image: Tensor, scale: int) -> Tensor:
+    return image.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+
+
 @dataclass
 class _Run:
     """The arguments of an `upscale` call, and its progress."""
@@ -220,6 +180,8 @@ class _Run:
     model: Any
     spec: ModelSpec
     precision: str
+    engine: Engine
+    pixels: int  # of a frame, over all passes: what the engine is chosen by
     halo: int
     tile: int  # 0: chosen for each pass; reduced for good when memory runs out
     ensemble: bool
@@ -227,6 +189,8 @@ class _Run:
     progress: Callable[[int, int], None] | None
     should_stop: Callable[[], bool] | None
     done: int = 0
+    alpha: Tensor | None = None  # (1, 1, H, W) of the picture whose colour is being upscaled
+    repeats: Repeats = field(default_factory=Repeats)
 
     def passes(self, image: Tensor, count: int, out: Tensor, held: bool) -> None:
         """Run `count` passes and resize to the size of `out`. image: (1, C, H, W); held: see within_neighbours."""
@@ -237,6 +201,8 @@ class _Run:
             larger = out if exact else torch.empty((1, image.shape[1], height, width))
             self.one_pass(image, larger, held)
             image = larger
+            if not exact:
+                self.repeats.forget()  # what is kept are parts of `larger`
         if image is not out:
             out.copy_(resize(image, out.shape[-2], out.shape[-1]))
 
@@ -246,17 +212,23 @@ class _Run:
         tile = self.tile or _room(spec, self.halo)
         grid = TileGrid(height, width, tile, self.halo, spec.alignment, spec.least)
 
-        def process(window: Tile) -> Tensor:
-            part = image[..., window.top : window.bottom, window.left : window.right]
-            if held and part.min() == part.max():
-                # Flat alpha stays as it is, so the network can be skipped: an opaque picture costs nothing extra.
-                return part.repeat_interleave(spec.scale, 2).repeat_interleave(spec.scale, 3).cpu()
-            part = part.to(spec.device)
-            result = finite(self, part)
-            return (within_neighbours(result, part) if held else result).cpu()
+        def fill(core: Tile, window: Tile) -> None:
+            part, target = window.of(image), core.of(out, spec.scale)
+            if self.alpha is not None and self.repeats.invisible(
+                core, window, self.alpha, height // self.alpha.shape[-2], grid.halo
+            ):
+                # Shown nowhere, so the network is skipped.
+                target.copy_(_enlarged(core.of(image), spec.scale))
+                return
+            key = self.repeats.key(part, core, window, held)
+            if (same := self.repeats.find(key, core)) is not None:
+                target.copy_(same)
+                return
+            target.copy_(core.inside(window).of(self.process(part, held), spec.scale))
+            self.repeats.keep(key, target)
 
         try:
-            used = run_tiles(grid, process, out, spec.scale, self.before_tile, self.after_tile)
+            used = run_tiles(grid, fill, self.before_tile, self.after_tile)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -269,6 +241,15 @@ class _Run:
         if used.tile < tile:
             self.tile = used.tile
 
+    def process(self, part: Tensor, held: bool) -> Tensor:
+        """(1, C, h, w) -> (1, C, scale * h, scale * w) on the CPU."""
+        if held and part.min() == part.max():
+            # Flat alpha stays as it is, so the network can be skipped: an opaque picture costs nothing extra.
+            return _enlarged(part, self.spec.scale).cpu()
+        part = part.to(self.spec.device)
+        result = finite(self, part)
+        return (within_neighbours(result, part) if held else result).cpu()
+
     def call(self, x: Tensor) -> Tensor:
         """(1, C, H, W) -> (1, C, scale * H, scale * W): match the model's channels, average the flips."""
         channels = x.shape[1]
@@ -276,8 +257,10 @@ class _Run:
             x = x.transpose(0, 1)  # each channel as a picture of its own
         elif channels == 1:
             x = x.expand(-1, 3, -1, -1)
+        if self.engine.precision != self.precision:  # it overflowed, see overflow.py
+            self.engine = choose(self.model, self.precision, self.pixels)
         with autocast(x.device, self.precision):
-            y = self.ensembled(x) if self.ensemble else self.model(x)
+            y = self.ensembled(x) if self.ensemble else self.engine.run(x)
         if self.spec.channels == 1:
             return y.transpose(0, 1)
         return y.mean(1, keepdim=True) if channels == 1 else y
@@ -291,7 +274,7 @@ class _Run:
         for turns in range(4):
             for flip in (False, True):
                 view = torch.rot90(x, turns, (2, 3))
-                y = self.model((view.flip(3) if flip else view).contiguous()).float()
+                y = self.engine.run((view.flip(3) if flip else view).contiguous()).float()
                 y = torch.rot90(y.flip(3) if flip else y, -turns, (2, 3))
                 total = y if total is None else total.add_(y)
         assert total is not None

@@ -174,10 +174,10 @@ def runtime() -> Any:
         raise SengaError("peers run by the package ncnn, which is not installed; run: pip install ncnn") from error
 
 
-def load_net(param: Path, data: Path) -> Any:
+def load_net(param: Path, data: Path, threads: int = 1) -> Any:
     net = runtime().Net()
     net.opt.use_vulkan_compute = False
-    net.opt.num_threads = 1
+    net.opt.num_threads = threads
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
     net.opt.use_bf16_storage = False
     if net.load_param(str(param)) or net.load_model(str(data)):

@@ -7,7 +7,8 @@ from torch import Tensor
 from ..arch import upscale
 from ..arch.image import apply_mask, take_mask
 from ..arch.precision import PRECISIONS
-from ..arch.upscaling import LARGEST_SIDE, fit_size, memory_needed
+from ..arch.sizes import LARGEST_SIDE, fit_size
+from ..arch.upscaling import memory_needed
 from . import host
 
 

@@ -1,4 +1,4 @@
-"""The one room for borrowed libraries (spandrel, timm, onnxruntime, onnx): none is needed, each is imported when used.
+"""The one room for borrowed libraries (spandrel, timm, onnxruntime, onnx, openvino), each imported when it is used.
 
 Only files of this folder may import one, inside functions and by `borrow`; tests/test_frozen.py holds them to it.
 """
@@ -12,6 +12,7 @@ from types import ModuleType
 
 import torch
 
+WITH_TORCHVISION = ("spandrel", "spandrel_extra_arches", "timm")
 # torch.library looks at the name alone when a fake is registered.
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _kept: list[torch.library.Library] = []  # one takes its definitions with it when it is collected
@@ -23,7 +24,7 @@ def borrow(library: str) -> ModuleType:
     Raises:
         ImportError: it is not installed, or something that it needs is not.
     """
-    if library not in sys.modules:
+    if library not in sys.modules and library in WITH_TORCHVISION:
         _import_torchvision()
     return importlib.import_module(library)
 

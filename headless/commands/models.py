@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...arch import Header
+from ...arch import Header, engine
 from ...arch.borrowed.spandrel_table import code_licence
 from ...arch.errors import printable
 from ...arch.weights import check_file
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     found = entries()
     text = json.dumps([as_json(entry) for entry in found], indent=2) if args.json else as_table(found)
     say(text)
+    logger.info(engine.summary(host.compute_device()))
     return 0
 
 

@@ -1,0 +1,192 @@
+"""A network prepared for OpenVINO on a CPU: the recorded operations as a graph of its own, for pictures of any size.
+
+The graph is built in memory. `openvino.convert_model` would take seconds, and reports to its makers over the network
+that it was used; `import openvino` alone does so too, where the package openvino_telemetry is found.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..folding import Convolution, folded, without_base
+from ..recording import INPUT, Recording, record, replaced
+from . import borrow
+
+TELEMETRY = "openvino_telemetry"
+OPSET = "openvino.opset13"
+TYPES = {"fp32": "f32", "bf16": "bf16"}  # our names of precisions -> OpenVINO's
+SHAPES = 48  # sizes of tiles after which the graph is compiled anew: OpenVINO keeps packed weights for each
+INTERPOLATIONS = {"nearest": "nearest", "bilinear": "linear_onnx", "bicubic": "cubic"}
+CUBIC = -0.75  # torch's coefficient of bicubic interpolation
+SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale (Klambauer et al. 2017)
+
+Node = Any
+
+
+def load() -> ModuleType:
+    """openvino, imported without its telemetry. Raises ImportError or OSError where that fails."""
+    if "openvino" in sys.modules or TELEMETRY in sys.modules:
+        return borrow("openvino")
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # openvino then uses a stand-in that sends nothing
+    try:
+        return borrow("openvino")
+    finally:
+        del sys.modules[TELEMETRY]
+
+
+def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """A function that gives what the net gives, in "fp32" or "bf16"; and the plain net's result for the sample.
+
+    Args:
+        net: on the CPU, in eval mode, with float32 weights.
+        sample: (1, C, H, W).
+
+    Raises:
+        ImportError, OSError: OpenVINO cannot be imported.
+        KeyError, TypeError: the network does something that has no row in the table below.
+        RuntimeError: OpenVINO refuses the graph.
+    """
+    openvino = load()
+    recording, expected = record(net, sample)
+    recording = folded(recording, precision)
+    base = None
+    if precision != "fp32":
+        recording, base = without_base(recording)
+    return _Compiled(openvino, recording, base, sample.shape[1], precision), expected
+
+
+class _Compiled:
+    """A compiled graph, called with (B, C, H, W)."""
+
+    def __init__(
+        self, openvino: ModuleType, recording: Recording, base: Recording | None, channels: int, precision: str
+    ) -> None:
+        self.openvino, self.recording, self.base = openvino, recording, base
+        self.channels, self.precision = channels, precision
+        self.lock = threading.Lock()
+        self.shapes: set[tuple[int, ...]] = set()
+        self.request = self.compile()
+
+    def compile(self) -> Any:
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "ENABLE_CPU_PINNING": False,  # torch's threads run in between
+            "INFERENCE_PRECISION_HINT": TYPES[self.precision],
+        }
+        graph = _graph(self.openvino, self.recording, self.channels)
+        return self.openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        with self.lock:
+            if x.shape not in self.shapes and len(self.shapes) == SHAPES:
+                self.shapes.clear()
+                self.request = self.compile()
+            self.shapes.add(tuple(x.shape))
+            picture = x.contiguous().numpy()  # borrowed by the request until the result is there
+            self.request.set_input_tensor(0, self.openvino.Tensor(picture, shared_memory=True))
+            self.request.infer()
+            y = torch.from_numpy(self.request.get_output_tensor(0).data)
+            # The result's memory is the request's own: the next tile overwrites it.
+            return y.clone() if self.base is None else y + self.base.run(x)
+
+
+def _graph(openvino: ModuleType, recording: Recording, channels: int) -> Any:
+    ops = borrow(OPSET)
+    table = _Table(ops)
+    picture = ops.parameter(openvino.PartialShape([-1, channels, -1, -1]), np.float32)
+    results: dict[int, Node] = {INPUT.place: picture}
+    for place, step in enumerate(recording.operations):
+        row = table.rows[step.function]
+        results[place] = row(*replaced(step.arguments, results), **replaced(step.options, results))
+    return openvino.Model([results[len(recording.operations) - 1]], [picture])
+
+
+class _Table:
+    """torch's functions in OpenVINO's operations, with the arguments of torch's."""
+
+    def __init__(self, ops: ModuleType) -> None:
+        self.ops = ops
+        self.rows: dict[Callable[..., Any], Callable[..., Node]] = {
+            F.conv2d: self.convolution,
+            F.conv_transpose2d: self.transposed,
+            F.prelu: lambda x, slopes: ops.prelu(x, self.constant(slopes)),
+            F.leaky_relu: self.leaky_relu,
+            F.relu: lambda x, inplace=False: ops.relu(x),
+            torch.relu: ops.relu,
+            torch.sigmoid: ops.sigmoid,
+            F.selu: self.selu,
+            torch.Tensor.add: lambda a, b: ops.add(self.constant(a), self.constant(b)),
+            torch.Tensor.mul: lambda a, b: ops.multiply(self.constant(a), self.constant(b)),
+            torch.Tensor.to: lambda x, dtype: x,  # the precision is the graph's
+            torch.cat: lambda parts, dim: ops.concat(list(parts), dim),
+            F.pixel_shuffle: lambda x, side: x if side == 1 else ops.depth_to_space(x, "depth_first", side),
+            F.pixel_unshuffle: lambda x, side: x if side == 1 else ops.space_to_depth(x, "depth_first", side),
+            F.interpolate: self.interpolate,
+        }
+
+    def constant(self, value: Any) -> Node:
+        """A node of a tensor or number; a node stays as it is."""
+        if isinstance(value, Tensor):
+            return self.ops.constant(value.detach().float().contiguous().numpy())
+        return self.ops.constant(np.float32(value)) if isinstance(value, int | float) else value
+
+    def convolution(self, *arguments: Any, **options: Any) -> Node:
+        conv = Convolution(*arguments, **options)
+        if conv.groups != 1:
+            raise TypeError(f"a convolution in {conv.groups} groups has no row here")
+        stride, padding, dilation = (_pair(side) for side in (conv.stride, conv.padding, conv.dilation))
+        y = self.ops.convolution(conv.x, self.constant(conv.weight), stride, padding, padding, dilation)
+        return self.biased(y, conv.bias)
+
+    def transposed(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Node:
+        strides, paddings = _pair(stride), _pair(padding)
+        kernel = self.constant(weight)
+        y = self.ops.convolution_backprop_data(x, kernel, strides, None, paddings, paddings, [1, 1])
+        return self.biased(y, bias)
+
+    def biased(self, y: Node, bias: Tensor | None) -> Node:
+        return y if bias is None else self.ops.add(y, self.constant(bias.view(1, -1, 1, 1)))
+
+    def leaky_relu(self, x: Node, negative_slope: float = 0.01, inplace: bool = False) -> Node:
+        return self.ops.prelu(x, self.ops.constant(np.array([negative_slope], np.float32)))
+
+    def selu(self, x: Node, inplace: bool = False) -> Node:
+        alpha, scale = SELU
+        return self.ops.multiply(self.ops.elu(x, alpha), self.constant(scale))
+
+    def interpolate(
+        self,
+        x: Node,
+        *,
+        size: None,
+        scale_factor: float,
+        mode: str,
+        align_corners: bool | None,
+        recompute_scale_factor: None,
+        antialias: bool,
+    ) -> Node:
+        if size is not None or align_corners or antialias:
+            raise TypeError("an interpolation to a size, with aligned corners or antialiased has no row here")
+        return self.ops.interpolate(
+            x,
+            self.ops.constant(np.array([scale_factor, scale_factor], np.float32)),
+            INTERPOLATIONS[mode],
+            "scales",
+            coordinate_transformation_mode="asymmetric" if mode == "nearest" else "half_pixel",
+            nearest_mode="floor",
+            cube_coeff=CUBIC,
+            axes=self.ops.constant(np.array([2, 3], np.int64)),
+        )
+
+
+def _pair(side: int | tuple[int, int]) -> list[int]:
+    return [side, side] if isinstance(side, int) else list(side)

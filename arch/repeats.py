@@ -1,0 +1,81 @@
+"""Tiles that need no network: those whose window was seen before, and those that are transparent throughout.
+
+Flat parts of pages, repeated parts of a picture, and the still parts of a batch of frames have equal windows. A result
+depends on its window alone, so the same bytes can be copied from where they were written first.
+"""
+
+import hashlib
+import logging
+
+from torch import Tensor
+
+from .tiling import Tile
+
+logger = logging.getLogger("senga.engine")
+
+LEAST_HALO = 4  # a transparent tile this far from visible pixels is not mixed into them by the resize at the end
+KEPT = 4096  # results; those written first go first
+
+
+class Repeats:
+    """Of one call of `upscale`. What is kept are views of results, not copies."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, Tensor] = {}
+        self._computed = self._repeated = self._hidden = 0  # input pixels
+
+    def key(self, part: Tensor, core: Tile, window: Tile, held: bool) -> bytes:
+        """Equal for windows of equal content and shape whose cores are at the same place in them.
+
+        Args:
+            part: (1, C, h, w), the window's pixels.
+            held: whether the result is clamped to its neighbours, as alpha is.
+        """
+        digest = hashlib.blake2b(part.contiguous().cpu().numpy().data, digest_size=16)
+        digest.update(f"{core.inside(window)} {tuple(part.shape)} {held}".encode())
+        return digest.digest()
+
+    def find(self, key: bytes, core: Tile) -> Tensor | None:
+        """The result of such a tile: (1, C, scale * h, scale * w)."""
+        found = self._kept.get(key)
+        if found is None:
+            self._computed += core.pixels
+        else:
+            self._repeated += core.pixels
+        return found
+
+    def keep(self, key: bytes, result: Tensor) -> None:
+        self._kept[key] = result
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def forget(self) -> None:
+        """Drop the results, whose memory is to be freed."""
+        self._kept.clear()
+
+    def invisible(self, core: Tile, window: Tile, alpha: Tensor, scale: int, halo: int) -> bool:
+        """Whether nothing of a window can be seen.
+
+        Args:
+            alpha: (1, 1, H, W) of the picture before the first pass.
+            scale: how many times larger the picture is in which core and window are.
+            halo: its context, in pixels of that picture.
+        """
+        if halo < LEAST_HALO * scale:
+            return False
+        first = Tile(window.top // scale, window.left // scale, -(-window.bottom // scale), -(-window.right // scale))
+        if first.of(alpha).max() > 0:
+            return False
+        self._hidden += core.pixels
+        return True
+
+    def log(self) -> None:
+        """Say how much was saved."""
+        total = self._computed + self._repeated + self._hidden
+        if self._repeated or self._hidden:
+            logger.info(
+                "%.0f %% of the pixels did not need the network: %.0f %% repeated, %.0f %% transparent",
+                100 * (self._repeated + self._hidden) / total,
+                100 * self._repeated / total,
+                100 * self._hidden / total,
+            )

@@ -1,0 +1,120 @@
+"""docs/performance.md and its chart, from the rows of one run of speed.py."""
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senga.arch.atomic import replacing
+
+if TYPE_CHECKING:
+    from .speed import Row
+
+HEAD = (
+    "| | s / output MP | against Senga | of the matmul peak | first picture, s | memory, MB | dB | worst level |",
+    "|---|---|---|---|---|---|---|---|",
+)
+LIBRARIES = ("torch", "openvino", "onnxruntime", "ncnn", "spandrel")
+INTRODUCTION = """# Speed, measured
+
+```sh
+pip install -c constraints.txt -e ".[fast,export,models,bench]"
+python -m benchmarks.speed --write-docs
+```
+
+All peers run in one run, in processes of their own, one after another in each round, with the same weights, picture
+(without a flat place) and threads; the median of the rounds counts. *Senga* is what a user gets: OpenVINO, prepared
+torch, or for small pictures plain torch. *Senga, OpenVINO* and *Senga, torch* always use that one, *no engine* is the
+network as it is (`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of
+`ImageUpscaleWithModel` with spandrel. *onnxruntime* and *OpenVINO* run the file that `senga export` writes, over the
+whole picture. *ncnn* runs a network of the same form with other weights, so its picture is not compared. Below 1 in
+`against Senga` is faster than Senga. The first picture includes imports and preparation. Memory is the most that the
+process took beyond what it had with the network loaded. dB and the worst level (of 255) are against Senga's float32.
+
+## What runs a network
+
+On a CPU Senga's own upscalers run by OpenVINO where it is installed (`pip install openvino`, the extra `fast`), else by
+torch with packed weights and fused activations; on other devices, and for networks of other programs, by torch as it
+is. A prepared network is compared with the plain one before it is used (1e-4 in float32), and torch takes over, with a
+line in the log, where anything goes wrong. Small pictures run by torch: preparing would take longer than it saves.
+`senga models` and the log name the engine and the precision. The environment variable `SENGA_ENGINE` chooses: `auto`,
+`openvino`, `torch` (prepared) or `plain`. Nothing is sent over the network: OpenVINO is loaded without its telemetry.
+
+Tiles that were computed before are copied: flat parts of pages, repeated parts, still parts of a batch of frames; tiles
+that are transparent throughout are enlarged without the network. No visible bit of the result changes, and the log has
+the share that was saved.
+
+## This run
+"""
+
+
+def tables(rows: list["Row"]) -> str:
+    lines: list[str] = []
+    for model, side in dict.fromkeys((row.model, row.side) for row in rows):
+        chosen = [row for row in rows if (row.model, row.side) == (model, side)]
+        ours = next((row.result.median for row in chosen if row.peer == "Senga"), chosen[0].result.median)
+        lines += [f"### {model}, {side} x {side}", "", *HEAD]
+        lines += [_line(row, ours) for row in sorted(chosen, key=lambda row: row.cost)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _line(row: "Row", ours: float) -> str:
+    result = row.result
+    cells = (
+        f"{row.cost:.3f}",
+        f"{result.median / ours:.2f}",
+        f"{row.share:.0%}",
+        f"{result.first:.2f}",
+        f"{result.memory:.0f}",
+        "" if result.psnr is None else f"{min(result.psnr, 150):.0f}",
+        "" if result.worst is None else f"{result.worst:.2g}",
+    )
+    return f"| {row.peer} | {' | '.join(cells)} |"
+
+
+def write(folder: Path, rows: list["Row"], threads: int, rounds: int) -> None:
+    """performance.md and performance.png in a folder."""
+    machine = f"{processor()}, {threads} threads; {', '.join(filter(None, map(_version, LIBRARIES)))}"
+    run = f"{machine}; {rounds} rounds. bf16 is measured where the processor multiplies it."
+    text = f"{INTRODUCTION}\n{run}\n\n![Seconds for an output megapixel](performance.png)\n"
+    with replacing(folder / "performance.md") as temporary:
+        temporary.write_text(f"{text}\n{tables(rows)}", encoding="utf-8")
+    chart(folder / "performance.png", rows)
+
+
+def processor() -> str:
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
+
+
+def _version(library: str) -> str:
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def chart(path: Path, rows: list["Row"]) -> None:
+    """Seconds for an output megapixel over the side of the picture, one panel a network, one line a peer."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    models = list(dict.fromkeys(row.model for row in rows))
+    figure, panels = pyplot.subplots(1, len(models), figsize=(5 * len(models), 4), squeeze=False)
+    peers = list(dict.fromkeys(row.peer for row in rows))
+    for panel, model in zip(panels[0], models, strict=True):
+        for i, peer in enumerate(peers):
+            points = [(row.side, row.cost) for row in rows if (row.model, row.peer) == (model, peer)]
+            panel.plot(*zip(*points, strict=True), marker="o", color=f"C{i}", label=peer) if points else None
+        panel.set(title=model, xlabel="side of the picture, pixels", ylim=(0, None))
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("seconds for an output megapixel")
+    panels[0][-1].legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
