@@ -3,8 +3,10 @@
 Ids, names of inputs and outputs and their order are public: saved workflows refer to them.
 """
 
+from . import host, model_info
 from .degrade_image import SengaDegradeImage, SengaRecipeStep
 from .load_model import SengaLoadTagger, SengaLoadUpscaleModel
+from .model_info import SengaModelInfo
 from .save_tags import SengaSaveTags
 from .tag_image import SengaTagImage
 from .upscale import SengaUpscale
@@ -17,6 +19,7 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
     "SengaLoadTagger": SengaLoadTagger,
     "SengaTagImage": SengaTagImage,
     "SengaSaveTags": SengaSaveTags,
+    "SengaModelInfo": SengaModelInfo,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
@@ -26,4 +29,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadTagger": "Load Tagger (Senga)",
     "SengaTagImage": "Tag Image (Senga)",
     "SengaSaveTags": "Save Image with Tags (Senga)",
+    "SengaModelInfo": "Model Info (Senga)",
 }
+
+host.serve(model_info.ROUTE, model_info.describe)

@@ -1,7 +1,9 @@
 """The only file that imports ComfyUI. Each function also works without it, for tests and the headless commands."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,7 @@ logger = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 DEFAULT_UPSCALER = "senga_compact_x2.safetensors"  # first in every list
+DEFAULT_TAGGER = "senga_tagger_large.safetensors"  # likewise
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
 TAGGER_EXTENSIONS = (*EXTENSIONS, ".onnx")
@@ -81,9 +84,15 @@ def shipped_taggers() -> list[str]:
     return _shipped("tag")
 
 
+def default_name(task: str) -> str:
+    """The file that a list begins with and `senga` takes where none is named; "" where none of ours is there."""
+    shipped = shipped_upscale_models() if task == "upscale" else shipped_taggers()
+    return shipped[0] if shipped else ""
+
+
 def _shipped(kind: str) -> list[str]:
-    names = []
-    for path in sorted(WEIGHTS.glob("*.safetensors"), key=lambda path: (path.name != DEFAULT_UPSCALER, path.name)):
+    names, defaults = [], (DEFAULT_UPSCALER, DEFAULT_TAGGER)
+    for path in sorted(WEIGHTS.glob("*.safetensors"), key=lambda path: (path.name not in defaults, path.name)):
         found, reason = task(path)
         if reason:
             logger.warning("%s", reason)  # one bad file must not remove the whole node
@@ -190,6 +199,24 @@ def output_folder() -> Path:
 def metadata_allowed() -> bool:
     """Whether saved pictures may contain the workflow; ComfyUI's --disable-metadata forbids it."""
     return arguments is None or not arguments.disable_metadata
+
+
+def serve(route: str, answer: Callable[[Mapping[str, str]], Any]) -> bool:
+    """Let ComfyUI's server answer GET `route` with the JSON of `answer(query)`; False where there is no server.
+
+    `answer` runs in a thread, since it may read files.
+    """
+    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    if server is None:
+        return False
+    from aiohttp import web  # pyright: ignore[reportMissingImports]
+
+    async def reply(request: Any) -> Any:
+        found = await asyncio.get_running_loop().run_in_executor(None, answer, dict(request.query))
+        return web.json_response(found)
+
+    server.routes.get(route)(reply)
+    return True
 
 
 def attach_patcher(model: Any) -> None:

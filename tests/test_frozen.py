@@ -58,6 +58,7 @@ NODES = {
         [("tags", "STRING"), ("characters", "STRING"), ("rating", "STRING"), ("scores", "STRING")],
     ),
     "SengaSaveTags": (["images", "tags", "filename_prefix"], [], []),
+    "SengaModelInfo": (["model_name"], [], [("info", "STRING")]),
 }
 
 SIGNATURES = {

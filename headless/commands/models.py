@@ -9,6 +9,7 @@ from pathlib import Path
 from ...arch import Header, engine
 from ...arch.borrowed.spandrel_table import code_licence
 from ...arch.errors import printable
+from ...arch.purpose import purpose
 from ...arch.weights import check_file
 from ...nodes import host
 from ..errors import SengaError, brief, one_line
@@ -16,7 +17,7 @@ from ..log import logger
 from ..model_folders import add_models_dir, use_models_dirs
 from ..stdout import say
 
-COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES")
+COLUMNS = ("NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES", "FOR")
 NUMBERS = ("SCALE", "SIZE")  # aligned to the right
 LONGEST_REASON = 600  # characters
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -31,6 +32,7 @@ class Entry:
     size: int | None  # bytes
     header: Header | None
     error: str = ""
+    default: bool = False  # what `senga` takes where no model is named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,18 +50,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def entries() -> list[Entry]:
-    upscalers = [_entry(name, host.upscale_model_path) for name in host.upscale_model_names()]
-    taggers = [_entry(name, host.tagger_path) for name in host.tagger_names()]
-    unusable = [Entry(path.name, path, None, None, reason) for path, reason in host.unusable_files()]
-    return [*upscalers, *taggers, *unusable]
+    lists = (
+        ("upscale", host.upscale_model_names(), host.upscale_model_path),
+        ("tag", host.tagger_names(), host.tagger_path),
+    )
+    usable = [
+        _entry(name, find, default=name == host.default_name(task)) for task, names, find in lists for name in names
+    ]
+    return [*usable, *(Entry(path.name, path, None, None, reason) for path, reason in host.unusable_files())]
 
 
-def _entry(name: str, find: Callable[[str], Path]) -> Entry:
+def _entry(name: str, find: Callable[[str], Path], *, default: bool) -> Entry:
     path, size = Path(name), None
     try:
         path = find(name)
         size = path.stat().st_size
-        return Entry(name, path, size, check_file(path))
+        return Entry(name, path, size, check_file(path), default=default)
     except (SengaError, OSError) as error:
         return Entry(name, path, size, None, brief(one_line(error), LONGEST_REASON))
     except Exception as error:  # noqa: BLE001 (a file of a stranger: the others must be listed)
@@ -86,7 +92,9 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     licences = ", ".join(header.provenance.licences) or "unknown"
     if code := code_licence(header.architecture):
         licences += f" (code: {code})"
-    return entry.name, header.architecture, scale, readable_size(entry.size or 0), licences
+    about = purpose(header)
+    use = "; ".join(part for part in ("the default" if entry.default else "", about.what, about.limits) if part)
+    return entry.name, header.architecture, scale, readable_size(entry.size or 0), licences, use
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
@@ -113,6 +121,9 @@ def as_json(entry: Entry) -> dict[str, object]:
         "architecture": header.architecture,
         "hyperparameters": header.hyperparameters,
         "scale": header.scale,
+        "default": entry.default,
+        "for": purpose(header).what,
+        **({"limits": limits} if (limits := purpose(header).limits) else {}),
         **({} if header.vocabulary is None else {"tags": len(header.vocabulary)}),
         "licences": list(header.provenance.licences),
         **({"code_licence": code} if (code := code_licence(header.architecture)) else {}),

@@ -30,7 +30,6 @@ from ..workflow.options import TAGGERS, find_model, flag, read_options, tooltip
 from .batch import Output, Work, max_pixels, run_batch, written
 from .batch import add_arguments as add_batch_arguments
 
-DEFAULT_MODEL = "senga_tagger_large.safetensors"
 TAGGER = "SengaTagImage"
 FORMATS = {
     "txt": "NAME.txt next to each picture: its tags, as kohya's scripts and other trainers read captions (the default)",
@@ -57,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kinds.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=text)
     kinds.add_argument("--print", action="store_true", help="write no files; print a line of JSON for each picture")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
-    parser.add_argument("--model", metavar="NAME|PATH", help="a tagger that `senga models` lists, or a file")
+    known = f"a tagger that `senga models` lists, or a file; default: {host.DEFAULT_TAGGER}"
+    parser.add_argument("--model", metavar="NAME|PATH", help=known)
     parser.add_argument(
         "--channel-order",
         choices=ORDERS,
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)
-    path = find_model(args.model, TAGGERS, default=DEFAULT_MODEL)
+    path = find_model(args.model, TAGGERS, default=host.DEFAULT_TAGGER)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)

@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="a picture file, which is replaced, or a folder; a folder for several IN. Names and sub-folders are kept",
     )
-    parser.add_argument("--model", metavar="NAME|PATH", help="a name that `senga models` lists, or a file")
+    known = f"a name of `senga models`, which says what each is for, or a file; default: {host.DEFAULT_UPSCALER}"
+    parser.add_argument("--model", metavar="NAME|PATH", help=known)
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
     ensemble = sockets(node_class)["self_ensemble"]

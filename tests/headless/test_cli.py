@@ -29,10 +29,21 @@ def test_models_lists_headers_and_goes_on_after_a_bad_file(capsys: pytest.Captur
     Path("models/broken.safetensors").write_text("no weights")
     assert main(["models", "--models-dir", "models"]) == OK
     title, broken, made = capsys.readouterr().out.splitlines()
-    assert title.split() == ["NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES"]
+    assert title.split() == ["NAME", "ARCHITECTURE", "SCALE", "SIZE", "LICENCES", "FOR"]
     assert broken.split(maxsplit=2)[:2] == ["broken.safetensors", "unreadable:"]
     size = Path("models", MADE).stat().st_size / 1000
-    assert made.split(maxsplit=3) == [MADE, "espcn_7", "x2", f"{size:.1f} kB  CC-BY-4.0, CC0-1.0"]
+    assert made.split(maxsplit=3) == [MADE, "espcn_7", "x2", f"{size:.1f} kB  CC-BY-4.0, CC0-1.0  clean drawings"]
+
+
+def test_models_marks_the_defaults_and_says_what_each_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == OK
+    found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert [name for name, entry in found.items() if entry["default"]] == [host.DEFAULT_UPSCALER, host.DEFAULT_TAGGER]
+    assert all(entry["for"] for entry in found.values())
+    assert "has never seen" in found[host.DEFAULT_TAGGER]["limits"]
+    with pytest.raises(SystemExit):
+        main(["upscale", "--help"])
+    assert host.DEFAULT_UPSCALER in "".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""What a file is for follows from its header: of the files that ship, of ones like them, and of other programs'."""
+
+import dataclasses
+
+import pytest
+from repository import ROOT
+from sample_taggers import VOCABULARY, small_tagger
+from senga.arch import Header, Provenance, read_header
+from senga.arch.purpose import UNKNOWN, one_line, page, purpose, short_licence
+from senga.arch.vocabulary import TagVocabulary
+
+CLEAN = {"psnr_y": 40.0, "psnr_y_q75": 34.0}
+
+
+def upscaler(scale: int = 2, command: str = "senga train sr x.toml", notes: str = "", **metrics: float) -> Header:
+    origin = Provenance(
+        source="senga", command=command, notes=notes, metrics=metrics, licences=("MIT", "CC0-1.0 AND MIT")
+    )
+    return Header("espcn_7", {}, scale, origin)
+
+
+@pytest.mark.parametrize(
+    ("header", "what"),
+    [
+        (upscaler(**CLEAN), "clean drawings"),
+        (upscaler(**CLEAN, psnr_y_q50=31.0), "clean drawings and light JPEG damage"),
+        (upscaler(**CLEAN, psnr_y_q50=31.0, psnr_y_patterns=66.0), "keeps dither and screentone"),
+        (upscaler(**{**CLEAN, "psnr_y_q75": 38.5}), "JPEG pictures and clean drawings"),
+        (upscaler(1, notes="LR by bicubic, q75", psnr_y=43.0, psnr_y_clean=45.0), "same size, cleans JPEG damage"),
+        (upscaler(4, "senga train sr configs/rrdb_x4_gan.toml", **CLEAN), "crisp lines"),
+    ],
+)
+def test_the_purpose_follows_from_scale_scores_and_command(header, what):
+    assert what in purpose(header).what
+
+
+def test_a_name_that_only_contains_gan_is_not_a_gan():
+    assert "crisp" not in purpose(upscaler(command="senga train sr elegant.toml", **CLEAN)).what
+
+
+def test_nothing_is_guessed_of_other_programs_files():
+    header = Header("espcn_7", {}, 2, Provenance(source="yu45020/Waifu2x"))
+    assert purpose(header).what == UNKNOWN
+    assert short_licence(header) == "unknown"
+
+
+def test_the_line_has_scale_size_purpose_and_licences():
+    assert one_line(upscaler(**CLEAN), 1_234_567) == "x2, 1.2 MB: clean drawings. Training pictures: CC0-1.0, MIT"
+
+
+def test_a_tagger_says_in_one_line_what_it_has_never_seen():
+    header = small_tagger().header
+    assert "has never seen" not in one_line(header)  # of an unknown source, with 1girl and all categories
+    narrow = TagVocabulary(("1other", "smile", "safe"), ("general", "general", "rating"), untrained=("rating",))
+    origin = Provenance(source="senga", licences=("CC0-1.0",))
+    line = one_line(dataclasses.replace(header, vocabulary=narrow, provenance=origin))
+    assert "has never seen Danbooru's pictures, girls and boys as such (it says 1other) and ratings." in line
+    assert "\n" not in line
+    seen = dataclasses.replace(header, vocabulary=VOCABULARY, provenance=origin)
+    assert purpose(seen).limits == "has never seen Danbooru's pictures"
+
+
+def test_every_file_that_ships_has_a_purpose_and_recorded_licences():
+    paths = sorted((ROOT / "weights").glob("*.safetensors"))
+    assert len(paths) > 3
+    for path in paths:
+        header = read_header(path)
+        about = purpose(header)
+        assert about.what != UNKNOWN, path.name
+        assert short_licence(header) != "unknown", path.name
+        assert (header.scale is None) == bool(about.limits), path.name
+        assert f"command: {header.provenance.command}" in page(path.name, header, path.stat().st_size).splitlines()

@@ -1,0 +1,45 @@
+// Says on the load nodes what the chosen file is for, and shows the result of Model Info (Senga).
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+import { textOnNode, words } from "./texts.js";
+
+const TASKS = { SengaLoadUpscaleModel: "upscale", SengaLoadTagger: "tag" };
+
+async function describe(node) {
+  const name = node.widgets?.find((w) => w.name === "model_name")?.value;
+  if (typeof name !== "string") return;
+  const query = new URLSearchParams({ task: TASKS[node.comfyClass], name });
+  const answer = await api.fetchApi(`/senga/model?${query}`).catch(() => null);
+  if (!answer?.ok) return; // a server that runs an older Senga
+  const { line, default: isDefault } = await answer.json();
+  if (node.widgets.find((w) => w.name === "model_name").value !== name) return; // chosen again in the meantime
+  const mark = isDefault ? [(await words()).default ?? "The default"] : [];
+  textOnNode(node, "about", line ? [...mark, line] : []);
+}
+
+app.registerExtension({
+  name: "senga.model_info",
+  nodeCreated(node) {
+    if (!(node.comfyClass in TASKS)) return;
+    const widget = node.widgets?.find((w) => w.name === "model_name");
+    if (!widget) return;
+    const callback = widget.callback;
+    widget.callback = function () {
+      const result = callback?.apply(this, arguments);
+      describe(node);
+      return result;
+    };
+    describe(node);
+  },
+  loadedGraphNode(node) {
+    if (node.comfyClass in TASKS) describe(node); // a saved value is set without the callback
+  },
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (nodeData.name !== "SengaModelInfo") return;
+    const onExecuted = nodeType.prototype.onExecuted;
+    nodeType.prototype.onExecuted = function (message) {
+      onExecuted?.apply(this, arguments);
+      textOnNode(this, "about", (message?.text ?? []).flatMap((text) => text.split("\n")));
+    };
+  },
+});
