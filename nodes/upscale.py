@@ -5,11 +5,15 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..arch import upscale
+from ..arch.fitting import FITS, plan_fit
 from ..arch.image import apply_mask, take_mask
 from ..arch.precision import PRECISIONS
-from ..arch.sizes import LARGEST_SIDE, fit_size
+from ..arch.sizes import LARGEST_SIDE
+from ..arch.tiling import MIN_TILE
 from ..arch.upscaling import memory_needed
 from . import host
+
+LARGEST_TILE = 8192
 
 
 class SengaUpscale:
@@ -43,7 +47,7 @@ class SengaUpscale:
                         "max": 16.0,
                         "step": 0.05,
                         "tooltip": "How many times larger. 0: the model's own scale. Any other is reached by repeated"
-                        " passes and a resize at the end.",
+                        " passes and a resize at the end. Without effect where width or height is given.",
                     },
                 ),
                 "width": (
@@ -57,9 +61,10 @@ class SengaUpscale:
                 "tile": (
                     "INT",
                     {
+                        "advanced": True,
                         "default": 0,
                         "min": 0,
-                        "max": 8192,
+                        "max": LARGEST_TILE,
                         "tooltip": "Largest side of a tile in pixels of the input, 16 or more. 0: fits the free memory."
                         " In fp32 it changes only rounding, by one 8-bit level at most (with a halo of the model's full"
                         " receptive radius the result is exact); in bf16 pixels change by up to 3 levels. Networks of"
@@ -69,6 +74,7 @@ class SengaUpscale:
                 "halo": (
                     "INT",
                     {
+                        "advanced": True,
                         "default": -1,
                         "min": -1,
                         "max": 1024,
@@ -79,6 +85,7 @@ class SengaUpscale:
                 "precision": (
                     list(PRECISIONS),
                     {
+                        "advanced": True,
                         "default": "auto",
                         "tooltip": "auto: the fastest arithmetic native to the device. fp32: exact, but slower.",
                     },
@@ -86,6 +93,7 @@ class SengaUpscale:
                 "self_ensemble": (
                     "BOOLEAN",
                     {
+                        "advanced": True,
                         "default": False,
                         "tooltip": "Average over eight flips and rotations: slightly better, 8 times slower.",
                     },
@@ -96,8 +104,23 @@ class SengaUpscale:
                     "MASK",
                     {"tooltip": "Transparency of the picture, as Load Image gives it (1 is transparent)."},
                 ),
+                "fit": (
+                    list(FITS),
+                    {
+                        "default": FITS[0],
+                        "tooltip": "With both width and height: crop fills them and cuts what is outside, pad fits the"
+                        " whole picture in and adds black (masked), stretch changes the proportions.",
+                    },
+                ),
             },
         }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, tile: int | None = None) -> bool | str:
+        """Before anything runs. ComfyUI leaves the limits of an input that is named here to this function."""
+        if tile is None or tile == 0 or MIN_TILE <= tile <= LARGEST_TILE:  # None: linked, and checked by the run
+            return True
+        return f"tile is {tile}; expected 0 (chosen from the free memory), or {MIN_TILE} to {LARGEST_TILE}"
 
     def upscale(
         self,
@@ -111,15 +134,17 @@ class SengaUpscale:
         precision: str,
         self_ensemble: bool,
         mask: Tensor | None = None,
+        fit: str = FITS[0],
     ) -> tuple[Tensor, Tensor]:
         image = image.float()  # ComfyUI can be set to keep pictures in float16
-        size = fit_size(image.shape[2], image.shape[1], width, height)
+        given = apply_mask(image, mask)
+        plan = plan_fit(image.shape[2], image.shape[1], width, height, fit)
         with host.on_device(upscale_model, memory_needed(upscale_model, tile, halo)):
             result = upscale(
                 upscale_model,
-                apply_mask(image, mask),
-                scale=scale if scale and size is None else None,
-                size=size,
+                given if plan is None else plan.before(given),
+                scale=scale if scale and plan is None else None,
+                size=None if plan is None else plan.size,
                 tile=tile,
                 halo=halo,
                 precision=precision,
@@ -127,4 +152,5 @@ class SengaUpscale:
                 progress=host.progress(),
                 should_stop=host.should_stop,
             )
-        return take_mask(result, image.shape[3])
+        upscaled = take_mask(result, image.shape[3])
+        return upscaled if plan is None else plan.after(*upscaled)

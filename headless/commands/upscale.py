@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from ...nodes import NODE_CLASS_MAPPINGS
+from ...arch.fitting import FITS
+from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..errors import UsageError
 from ..files.animations import Levels
 from ..files.formats import FORMATS, write_picture
@@ -36,6 +37,7 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "tile": (int, "N"),
     "halo": (int, "N"),
     "precision": (str, "P"),
+    "fit": (str, "|".join(FITS)),
 }
 SAME_RESULT = ("tile",)  # options that change results by rounding only
 FRAMES_WAITING = 2  # of an animation, between reading and the network, and between the network and writing
@@ -94,6 +96,8 @@ def settings_of(model: Path, options: dict[str, Any], quality: int | None, forma
     declared = sockets(NODE_CLASS_MAPPINGS[UPSCALER])
     defaults = {name: declared[name].options.get("default") for name in (*NODE_OPTIONS, "self_ensemble")}
     chosen = {name: value for name, value in (defaults | options).items() if name not in SAME_RESULT}
+    if not (chosen["width"] and chosen["height"]):
+        del chosen["fit"]  # it changes nothing then
     quality = FORMATS[format].quality if quality is None else quality
     return {"command": "upscale", "model": sha256_of(model), **chosen, "format": format, "quality": quality}
 

@@ -1,6 +1,7 @@
 """Options of commands that are inputs of a node, checked like values of a workflow; and `--model`."""
 
 import argparse
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +32,18 @@ def read_options(args: argparse.Namespace, node_class: type, names: tuple[str, .
         if (value := getattr(args, name)) is not None:
             found[name], fault = convert(declared[name], value)
             faults += [f"{flag(name)}: {fault}"] if fault else []
+    faults += [] if faults else _own_faults(node_class, found)
     if faults:
         raise UsageError("\n".join(faults))
     return found
+
+
+def _own_faults(node_class: type, values: Mapping[str, Any]) -> list[str]:
+    """What the node's own check says about values that are within the declared limits."""
+    check = getattr(node_class, "VALIDATE_INPUTS", None)
+    names = [] if check is None else [name for name in inspect.signature(check).parameters if name in values]
+    answer = check(**{name: values[name] for name in names}) if check is not None and names else True
+    return [] if answer is True else [f"{', '.join(map(flag, names))}: {answer}"]
 
 
 def flag(name: str) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...arch import read_header
-from ...arch.upscaling import fit_size, pass_sizes, target_size
+from ...arch.fitting import FITS, plan_fit
+from ...arch.sizes import pass_sizes, target_size
 from ...nodes import host
 from ...training.run.pictures import open_picture
 
@@ -117,13 +118,17 @@ def _factor(model: Any) -> int:
 
 def _upscale(_: type, given: Inputs) -> Need:
     image, factor = _picture(given["image"]), _factor(given["upscale_model"])
-    size = fit_size(image[2], image[1], _number(given.get("width", 0)), _number(given.get("height", 0)))
+    sides, fit = [_number(given.get(name, 0)) for name in ("width", "height")], given.get("fit", FITS[0])
+    plan = plan_fit(image[2], image[1], *sides, fit)
     scale = _number(given.get("scale", 0)) or None
-    target = target_size(image[2], image[1], factor, scale if size is None else None, size)
-    result = (image[0], target[1], target[0], image[3])
-    width, height = pass_sizes(image[2], image[1], factor, target)[-1]
+    part, size = (image[2:0:-1], None) if plan is None else (plan.part, plan.size)
+    target = target_size(*part, factor, scale if plan is None else None, size)
+    final = target if plan is None else plan.result
+    result = (image[0], final[1], final[0], image[3])
+    width, height = pass_sizes(*part, factor, target)[-1]
     passes = size_of((1, height, width, 4)) * (1 + factor**2)  # one frame, into the last pass and out of it
-    return Need((result, result[:3]), passes if (width * factor, height * factor) != target else 0)
+    work = passes if (width * factor, height * factor) != target else 0
+    return Need((result, result[:3]), work + (size_of((image[0], *target, 4)) if target != final else 0))
 
 
 def _upscale_with_model(node_class: type, given: Inputs) -> Need:

@@ -85,6 +85,49 @@ def test_sizes_from_scale_and_sides(given, size):
     assert (image.shape[2], image.shape[1]) == size
 
 
+@pytest.mark.parametrize(("fit", "calls"), [("crop", (4, 4)), ("pad", (8, 4)), ("stretch", (8, 4))])
+def test_both_sides_given_are_met_by_crop_pad_or_stretch(fit, calls):
+    model, image = Recorder(), picture(4, 8)
+    large, mask = SengaUpscale().upscale(model, image, **{**DEFAULTS, "width": 8, "height": 8}, fit=fit)
+    assert large.shape == (1, 8, 8, 3)
+    assert {(call.shape[3], call.shape[2]) for call in model.calls} == {calls}
+    doubled = image.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    if fit == "crop":
+        assert torch.equal(large, doubled[:, :, 4:12])
+    if fit == "pad":
+        assert torch.equal(mask[0, :, 0], torch.tensor([1.0, 1, 0, 0, 0, 0, 1, 1]))
+        assert not large[mask == 1].any()
+    else:
+        assert not mask.any()
+
+
+def test_a_scale_beside_a_width_or_height_has_no_effect():
+    found = [SengaUpscale().upscale(Recorder(), picture(4, 8), **{**DEFAULTS, **extra})[0] for extra in WITH_WIDTH]
+    assert torch.equal(*found)
+
+
+WITH_WIDTH = ({"width": 20}, {"width": 20, "scale": 3.0})
+
+
+@pytest.mark.parametrize("tile", [None, 0, 16, 8192])
+def test_a_tile_that_can_run_passes_the_check_before_the_run(tile):
+    assert SengaUpscale.VALIDATE_INPUTS(tile=tile) is True
+
+
+@pytest.mark.parametrize("tile", [-1, 1, 15, 8193])
+def test_a_tile_that_cannot_run_is_refused_before_the_run(tile):
+    """ComfyUI's own limits are off for it, so those are checked here too."""
+    assert SengaUpscale.VALIDATE_INPUTS(tile=tile) == (
+        f"tile is {tile}; expected 0 (chosen from the free memory), or 16 to 8192"
+    )
+
+
+def test_rare_widgets_are_marked_advanced():
+    required = SengaUpscale.INPUT_TYPES()["required"]
+    marked = [name for name, (_, options) in required.items() if options.get("advanced")]
+    assert marked == ["tile", "halo", "precision", "self_ensemble"]
+
+
 def test_load_images_empty_mask_leaves_the_picture_alone():
     model = Recorder()
     image, mask = SengaUpscale().upscale(model, picture(5, 7), **DEFAULTS, mask=torch.zeros(1, 64, 64))

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, USAGE, main
+from senga.headless.commands.upscale import settings_of
 from senga.headless.workflow.options import UPSCALERS, find_model
 from senga.nodes import host
 
@@ -48,12 +49,32 @@ def test_upscale_several_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[
         (["--width", "20"], (20, 24)),
         (["--height", "6"], (5, 6)),
         (["--width", "7", "--height", "9"], (7, 9)),
+        (["--width", "30", "--height", "9", "--fit", "pad"], (30, 9)),
         (["--tile", "16", "--halo", "0", "--precision", "fp32", "--self-ensemble"], (10, 12)),
     ],
 )
 def test_upscale_options_reach_the_node(options: list[str], size: tuple[int, int]) -> None:
     assert main(["upscale", "input/a.png", "-o", "b.png", *MODEL, *options]) == OK
     assert Image.open("b.png").size == size
+
+
+def test_the_fit_changes_the_picture_and_counts_as_a_setting_only_where_it_does() -> None:
+    made = {}
+    for fit in ("crop", "pad", "stretch"):
+        assert main(["upscale", "input", "-o", fit, *MODEL, "--width", "20", "--height", "9", "--fit", fit]) == OK
+        made[fit] = Path(fit, "a.png").read_bytes()
+    assert len(set(made.values())) == 3
+    plain = {"width": 0, "height": 20, "scale": 0.0}
+    found = [settings_of(Path("models", MADE), {**plain, "fit": fit}, None, "png") for fit in ("crop", "pad")]
+    assert found[0] == found[1]
+    assert "fit" not in found[0]
+
+
+def test_a_tile_too_small_is_refused_once_before_any_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upscale", "input", "-o", "big", *MODEL, "--tile", "5"]) == USAGE
+    assert capsys.readouterr().err == (
+        "senga: --tile: tile is 5; expected 0 (chosen from the free memory), or 16 to 8192\n"
+    )
 
 
 @pytest.mark.parametrize(
