@@ -129,6 +129,14 @@ def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
     return torch.cat((colour, alpha), dim=3)
 
 
+def flatten(image: Tensor, colour: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Tensor:
+    """Put a picture on a ground: (B, H, W, 1, 3 or 4) in [0, 1] -> (B, H, W, 3). Without alpha only grey is spread."""
+    if image.shape[3] < 4:
+        return image.expand(-1, -1, -1, 3)
+    rgb, alpha = image[..., :3], image[..., 3:].clamp(0, 1)
+    return rgb * alpha + rgb.new_tensor(colour) * (1 - alpha)
+
+
 def take_mask(image: Tensor, channels: int) -> tuple[Tensor, Tensor]:
     """Undo `apply_mask`: the picture with `channels` channels, and its mask (B, H, W), zeros if opaque."""
     mask = 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from senga.arch import SengaError
 from senga.arch.image import to_bchw
-from senga.training.sr.metrics import colour_shift, luma, psnr_y, ssim_y, ssimulacra2
+from senga.arch.metrics import luma, psnr_y, ssim_y
+from senga.training.sr.metrics import colour_shift, ssimulacra2
 from torch import Tensor
 
 Picture = NDArray[np.uint8]  # (H, W, 3)

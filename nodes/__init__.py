@@ -4,7 +4,9 @@ Ids, names of inputs and outputs and their order are public: saved workflows ref
 """
 
 from . import host, model_info
+from .compare_images import SengaCompareImages
 from .degrade_image import SengaDegradeImage, SengaRecipeStep
+from .load_images import SengaLoadImages
 from .load_model import SengaLoadTagger, SengaLoadUpscaleModel
 from .model_info import SengaModelInfo
 from .save_tags import SengaSaveTags
@@ -20,6 +22,8 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
     "SengaTagImage": SengaTagImage,
     "SengaSaveTags": SengaSaveTags,
     "SengaModelInfo": SengaModelInfo,
+    "SengaCompareImages": SengaCompareImages,
+    "SengaLoadImages": SengaLoadImages,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
@@ -30,6 +34,8 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaTagImage": "Tag Image (Senga)",
     "SengaSaveTags": "Save Image with Tags (Senga)",
     "SengaModelInfo": "Model Info (Senga)",
+    "SengaCompareImages": "Compare Images (Senga)",
+    "SengaLoadImages": "Load Images from a Folder (Senga)",
 }
 
 host.serve(model_info.ROUTE, model_info.describe)

@@ -47,6 +47,7 @@ class Standalone:
 
     model_dirs: list[Path] = field(default_factory=list)  # searched after our own weights
     output_dir: Path = Path("output")  # for nodes that save
+    input_dir: Path = Path("input")  # for nodes that load pictures
     progress: Callable[[int, int], None] | None = None  # (done, total)
     should_stop: Callable[[], bool] | None = None
 
@@ -194,6 +195,16 @@ def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
 def output_folder() -> Path:
     """The folder in which nodes save."""
     return standalone.output_dir if folder_paths is None else Path(folder_paths.get_output_directory())
+
+
+def temp_folder() -> Path | None:
+    """ComfyUI's folder of previews; None without ComfyUI, where nobody looks at a node."""
+    return None if folder_paths is None else Path(folder_paths.get_temp_directory())
+
+
+def input_folder() -> Path:
+    """The folder from which nodes load pictures."""
+    return standalone.input_dir if folder_paths is None else Path(folder_paths.get_input_directory())
 
 
 def metadata_allowed() -> bool:

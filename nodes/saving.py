@@ -1,11 +1,12 @@
 """Files written by nodes and commands: named as in ComfyUI's SaveImage, each whole or not at all."""
 
+import itertools
 import os
 import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -80,8 +81,10 @@ class Numbered:
         self._target, self._next = next_name(folder, prefix, width=width, height=height)
         self.subfolder = self._target.parent.relative_to(folder.resolve()).as_posix().removeprefix(".")
 
-    def save(self, number: int, files: Mapping[str, Callable[[Path], None]]) -> str:
+    def save(self, number: int, files: Mapping[str, Callable[[Path], None]], *, name: str | None = None) -> str:
         """Write files of one stem, `files` being what writes them by their endings; returns the stem.
+
+        With a `name` that is the stem, numbered only where it is taken; of the prefix only the folder counts then.
 
         The first ending reserves the stem. The files are written under temporary names before, so a run that is killed
         leaves nothing unfinished, and at most a file whose companions are missing. Raises OSError from the disk.
@@ -92,13 +95,26 @@ class Numbered:
             written = {ending: stack.enter_context(temporary_in(folder)) for ending in files}
             for ending, temporary in written.items():
                 files[ending](temporary)
-            while True:
-                stem = f"{self._target.name.replace(BATCH_NUMBER, str(number))}_{self._next:05}_"
-                self._next += 1
-                if _publish_all({folder / f"{stem}{ending}": temporary for ending, temporary in written.items()}):
-                    break
+            stems = self._numbered(number) if name is None else _named(folder, name)
+            stem = next(
+                stem
+                for stem in stems
+                if _publish_all({folder / f"{stem}{ending}": temporary for ending, temporary in written.items()})
+            )
         _known.note(folder, stem)
         return stem
+
+    def _numbered(self, number: int) -> Iterator[str]:
+        while True:
+            stem = f"{self._target.name.replace(BATCH_NUMBER, str(number))}_{self._next:05}_"
+            self._next += 1
+            yield stem
+
+
+def _named(folder: Path, name: str) -> Iterator[str]:
+    yield name
+    for counter in itertools.count(_known.last(folder / name) + 1):
+        yield f"{name}_{counter:05}_"
 
 
 def _publish_all(files: Mapping[Path, Path]) -> bool:

@@ -25,7 +25,7 @@ NODES = {
             "precision",
             "self_ensemble",
         ],
-        ["mask"],
+        ["mask", "fit"],
         [("image", "IMAGE"), ("mask", "MASK")],
     ),
     "SengaDegradeImage": (
@@ -57,7 +57,17 @@ NODES = {
         ["mask"],
         [("tags", "STRING"), ("characters", "STRING"), ("rating", "STRING"), ("scores", "STRING")],
     ),
-    "SengaSaveTags": (["images", "tags", "filename_prefix"], [], []),
+    "SengaSaveTags": (["images", "tags", "filename_prefix"], ["mask", "names"], []),
+    "SengaCompareImages": (
+        ["image_a", "image_b", "mode"],
+        [],
+        [("image", "IMAGE"), ("psnr", "FLOAT"), ("ssim", "FLOAT")],
+    ),
+    "SengaLoadImages": (
+        ["folder", "limit", "start"],
+        [],
+        [("images", "IMAGE"), ("masks", "MASK"), ("names", "STRING")],
+    ),
     "SengaModelInfo": (["model_name"], [], [("info", "STRING")]),
 }
 
@@ -111,6 +121,7 @@ WIDGETS = {
     "precision": (["auto", "fp32", "bf16", "fp16"], "auto"),
     "self_ensemble": ("BOOLEAN", False),
     "mask": ("MASK", None),
+    "fit": (["crop", "pad", "stretch"], "crop"),
 }
 
 

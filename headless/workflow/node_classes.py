@@ -3,12 +3,17 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+from torch import Tensor
+
 from ...nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, host
+from ..files.pictures import read_frames
 from ..model_cache import shared_tagger, shared_upscaler
 from .core_files import Folders
 from .core_nodes import core_nodes
 
-LOADER, TAGGER_LOADER, SAVE_TAGS = "SengaLoadUpscaleModel", "SengaLoadTagger", "SengaSaveTags"
+LOADER, TAGGER_LOADER = "SengaLoadUpscaleModel", "SengaLoadTagger"
+SAVE_TAGS, LOAD_IMAGES = "SengaSaveTags", "SengaLoadImages"
 
 
 class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
@@ -34,11 +39,27 @@ class _SaveTags(NODE_CLASS_MAPPINGS[SAVE_TAGS]):
         return self.folders.output
 
 
+class _LoadImages(NODE_CLASS_MAPPINGS[LOAD_IMAGES]):
+    """Our node that loads a folder, bound to a run's folder and its limit of pixels."""
+
+    folders: ClassVar[Folders] = Folders()
+
+    @classmethod
+    def root(cls) -> Path:
+        return cls.folders.input
+
+    def read(self, path: Path) -> tuple[Tensor, Tensor]:
+        frame = read_frames(path, take="first", max_pixels=self.folders.max_pixels)[0]
+        holes = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1 - frame.alpha
+        return frame.rgb[None], holes[None]
+
+
 def all_nodes(folders: Folders) -> dict[str, type]:
     """All nodes of a headless workflow: the stand-ins and our own."""
     own = {LOADER: _SharedLoader, TAGGER_LOADER: _SharedTaggerLoader}
-    saving = type(SAVE_TAGS, (_SaveTags,), {"folders": folders})
-    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, **own, SAVE_TAGS: saving}
+    bound = {SAVE_TAGS: _SaveTags, LOAD_IMAGES: _LoadImages}
+    filed = {name: type(name, (node,), {"folders": folders}) for name, node in bound.items()}
+    return {**core_nodes(folders), **NODE_CLASS_MAPPINGS, **own, **filed}
 
 
 # The editor's names for them, where a node has no title.

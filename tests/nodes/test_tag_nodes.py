@@ -179,6 +179,37 @@ def test_pictures_of_several_sizes_and_one_text_for_all(output):
         save([frames(3)], ["a", "b"])
 
 
+def test_with_a_mask_the_picture_is_saved_on_white_with_soft_edges(output):
+    image, mask = torch.zeros(1, 4, 3, 3), torch.tensor([0.0, 0.5, 1.0]).expand(1, 4, 3)
+    save([image], ["a"], "p", mask=[mask])
+    with Image.open(output / "p_00001_.png") as picture:
+        assert picture.mode == "RGB"
+        assert np.asarray(picture)[0, :, 0].tolist() == [0, 127, 255]
+    save([frames(1), frames(1)], ["a", "b"], "q", mask=[torch.zeros(1, 64, 64)])  # Load Image's mask of no alpha
+    with Image.open(output / "q_00002_.png") as picture:
+        assert (np.asarray(picture) == (frames(1)[0].numpy() * 255).astype(np.uint8)).all()
+    with pytest.raises(SengaError, match="3 pictures and 2 masks"):
+        save([frames(1)] * 3, ["a"], "r", mask=[mask] * 2)
+
+
+def test_names_are_kept_in_the_folder_of_the_prefix_and_nothing_is_replaced(output):
+    saved = save([frames(2)], ["one", "two"], "set/senga", names=["lucy", "cat.v2"])
+    assert [file["filename"] for file in saved["images"]] == ["lucy.png", "cat.v2.png"]
+    assert (output / "set/cat.v2.txt").read_text(encoding="utf-8") == "two"
+    again = save([frames(2)], ["three"], "set/senga", names=["lucy", "lucy"])
+    assert [file["filename"] for file in again["captions"]] == ["lucy_00001_.txt", "lucy_00002_.txt"]
+    assert (output / "set/lucy.txt").read_text(encoding="utf-8") == "one"
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "a\\b", "C:x", "%width%", "a\n"])
+def test_a_name_cannot_lead_elsewhere(name, output):
+    with pytest.raises(SengaError, match="cannot be that of a file"):
+        save([frames(1)], ["a"], names=[name])
+    with pytest.raises(SengaError, match="1 pictures and 2 names"):
+        save([frames(1)], ["a"], names=["a", "b"])
+    assert not [path for path in output.parent.rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize("prefix", ["../x", "a/../../x", "a/../b", "/x", "C:\\x", "C:x", "\\x", "a\\..\\..\\x", ""])
 def test_nothing_is_saved_outside_the_output_folder(prefix, output):
     with pytest.raises(SengaError, match="filename_prefix"):

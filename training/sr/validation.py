@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ...arch import Provenance, UpscaleModel, save_model
 from ...arch.image import to_bhwc
+from ...arch.metrics import psnr_y, ssim_y
 from ...arch.precision import autocast
 from ..run.sheet import SheetRow, contact_sheet
-from .metrics import colour_shift, psnr_y, ssim_y, ssimulacra2
+from .metrics import colour_shift, ssimulacra2
 from .patches import to_tensor
 from .picture_files import Picture
 from .validation_crops import Pair, by_domain, count_text, mean_of_domains

@@ -10,7 +10,8 @@ from PIL import Image
 from sample_upscalers import picture
 from senga.arch import SengaError
 from senga.arch.image import to_bchw
-from senga.training.sr.metrics import colour_shift, compared, psnr_y, ssim_y, ssimulacra2
+from senga.arch.metrics import compared, psnr_y, ssim_y
+from senga.training.sr.metrics import colour_shift, ssimulacra2
 
 
 def pictures(count=2, side=32, seed=0):

@@ -15,12 +15,12 @@ from PIL import Image
 from repository import ROOT
 from sample_picture_sets import make_set
 from senga.arch import SengaError, load_model, load_upscaler, read_header
+from senga.arch.metrics import psnr_y
 from senga.headless.cli import main
 from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.schedule import learning_rate
 from senga.training.run.settings import OptimSettings, read_settings
 from senga.training.sr.losses import LOSSES
-from senga.training.sr.metrics import psnr_y
 from senga.training.sr.patches import PictureSet, batches, flatten, to_tensor
 from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
