@@ -27,12 +27,12 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
-    "SengaUpscale": "Upscale Image, Seam-Free (Senga)",
-    "SengaDegradeImage": "Degrade Image (Senga)",
+    "SengaUpscale": "Upscale Image (Senga, waifu2x / Real-ESRGAN)",
+    "SengaDegradeImage": "Degrade Image (Senga, JPEG)",
     "SengaRecipeStep": "Degradation Recipe Step (Senga)",
     "SengaLoadTagger": "Load Tagger (Senga)",
-    "SengaTagImage": "Tag Image (Senga)",
-    "SengaSaveTags": "Save Image with Tags (Senga)",
+    "SengaTagImage": "Tag Image (Senga, danbooru)",
+    "SengaSaveTags": "Save Image with Tags (Senga, captions)",
     "SengaModelInfo": "Model Info (Senga)",
     "SengaCompareImages": "Compare Images (Senga)",
     "SengaLoadImages": "Load Images from a Folder (Senga)",

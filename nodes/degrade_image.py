@@ -138,7 +138,7 @@ class SengaRecipeStep:
             "required": {
                 "step": (
                     list(KINDS),
-                    {"tooltip": "The kind of damage; docs/degradation.md lists each one's parameters."},
+                    {"tooltip": "The kind of damage; this node's help page lists each one's parameters."},
                 ),
                 "parameters": (
                     "STRING",
