@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import docs_examples
 import numpy as np
@@ -16,6 +17,8 @@ from senga.headless.progress import ProgressLine
 from senga.nodes import host
 
 pytestmark = pytest.mark.comfy
+
+TEMPLATE = "Upscale a picture and keep its transparency"
 
 SAVED = REPOSITORY / "tests" / "headless" / "workflow" / "editor"
 
@@ -48,7 +51,7 @@ def test_the_saved_example_gives_the_picture_that_it_gives_alone(
     url: str, shipped_model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drawing(40, 30, alpha=True).save("input/example.png")
-    example = str(REPOSITORY / "example_workflows" / "upscale.json")
+    example = str(REPOSITORY / "example_workflows" / f"{TEMPLATE}.json")
     ids = {node["type"]: str(node["id"]) for node in json.loads(Path(example).read_text(encoding="utf-8"))["nodes"]}
     settings = [
         *("--set", f"{ids['LoadImage']}.image=example.png"),
@@ -184,6 +187,8 @@ def test_the_example_of_the_page_about_the_shell(
 
 
 def test_the_example_stands_in_the_template_browser(client: Client) -> None:
-    (name,) = [name for name, examples in client.get("/workflow_templates").items() if "upscale" in examples]
-    example = REPOSITORY / "example_workflows" / "upscale.json"
-    assert client.get(f"/api/workflow_templates/{name}/upscale.json") == json.loads(example.read_text(encoding="utf-8"))
+    (name,) = [name for name, examples in client.get("/workflow_templates").items() if TEMPLATE in examples]
+    example = REPOSITORY / "example_workflows" / f"{TEMPLATE}.json"
+    assert client.get(f"/api/workflow_templates/{name}/{quote(TEMPLATE)}.json") == json.loads(
+        example.read_text(encoding="utf-8")
+    )

@@ -48,10 +48,16 @@ def test_both_load_nodes_and_the_command_give_the_same_picture(folder):
 
 def test_the_example_takes_any_upscaler_of_the_folder(folder):
     folders = ["--input-dir", str(folder / "input"), "--output-dir", str(folder / "output")]
-    choices = ["--set", "SengaLoadUpscaleModel.model_name=span.safetensors", "--set", "LoadImage.image=lucy.png"]
-    example = str(ROOT / "example_workflows" / "upscale_any_model.json")
-    assert main(["run", example, *folders, "--models-dir", str(folder / "models"), *choices]) == OK
-    assert levels(folder / "output" / "your_upscaler_00001_.png").shape == (60, 80, 4)
+    choices = ["--set", "UpscaleModelLoader.model_name=span.safetensors", "--set", "LoadImage.image=lucy.png"]
+    name = "Your model in Senga, and a Senga model in the built-in node.json"
+    example = json.loads((ROOT / "example_workflows" / name).read_text(encoding="utf-8"))
+    for node in example["nodes"]:
+        node["mode"] = 0  # as Ctrl+M does, once the model is there
+    (folder / "example.json").write_text(json.dumps(example), encoding="utf-8")
+    run = ["run", str(folder / "example.json"), *folders, "--models-dir", str(folder / "models"), *choices]
+    assert main(run) == OK
+    assert levels(folder / "output" / "senga" / "your_model_00001_.png").shape == (60, 80, 4)
+    assert levels(folder / "output" / "senga" / "built_in_00001_.png").shape == (60, 80, 4)
 
 
 def test_the_list_shows_network_and_licence(folder, capsys):
