@@ -9,7 +9,7 @@ from pathlib import Path
 from ...arch import Header, engine
 from ...arch.borrowed.spandrel_table import code_licence
 from ...arch.errors import printable
-from ...arch.purpose import purpose
+from ...arch.purpose import UNKNOWN, purpose
 from ...arch.weights import check_file
 from ...nodes import host
 from ..errors import SengaError, brief, one_line
@@ -93,7 +93,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     if code := code_licence(header.architecture):
         licences += f" (code: {code})"
     about = purpose(header)
-    use = "; ".join(part for part in ("the default" if entry.default else "", about.what, about.limits) if part)
+    parts = ("the default" if entry.default else "", about.what if about.what != UNKNOWN else "", about.limits)
+    use = "; ".join(part for part in parts if part)
     return entry.name, header.architecture, scale, readable_size(entry.size or 0), licences, use
 
 

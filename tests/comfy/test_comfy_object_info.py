@@ -1,7 +1,8 @@
 """ComfyUI sees our nodes as they are meant to be seen."""
 
 import pytest
-from comfy_client import Client, Json
+from comfy_client import Client, Json, RefusedError
+from comfy_samples import node, save, upscale
 from comfy_server import REPOSITORY
 from senga.arch import read_header
 
@@ -22,7 +23,7 @@ INPUTS = {
             "precision",
             "self_ensemble",
         ],
-        "optional": ["mask"],
+        "optional": ["mask", "fit"],
     },
     "SengaDegradeImage": {
         "required": ["image", "preset", "seed", "scale", "strength"],
@@ -53,8 +54,12 @@ INPUTS = {
     },
     "SengaSaveTags": {
         "required": ["images", "tags", "filename_prefix"],
+        "optional": ["mask", "names"],
         "hidden": ["prompt", "extra_pnginfo"],
     },
+    "SengaModelInfo": {"required": ["model_name"]},
+    "SengaCompareImages": {"required": ["image_a", "image_b", "mode"]},
+    "SengaLoadImages": {"required": ["folder", "limit", "start"]},
 }
 OUTPUTS = {
     "SengaLoadUpscaleModel": [("UPSCALE_MODEL", "upscale_model")],
@@ -64,6 +69,9 @@ OUTPUTS = {
     "SengaLoadTagger": [("SENGA_TAGGER", "tagger")],
     "SengaTagImage": [("STRING", "tags"), ("STRING", "characters"), ("STRING", "rating"), ("STRING", "scores")],
     "SengaSaveTags": [],
+    "SengaModelInfo": [("STRING", "info")],
+    "SengaCompareImages": [("IMAGE", "image"), ("FLOAT", "psnr"), ("FLOAT", "ssim")],
+    "SengaLoadImages": [("IMAGE", "images"), ("MASK", "masks"), ("STRING", "names")],
 }
 
 
@@ -102,3 +110,31 @@ def test_every_shipped_model_can_be_chosen(client: Client) -> None:
     }
     assert shipped
     assert shipped <= set(choices)
+
+
+def test_the_line_about_a_model_is_served(client: Client) -> None:
+    found = client.get("/senga/model?task=upscale&name=senga_compact_x2.safetensors")
+    assert found["default"] is True
+    assert found["line"].startswith("x2, ")
+    assert client.get("/senga/model?task=upscale&name=../x") == {}
+
+
+def test_a_tile_that_cannot_run_is_refused_before_the_run(client: Client) -> None:
+    """The limits of an input that VALIDATE_INPUTS names are the node's own to check."""
+    for tile in (5, -1, 8193):
+        prompt = {
+            "1": node("EmptyImage", width=8, height=8, batch_size=1, color=0),
+            "2": node("SengaLoadUpscaleModel", model_name="senga_compact_x2.safetensors"),
+            "3": upscale(["2", 0], ["1", 0], tile=tile),
+            "4": save(["3", 0], "refused"),
+        }
+        with pytest.raises(RefusedError) as refused:
+            client.submit(prompt)
+        assert f"tile is {tile}; expected 0" in str(refused.value.body["node_errors"]["3"])
+
+
+def test_help_pages_and_languages_are_served(client: Client) -> None:
+    texts = client.get("/i18n")
+    for language in ("en", "ja", "zh"):
+        assert INPUTS.keys() <= texts[language]["nodeDefs"].keys()
+        assert texts[language]["senga"]["tag_with"]
