@@ -4,8 +4,11 @@ No file name is known here: a file that somebody trains with our trainer, or ren
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from .errors import printable
 from .header import Header
 
 UNKNOWN = "what it is for is not recorded in the file"
@@ -31,8 +34,8 @@ def purpose(header: Header) -> Purpose:
     """What the file of this header is for. Never raises: a header of another program's file gives UNKNOWN."""
     if header.scale is None:
         return _of_tagger(header)
-    metrics, gan = header.provenance.metrics, bool(CRISP.search(header.provenance.command))
-    damaged = "q75" in header.provenance.notes  # the leading metric is then that of JPEG pictures
+    metrics, gan = _numbers(header.provenance.metrics), bool(CRISP.search(str(header.provenance.command)))
+    damaged = "q75" in str(header.provenance.notes)  # the leading metric is then that of JPEG pictures
     clean = metrics.get("psnr_y_clean" if damaged else "psnr_y")
     jpeg = metrics.get("psnr_y" if damaged else "psnr_y_q75")
     if header.provenance.source != "senga" or clean is None:
@@ -51,6 +54,12 @@ def purpose(header: Header) -> Purpose:
     if metrics.get("psnr_y_patterns", 0.0) >= KEEPS_PATTERNS:
         parts.append("keeps dither and screentone")
     return Purpose("; ".join(parts))
+
+
+def _numbers(table: Mapping[str, Any]) -> dict[str, float]:
+    """A stranger's header may hold anything there."""
+    numbers = {key: value for key, value in table.items() if type(value) in (int, float)}
+    return {key: float(value) for key, value in numbers.items() if abs(value) < 1e300}  # NaN is not
 
 
 def _of_tagger(header: Header) -> Purpose:
@@ -72,10 +81,14 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def _one_line(text: object) -> str:
+    return printable(" ".join(str(text).split()))
+
+
 def short_licence(header: Header) -> str:
     """`CC0-1.0, MIT`: the licences of the training pictures, each once, or "unknown"."""
-    names = dict.fromkeys(part for text in header.provenance.licences for part in re.split(r" AND | OR ", text))
-    return ", ".join(sorted(names)) or "unknown"
+    names = dict.fromkeys(part for text in header.provenance.licences for part in re.split(r" AND | OR ", str(text)))
+    return _one_line(", ".join(sorted(names))) or "unknown"
 
 
 def one_line(header: Header, size: int | None = None) -> str:
@@ -104,11 +117,11 @@ def page(name: str, header: Header, size: int | None = None) -> str:
         "command": provenance.command,
         "code": f"commit {provenance.commit}" if provenance.commit else "",
         "seed": "" if provenance.seed is None else str(provenance.seed),
-        "steps": "" if provenance.steps is None else f"{provenance.steps:,}",
-        "scores": ", ".join(f"{key} {value:g}" for key, value in sorted(provenance.metrics.items())),
+        "steps": "" if provenance.steps is None else str(provenance.steps),
+        "scores": ", ".join(f"{key} {value:g}" for key, value in sorted(_numbers(provenance.metrics).items())),
         "notes": provenance.notes,
     }
     if header.vocabulary is not None:
         counts = {kind: len(header.vocabulary.indices(kind)) for kind in dict.fromkeys(header.vocabulary.categories)}
         lines["tags"] = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-    return "\n".join(f"{key}: {value}" for key, value in lines.items() if value)
+    return "\n".join(f"{key}: {_one_line(value)}" for key, value in lines.items() if value)

@@ -60,6 +60,22 @@ def test_a_tagger_says_in_one_line_what_it_has_never_seen():
     assert purpose(seen).limits == "has never seen Danbooru's pictures"
 
 
+def test_what_a_strangers_header_holds_is_one_line_and_never_fails():
+    odd = Provenance(
+        source="senga",
+        command=7,  # type: ignore[arg-type]
+        notes="a\nfile: other\x1b[2J",
+        licences=(3, "MIT\nfor: all"),  # type: ignore[arg-type]
+        metrics={"psnr_y": "high", "psnr_y_q75": None, "psnr_y_q50": 10**400, "ssim_y": True},  # type: ignore[dict-item]
+        steps="many",  # type: ignore[arg-type]
+    )
+    header = Header("espcn_7", {}, 2, odd)
+    assert "\n" not in one_line(header)
+    lines = page("x.safetensors", header).splitlines()
+    assert [line.partition(":")[0] for line in lines].count("file") == 1
+    assert not any("\x1b" in line for line in lines)
+
+
 def test_every_file_that_ships_has_a_purpose_and_recorded_licences():
     paths = sorted((ROOT / "weights").glob("*.safetensors"))
     assert len(paths) > 3
