@@ -118,14 +118,14 @@ def _factor(model: Any) -> int:
 
 def _upscale(_: type, given: Inputs) -> Need:
     image, factor = _picture(given["image"]), _factor(given["upscale_model"])
-    sides, fit = [_number(given.get(name, 0)) for name in ("width", "height")], given.get("fit", FITS[0])
-    plan = plan_fit(image[2], image[1], *sides, fit)
+    sides = [_number(given.get(name, 0)) for name in ("width", "height")]
+    plan = plan_fit(image[2], image[1], sides[0], sides[1], given.get("fit", FITS[0]))
     scale = _number(given.get("scale", 0)) or None
-    part, size = (image[2:0:-1], None) if plan is None else (plan.part, plan.size)
-    target = target_size(*part, factor, scale if plan is None else None, size)
+    (columns, rows), size = ((image[2], image[1]), None) if plan is None else (plan.part, plan.size)
+    target = target_size(columns, rows, factor, scale if plan is None else None, size)
     final = target if plan is None else plan.result
     result = (image[0], final[1], final[0], image[3])
-    width, height = pass_sizes(*part, factor, target)[-1]
+    width, height = pass_sizes(columns, rows, factor, target)[-1]
     passes = size_of((1, height, width, 4)) * (1 + factor**2)  # one frame, into the last pass and out of it
     work = passes if (width * factor, height * factor) != target else 0
     return Need((result, result[:3]), work + (size_of((image[0], *target, 4)) if target != final else 0))

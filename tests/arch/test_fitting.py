@@ -14,7 +14,7 @@ TARGETS = [(1, 1), (64, 64), (200, 50), (50, 200), (17, 333)]
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_geometry_is_sound(fit, shape, target):
-    plan = plan_fit(*shape, *target, fit)
+    plan = plan_fit(shape[0], shape[1], target[0], target[1], fit)
     assert plan is not None
     assert plan.result == target
     for side in (0, 1):

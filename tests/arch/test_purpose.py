@@ -12,7 +12,9 @@ from senga.arch.vocabulary import TagVocabulary
 CLEAN = {"psnr_y": 40.0, "psnr_y_q75": 34.0}
 
 
-def upscaler(scale: int = 2, command: str = "senga train sr x.toml", notes: str = "", **metrics: float) -> Header:
+def upscaler(
+    metrics: dict[str, float], scale: int = 2, command: str = "senga train sr x.toml", notes: str = ""
+) -> Header:
     origin = Provenance(
         source="senga", command=command, notes=notes, metrics=metrics, licences=("MIT", "CC0-1.0 AND MIT")
     )
@@ -22,12 +24,15 @@ def upscaler(scale: int = 2, command: str = "senga train sr x.toml", notes: str 
 @pytest.mark.parametrize(
     ("header", "what"),
     [
-        (upscaler(**CLEAN), "clean drawings"),
-        (upscaler(**CLEAN, psnr_y_q50=31.0), "clean drawings and light JPEG damage"),
-        (upscaler(**CLEAN, psnr_y_q50=31.0, psnr_y_patterns=66.0), "keeps dither and screentone"),
-        (upscaler(**{**CLEAN, "psnr_y_q75": 38.5}), "JPEG pictures and clean drawings"),
-        (upscaler(1, notes="LR by bicubic, q75", psnr_y=43.0, psnr_y_clean=45.0), "same size, cleans JPEG damage"),
-        (upscaler(4, "senga train sr configs/rrdb_x4_gan.toml", **CLEAN), "crisp lines"),
+        (upscaler(CLEAN), "clean drawings"),
+        (upscaler({**CLEAN, "psnr_y_q50": 31.0}), "clean drawings and light JPEG damage"),
+        (upscaler({**CLEAN, "psnr_y_q50": 31.0, "psnr_y_patterns": 66.0}), "keeps dither and screentone"),
+        (upscaler({**CLEAN, "psnr_y_q75": 38.5}), "JPEG pictures and clean drawings"),
+        (
+            upscaler({"psnr_y": 43.0, "psnr_y_clean": 45.0}, 1, notes="LR by bicubic, q75"),
+            "same size, cleans JPEG damage",
+        ),
+        (upscaler(CLEAN, 4, "senga train sr configs/rrdb_x4_gan.toml"), "crisp lines"),
     ],
 )
 def test_the_purpose_follows_from_scale_scores_and_command(header, what):
@@ -35,7 +40,7 @@ def test_the_purpose_follows_from_scale_scores_and_command(header, what):
 
 
 def test_a_name_that_only_contains_gan_is_not_a_gan():
-    assert "crisp" not in purpose(upscaler(command="senga train sr elegant.toml", **CLEAN)).what
+    assert "crisp" not in purpose(upscaler(CLEAN, command="senga train sr elegant.toml")).what
 
 
 def test_nothing_is_guessed_of_other_programs_files():
@@ -45,7 +50,7 @@ def test_nothing_is_guessed_of_other_programs_files():
 
 
 def test_the_line_has_scale_size_purpose_and_licences():
-    assert one_line(upscaler(**CLEAN), 1_234_567) == "x2, 1.2 MB: clean drawings. Training pictures: CC0-1.0, MIT"
+    assert one_line(upscaler(CLEAN), 1_234_567) == "x2, 1.2 MB: clean drawings. Training pictures: CC0-1.0, MIT"
 
 
 def test_a_tagger_says_in_one_line_what_it_has_never_seen():

@@ -46,7 +46,7 @@ HOSTILE = {
     "a batch doubled to 2^40": {"d0": PICTURE, **doubling(40), "z": saved("d40")},
     "16384 twice": {"1": PICTURE, "2": scaled("1", 16384, 16384), "3": scaled("2", 16384, 16383), "z": saved("3")},
     "65536 by 1": {"1": PICTURE, "m": node("SengaLoadUpscaleModel", model_name=ESPCN)}
-    | {"2": upscaled("1", width=65536, height=1), "z": saved("2")},
+    | {"2": upscaled("1", width=65536, height=1, fit="stretch"), "z": saved("2")},
     "width of 65536": {"1": PICTURE, "m": node("SengaLoadUpscaleModel", model_name=ESPCN)}
     | {"2": upscaled("1", width=65536), "z": saved("2")},
     "scale by 8, ten times": {"s0": PICTURE, "z": saved("s10")}
@@ -159,6 +159,24 @@ def test_the_size_counted_is_the_size_made(name: str) -> None:
             assert made.scale == size.factor
         elif size is not None and name != "LoadImage":  # its mask is 64x64 where there is no alpha
             assert tuple(made.shape) == size
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_both_sides_given_are_the_size_counted_and_crop_works_on_less(fit: str) -> None:
+    given = {
+        "upscale_model": Scale(2),
+        "image": (2, 100, 400, 3),
+        "scale": 0.0,
+        "width": 300,
+        "height": 300,
+        "fit": fit,
+    }
+    counted = need("SengaUpscale", NODES["SengaUpscale"], given)
+    assert counted is not None
+    assert counted.results == ((2, 300, 300, 3), (2, 300, 300))
+    whole = need("SengaUpscale", NODES["SengaUpscale"], {**given, "fit": "stretch"})
+    assert whole is not None
+    assert counted.work < whole.work or fit == "stretch"
 
 
 def test_a_size_that_is_not_known_is_not_guessed() -> None:
