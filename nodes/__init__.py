@@ -3,7 +3,7 @@
 Ids, names of inputs and outputs and their order are public: saved workflows refer to them.
 """
 
-from . import host, model_info
+from . import degrade_image, host, model_info
 from .compare_images import SengaCompareImages
 from .degrade_image import SengaDegradeImage, SengaRecipeStep
 from .load_images import SengaLoadImages
@@ -39,3 +39,4 @@ NODE_DISPLAY_NAME_MAPPINGS = {
 }
 
 host.serve(model_info.ROUTE, model_info.describe)
+host.serve(degrade_image.STEPS_ROUTE, degrade_image.step_examples)

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -118,6 +120,28 @@ def what_to_do(name: str, scale: float, strength: float, text: str = "") -> Reci
     for difference in plan.differences():
         logger.warning("the report was made with other versions (%s): results may differ in the last bits", difference)
     return plan
+
+
+STEPS_ROUTE = "/senga/steps"  # of the front end
+
+
+def step_examples(_query: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Valid text for `parameters` of each kind of step: its defaults, without what is drawn or nested."""
+    return {
+        name: json.dumps(
+            {
+                key: towards_zero(one.default)
+                for key, one in kind.parameters.items()
+                if key != "seed" and not isinstance(one.default, tuple)
+            }
+        )
+        for name, kind in KINDS.items()
+    }
+
+
+def towards_zero(value: Any) -> Any:
+    """Three decimals are enough to read; a limit stays within the limits."""
+    return math.trunc(value * 1000) / 1000 if isinstance(value, float) else value
 
 
 class SengaRecipeStep:

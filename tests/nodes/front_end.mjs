@@ -146,5 +146,34 @@ found.menu = items.map((item) => item?.content);
 found.none = named("senga.menu").getNodeMenuItems(load);
 found.added = added.map((node) => [node.comfyClass, node.linked, node.pos]);
 found.source = source.linked;
+// Recipes: an example for the chosen step, never over what somebody wrote; the preset is grey beside a recipe.
+globalThis.answers["/senga/steps"] = { jpeg: '{"quality": 75}', webp: '{"quality": 80}' };
+const step = new Node("SengaRecipeStep", [
+  { name: "step", value: "jpeg" },
+  { name: "parameters", value: "{}" },
+]);
+named("senga.recipes").nodeCreated(step);
+found.steps = [];
+for (const [kind, written] of [["jpeg"], ["webp"], ["jpeg", '{"quality": 5}'], ["other"]]) {
+  step.widgets[0].value = kind;
+  if (written) step.widgets[1].value = written;
+  step.widgets[0].callback(kind);
+  await settle();
+  found.steps.push(step.widgets[1].value);
+}
+const degrade = new Node("SengaDegradeImage", [
+  { name: "preset", value: "x" },
+  { name: "recipe", value: "" },
+]);
+degrade.inputs = [{ name: "recipe", link: null }];
+named("senga.recipes").nodeCreated(degrade);
+found.grey = [];
+for (const [text, link] of [["", null], ["{}", null], ["", 3]]) {
+  degrade.widgets[1].value = text;
+  degrade.inputs[0].link = link;
+  if (link) degrade.onConnectionsChange();
+  else degrade.widgets[1].callback(text);
+  found.grey.push(degrade.widgets[0].disabled);
+}
 found.asked = [...new Set(asked)];
 console.log(JSON.stringify(found));

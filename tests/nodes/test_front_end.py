@@ -45,7 +45,17 @@ def found(tmp_path_factory):
 
 
 def test_every_file_is_an_extension_of_ours(found):
-    assert found["extensions"] == ["senga.compare", "senga.menu", "senga.model_info", "senga.show_tags"]
+    assert found["extensions"] == [
+        *("senga.compare", "senga.menu", "senga.model_info", "senga.recipes", "senga.show_tags")
+    ]
+
+
+def test_a_step_gets_an_example_but_not_over_what_somebody_wrote(found):
+    assert found["steps"] == ['{"quality": 75}', '{"quality": 80}', '{"quality": 5}', '{"quality": 5}']
+
+
+def test_the_preset_is_grey_while_a_recipe_is_used(found):
+    assert found["grey"] == [False, True, True]
 
 
 def test_a_load_node_says_what_the_chosen_file_is_for(found):

@@ -6,6 +6,7 @@ import re
 import pytest
 from node_texts import FOLDER, LANGUAGES, MARK, PAGES, english, head, page_of, read
 from senga.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+from senga.nodes.degrade_image import step_examples
 from senga.training.degradation import KINDS, read_document
 
 UPDATE = "run: python tests/support/node_texts.py"
@@ -100,6 +101,7 @@ def test_no_help_page_of_a_node_that_is_gone_is_left():
 def test_the_page_of_recipe_steps_has_an_example_of_each_that_runs():
     page = page_of("SengaRecipeStep", "en").read_text(encoding="utf-8")
     examples = dict(re.findall(r"^- `(\w+)`: `(\{.*\})`$", page, re.MULTILINE))
+    assert examples == step_examples()
     assert list(examples) == list(KINDS)
     for step, text in examples.items():
         read_document(json.dumps({"steps": [{"step": step, **json.loads(text)}]}))

@@ -7,7 +7,6 @@ help pages in web/docs. What is below the mark of an English page is written by 
 """
 
 import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,25 +78,21 @@ def _table(rows: list[tuple[str, Mapping[str, str]]]) -> str:
 
 def recipe_steps() -> str:
     """Each kind of step with an example that can be pasted, and its parameters with range and default."""
+    from senga.nodes.degrade_image import step_examples, towards_zero
     from senga.training.degradation.params import Name, Number
     from senga.training.degradation.steps import KINDS
 
     lines: list[str] = []
+    examples = step_examples()
     for name, kind in KINDS.items():
-        example = {key: one.default for key, one in kind.parameters.items() if key not in ("seed", "then")}
-        lines.append(f"- `{name}`: `{json.dumps({k: _rounded(v) for k, v in example.items()})}`")
+        lines.append(f"- `{name}`: `{examples[name]}`")
         for key, one in kind.parameters.items():
             if isinstance(one, Number):
-                what = f"{_rounded(one.low)} to {_rounded(one.high)}{', odd' if one.odd else ''}"
+                what = f"{towards_zero(one.low)} to {towards_zero(one.high)}{', odd' if one.odd else ''}"
             else:
                 what = ", ".join(one.names) if isinstance(one, Name) else "a list, one entry for each further pass"
             lines.append(f"  - `{key}`: {what}")
     return "\n".join(lines)
-
-
-def _rounded(value: Any) -> Any:
-    """Towards zero, so that a limit is still within the limits."""
-    return math.trunc(value * 1000) / 1000 if isinstance(value, float) else value
 
 
 def update() -> None:
