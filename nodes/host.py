@@ -1,6 +1,5 @@
 """The only file that imports ComfyUI. Each function also works without it, for tests and the headless commands."""
 
-import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -217,14 +216,14 @@ def serve(route: str, answer: Callable[[Mapping[str, str]], Any]) -> bool:
 
     `answer` runs in a thread, since it may read files.
     """
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
-    if server is None:
+    module = sys.modules.get("server")
+    server = getattr(getattr(module, "PromptServer", None), "instance", None)
+    if module is None or server is None:
         return False
-    from aiohttp import web  # pyright: ignore[reportMissingImports]
 
     async def reply(request: Any) -> Any:
-        found = await asyncio.get_running_loop().run_in_executor(None, answer, dict(request.query))
-        return web.json_response(found)
+        found = await server.loop.run_in_executor(None, answer, dict(request.query))
+        return module.web.json_response(found)
 
     server.routes.get(route)(reply)
     return True

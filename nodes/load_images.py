@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..arch import SengaError
+from ..arch import SengaError, Stopped
 from ..arch.reading import PICTURE_ENDINGS, READABLE, walk
 from . import host
 
@@ -85,7 +85,8 @@ class SengaLoadImages:
         masks: list[Tensor] = []
         report_progress = host.progress()
         for number, path in enumerate(paths):
-            host.should_stop()
+            if host.should_stop():
+                raise Stopped(f"stopped after {number} of {len(paths)} pictures")
             image, mask = self.read(path)
             images.append(image)
             masks.append(mask)

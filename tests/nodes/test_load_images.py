@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from senga.arch import SengaError
+from senga.arch import SengaError, Stopped
 from senga.headless.cli import OK, USAGE, main
 from senga.headless.workflow.core_files import Folders
 from senga.headless.workflow.node_classes import all_nodes
@@ -93,6 +93,16 @@ def test_a_changed_folder_is_loaded_again(folder):
     assert SengaLoadImages.IS_CHANGED("set", 0, 0) == before
     os.utime(folder / "a.png", ns=(1, 1))
     assert SengaLoadImages.IS_CHANGED("set", 0, 0) != before
+
+
+def test_progress_and_cancel_reach_the_folder(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(host.standalone, "progress", lambda done, total: seen.append((done, total)))
+    load()
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    monkeypatch.setattr(host.standalone, "should_stop", lambda: True)
+    with pytest.raises(Stopped, match="stopped after 0 of 3 pictures"):
+        load()
 
 
 def test_a_damaged_picture_is_named(folder):

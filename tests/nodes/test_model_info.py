@@ -76,17 +76,20 @@ def test_the_node_shows_and_gives_the_header(models):
 
 
 def test_the_server_answers_with_the_same_line(monkeypatch):
-    """The parts of ComfyUI's server and of aiohttp that host.serve touches."""
+    """The parts of ComfyUI's server that host.serve touches."""
     routes = {}
     table = types.SimpleNamespace(get=lambda path: lambda handler: routes.setdefault(path, handler))
-    instance = types.SimpleNamespace(routes=table)
-    module = types.SimpleNamespace(PromptServer=types.SimpleNamespace(instance=instance))
     web = types.SimpleNamespace(json_response=lambda data: ("json", data))
+    instance = types.SimpleNamespace(routes=table)
+    module = types.SimpleNamespace(PromptServer=types.SimpleNamespace(instance=instance), web=web)
     monkeypatch.setitem(sys.modules, "server", module)
-    monkeypatch.setitem(sys.modules, "aiohttp", types.SimpleNamespace(web=web))
     assert host.serve("/senga/model", describe) is True
     query = {"task": "upscale", "name": host.DEFAULT_UPSCALER}
-    answer = asyncio.run(routes["/senga/model"](types.SimpleNamespace(query=query)))
-    assert answer == ("json", describe(query))
+
+    async def ask():
+        instance.loop = asyncio.get_running_loop()
+        return await routes["/senga/model"](types.SimpleNamespace(query=query))
+
+    assert asyncio.run(ask()) == ("json", describe(query))
     monkeypatch.delitem(sys.modules, "server")
     assert host.serve("/senga/other", describe) is False
