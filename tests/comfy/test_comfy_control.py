@@ -68,11 +68,11 @@ def test_value_out_of_range_is_refused_before_anything_runs(
 
 
 def test_tile_too_small_to_be_one_is_refused_in_a_sentence(shipped_model: str, client: Client) -> None:
-    error = failure(client, workflow(client, shipped_model, tile=7))
-    assert error["node_type"] == "SengaUpscale"
-    message = error["exception_message"].strip()
-    assert "\n" not in message
-    assert all(word in message for word in ("tile", "7", "16"))
+    with pytest.raises(RefusedError) as refused:
+        client.submit(workflow(client, shipped_model, tile=7))
+    (fault,) = refused.value.body["node_errors"]["upscale"]["errors"]
+    assert "\n" not in fault["details"]
+    assert all(word in fault["details"] for word in ("tile", "7", "16"))
 
 
 def test_broken_model_file_is_named_in_a_sentence(client: Client, server: Server) -> None:

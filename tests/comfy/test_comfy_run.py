@@ -61,7 +61,7 @@ def test_the_saved_example_gives_the_picture_that_it_gives_alone(
     assert main(["run", example, "--output-dir", "alone", *settings]) == OK
     assert main(["run", example, "--output-dir", "remote", "--server", url, *settings]) == OK
     alone, remote = capsys.readouterr().out.splitlines()
-    assert Path(remote).parent == Path("remote")
+    assert Path(remote).parent == Path("remote/senga")
     with Image.open(alone) as expected, Image.open(remote) as found:
         assert found.size == (80, 60)
         assert_same_picture(found, expected)
@@ -123,9 +123,10 @@ def test_a_workflow_without_an_output_is_told_as_a_whole(url: str, capsys: pytes
 
 
 def test_a_node_that_fails_is_named(url: str, shipped_model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", written(small(shipped_model, tile=7)), "--server", url]) == FAILED
+    prompt = small(shipped_model, width=65536, height=1, fit="stretch")
+    assert main(["run", written(prompt), "--server", url]) == FAILED
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("senga: node 3 (SengaUpscale): tile is 7")
+    assert line.startswith("senga: node 3 (SengaUpscale): 24x24 to 65536x1 pixels would pass through a side of ")
 
 
 def test_texts_are_printed_and_previews_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:
