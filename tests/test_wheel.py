@@ -41,7 +41,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     folders = {name.split("/")[1] for name in names if name.startswith("senga/") and name.count("/") > 1}
-    assert folders == {"arch", "nodes", "training", "headless", "weights", "example_workflows", "web"}
+    assert folders == {"arch", "nodes", "training", "headless", "weights", "example_workflows", "web", "locales"}
     assert {name.split("/")[0] for name in names} == {"senga", next(n for n in names if "dist-info" in n).split("/")[0]}
     for folder in ("arch", "nodes", "training", "headless"):
         shipped = {Path(name).name for name in names if name.startswith(f"senga/{folder}/") and name.endswith(".py")}
@@ -53,6 +53,9 @@ def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
         "training/degradation/presets/*.json",
         "example_workflows/api/*.json",
         "web/*.js",
+        "web/docs/*.md",
+        "locales/*/*.json",
+        "example_workflows/*.jpg",
     ):
         wanted = {f"senga/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob(pattern)}
         assert wanted

@@ -1,7 +1,7 @@
 """A genuine ComfyUI for the tests: its source tree and a Python that can run it.
 
 The tree is $COMFYUI_PATH, or else the one inside a wheel on PyPI; its Python is $COMFYUI_PYTHON, or else a virtual
-environment made here. What is made lies in $SENGA_CACHE (default ~/.cache/senga) and is used again next time. ComfyUI
+environment made here. What is made lies in $COMFYUI_CACHE (default ~/.cache/senga) and is used again next time. ComfyUI
 is GPL software: it is downloaded when the tests run and is no part of this repository.
 """
 
@@ -68,7 +68,7 @@ def install(environ: Mapping[str, str] = os.environ) -> Installation:
 
     Raises RuntimeError when $COMFYUI_PATH or $COMFYUI_PYTHON name no such thing or when pip fails.
     """
-    cache = Path(environ.get("SENGA_CACHE") or Path.home() / ".cache" / "senga").resolve()
+    cache = Path(environ.get("COMFYUI_CACHE") or Path.home() / ".cache" / "senga").resolve()
     cache.mkdir(parents=True, exist_ok=True)
     named_python, named_tree = environ.get("COMFYUI_PYTHON"), environ.get("COMFYUI_PATH")
     # Not resolved: the python of a virtual environment is a link, and its target knows nothing of the environment.
