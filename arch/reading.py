@@ -173,7 +173,7 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError as error:
         raise SengaError("is not JSON that can be read (nested too deeply)") from error
     except ValueError as error:  # also bytes that are not UTF-8, and numbers of over 4,300 digits
-        raise SengaError(f"is not JSON ({brief(error, 120)})") from error
+        raise SengaError(f"is not JSON that can be read ({brief(error, 120)})") from error
 
 
 def read_json(path: Path) -> Any:
@@ -182,4 +182,4 @@ def read_json(path: Path) -> Any:
     try:
         return parse_json(text)
     except SengaError as error:
-        raise SengaError(f"{path}: {error}; copy it again") from error
+        raise SengaError(f"{path.name}: {error}; copy it again") from error

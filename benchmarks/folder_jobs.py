@@ -11,6 +11,7 @@ and writing the last result count as waiting too, so they shrink with the number
 import argparse
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -91,8 +92,8 @@ class _Message(logging.Handler):
         self.found: list[tuple[float, ...]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith(MESSAGE) and isinstance(record.args, tuple):
-            self.found.append(tuple(float(str(value)) for value in record.args))
+        if (text := record.getMessage()).startswith(MESSAGE):
+            self.found.append(tuple(float(number) for number in re.findall(r"\d+\.\d", text)))
 
 
 def run(source: Path, target: Path, format: str, model: Path) -> Waited:
