@@ -69,14 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force",
         "--overwrite",
         action="store_true",
-        help="make everything again; replace other files",
+        help="make everything again; replace other files (default: no)",
     )
     parser.add_argument(
+        "-j",
         "--workers",
         type=int,
         default=max(1, min(4, (os.cpu_count() or 1) // 2)),
         metavar="N",
-        help="threads that read and write pictures while the network runs (default: %(default)s)",
+        help="threads that read and write pictures while the network runs"
+        f" (1 to {MOST_WORKERS}; default here: %(default)s)",
     )
     add_max_pixels(parser)
 
@@ -86,7 +88,7 @@ def add_max_pixels(parser: argparse.ArgumentParser) -> None:
         "--max-pixels",
         type=int,
         metavar="N",
-        help=f"refuse larger pictures, all frames of an animation counted (default: {MAX_PIXELS})",
+        help=f"refuse larger pictures, all frames of an animation counted (1 or more; default: {MAX_PIXELS})",
     )
 
 

@@ -39,12 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT", help="a .png, which is replaced, or a folder; a folder for several IN"
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(preset_names())}; else {DEFAULT_PRESET}")
-    what.add_argument("--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON")
+    what.add_argument(
+        "--preset", metavar="NAME", help=f"one of {', '.join(preset_names())} (default: {DEFAULT_PRESET})"
+    )
+    what.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON (default: the preset)"
+    )
     add_options(parser, NODE_CLASS_MAPPINGS[DEGRADER], NODE_OPTIONS)
-    parser.add_argument("--report", action="store_true", help="write what was done into NAME.json next to each result")
     parser.add_argument(
-        "--sheet", nargs=2, type=Path, metavar=("IN", "OUT.png"), help="draw one picture under every preset instead"
+        "--report", action="store_true", help="write what was done into NAME.json next to each result (default: no)"
+    )
+    parser.add_argument(
+        "--sheet",
+        nargs=2,
+        type=Path,
+        metavar=("IN", "OUT.png"),
+        help="draw one picture under every preset instead (default: no)",
     )
     add_batch_arguments(parser)
 

@@ -18,6 +18,7 @@ from ...arch.image import to_bchw
 from ...arch.preprocessing import ORDERS
 from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
+from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
@@ -26,7 +27,7 @@ from ..log import logger
 from ..model_cache import shared_tagger
 from ..progress import BatchLine
 from ..workflow.graph import sockets
-from ..workflow.options import TAGGERS, find_model, flag, read_options, tooltip
+from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
 from .batch import Output, Work, max_pixels, run_batch, written
 from .batch import add_arguments as add_batch_arguments
 
@@ -55,29 +56,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in FORMATS.items():
         kinds.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=text)
     kinds.add_argument("--print", action="store_true", help="write no files; print a line of JSON for each picture")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
-    known = f"a tagger that `senga models` lists, or a file; default: {host.DEFAULT_TAGGER}"
-    parser.add_argument("--model", metavar="NAME|PATH", help=known)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="a folder for the files; sub-folders are kept (default: next to the pictures)",
+    )
+    parser.add_argument(
+        *MODEL_FLAGS,
+        metavar="NAME|PATH",
+        help=f"a tagger that `senga models` lists, or a file (default: {DEFAULT_MODEL})",
+    )
     parser.add_argument(
         "--channel-order",
         choices=ORDERS,
-        help="of the network's input channels, where its files say it wrongly or not at all",
+        help="of the network's input channels, where its files say it wrongly or not at all (default: what they say)",
     )
     declared = sockets(NODE_CLASS_MAPPINGS[TAGGER])
     for field in dataclasses.fields(Options):
-        kind, help = type(field.default), tooltip(declared[field.name])
+        kind, help = type(field.default), help_of(declared[field.name], getattr(DEFAULTS, field.name))
         if kind is bool:
             parser.add_argument(flag(field.name), action=argparse.BooleanOptionalAction, default=None, help=help)
         elif (choices := declared[field.name].choices) is not None:
             parser.add_argument(flag(field.name), choices=choices, help=help)
         else:
             parser.add_argument(flag(field.name), type=kind, metavar=METAVARS[kind], help=help)
+    add_device(parser)
     add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     names = tuple(field.name for field in dataclasses.fields(Options))
     options = dataclasses.replace(DEFAULTS, **read_options(args, NODE_CLASS_MAPPINGS[TAGGER], names))
+    use_device(args.device)
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from ...arch.fitting import FITS
+from ...arch.tiling import MIN_TILE
 from ...nodes import NODE_CLASS_MAPPINGS, host
+from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.animations import Levels
 from ..files.formats import FORMATS, write_picture
@@ -24,7 +25,7 @@ from ..progress import BatchLine
 from ..stream import Stream, made_ahead
 from ..workflow.execute import call_node
 from ..workflow.graph import sockets
-from ..workflow.options import UPSCALERS, add_options, find_model, flag, read_options, tooltip
+from ..workflow.options import MODEL_FLAGS, UPSCALERS, add_options, find_model, flag, help_of, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
@@ -54,20 +55,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="a picture file, which is replaced, or a folder; a folder for several IN. Names and sub-folders are kept",
     )
-    known = f"a name of `senga models`, which says what each is for, or a file; default: {host.DEFAULT_UPSCALER}"
-    parser.add_argument("--model", metavar="NAME|PATH", help=known)
+    parser.add_argument(
+        *MODEL_FLAGS,
+        metavar="NAME|PATH",
+        help=f"a name that `senga models` lists, or a file (default: {host.DEFAULT_UPSCALER})",
+    )
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
     ensemble = sockets(node_class)["self_ensemble"]
-    parser.add_argument(flag("self_ensemble"), action="store_true", default=None, help=tooltip(ensemble))
-    parser.add_argument("--format", choices=FORMATS, help="default: what the name of OUT says, png in a folder")
+    parser.add_argument(flag("self_ensemble"), action="store_true", default=None, help=help_of(ensemble))
+    parser.add_argument(
+        "-f", "--format", choices=FORMATS, help="of the results (default: what the name of OUT says; png in a folder)"
+    )
     qualities = ", ".join(f"{name} {known.quality}" for name, known in FORMATS.items() if known.quality)
-    parser.add_argument("--quality", type=int, metavar="1-100", help=f"default: {qualities}; 100 is lossless for webp")
+    parser.add_argument(
+        "--quality", type=int, metavar="1-100", help=f"1 to 100; 100 is lossless for webp (default: {qualities})"
+    )
+    add_device(parser)
     add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
+    if fault := size_fault(options):
+        raise UsageError(fault)
+    use_device(args.device)
     jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive)
     if fault := quality_fault(args.quality, jobs[0].format):
         raise UsageError(fault)
@@ -81,6 +93,15 @@ def run(args: argparse.Namespace) -> int:
         force=args.force,
         workers=args.workers,
     )
+
+
+def size_fault(options: dict[str, Any]) -> str:
+    """What is wrong with the tile, or with a scale and a size that contradict each other."""
+    if 0 < (tile := options.get("tile", 0)) < MIN_TILE:
+        return f"--tile {tile}: expected 0 (chosen from the free memory), or {MIN_TILE} or more"
+    if options.get("scale") and (given := [name for name in ("width", "height") if options.get(name)]):
+        return f"--scale and {flag(given[0])} both say how large the result is; leave one of them out"
+    return ""
 
 
 def quality_fault(quality: int | None, name: str) -> str:
