@@ -44,6 +44,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "--input": ("the picture's name without an option",),
     "--input-path": ("the picture's name without an option",),
     "-i": ("the picture's name without an option",),
+    "--suffix": ("--name '{stem}_suffix{ext}'",),
     "--threads": ("--workers",),
     "--jobs": ("--workers",),
     "--num-workers": ("--workers",),

@@ -109,14 +109,16 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     journal = Journal()
     # Before anything is decided: what is written in between by somebody else is not replaced.
     seen = {} if force else {path: _signature(path) for job in jobs if job.recorded for path in job.results}
-    left = list(jobs) if force else _left(jobs, journal, workers)
+    left, outdated = (list(jobs), set()) if force else _left(jobs, journal, workers)
     failed: list[Path] = []
     if left:
         work = begin()
         with progress_line() as line:
             failed = run_jobs(left, work, journal, line, workers, seen)
     if len(jobs) > 1:
-        counts = f"{len(jobs)} pictures: {len(left) - len(failed)} done, {len(jobs) - len(left)} skipped"
+        replaced = len(outdated - set(failed))
+        done = f"{len(left) - len(failed)} done" + (f" ({replaced} replaced)" if replaced else "")
+        counts = f"{len(jobs)} pictures: {done}, {len(jobs) - len(left)} skipped"
         if failed:
             logger.error("%s, %d failed (%s)", counts, len(failed), listed(failed))
         else:
@@ -124,8 +126,8 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     return int(bool(failed))
 
 
-def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> list[Job]:
-    """The jobs to do; says how many are not, and why."""
+def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> tuple[list[Job], set[Path]]:
+    """The jobs to do, and the sources of those with an older result; says how many are not to do, and why."""
 
     def state(job: Job) -> State:
         return state_of(job, journal) if job.recorded else State.ABSENT
@@ -145,7 +147,8 @@ def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> list[Job]:
             len(jobs),
             listed(foreign),
         )
-    return [job for job, found in zip(jobs, states, strict=True) if found in (State.ABSENT, State.OUTDATED)]
+    left = [job for job, found in zip(jobs, states, strict=True) if found in (State.ABSENT, State.OUTDATED)]
+    return left, {job.source for job, found in zip(jobs, states, strict=True) if found is State.OUTDATED}
 
 
 def run_jobs(

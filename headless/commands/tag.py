@@ -22,7 +22,7 @@ from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
-from ..files.plan import Job, checked, pictures
+from ..files.plan import Job, checked, is_one, pictures
 from ..log import logger
 from ..model_cache import shared_tagger
 from ..progress import BatchLine
@@ -60,8 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        metavar="DIR",
-        help="a folder for the files; sub-folders are kept (default: next to the pictures)",
+        metavar="OUT",
+        help="a folder for the files, in which sub-folders are kept; or, for one picture, the file to write or replace"
+        " (default: next to the pictures)",
     )
     parser.add_argument(
         *MODEL_FLAGS,
@@ -92,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
     use_device(args.device)
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
-    jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)
-    path = find_model(args.model, TAGGERS, default=host.DEFAULT_TAGGER)
+    jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
+    path = find_model(args.model, TAGGERS, default=DEFAULT_MODEL)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)
@@ -104,8 +105,18 @@ def run(args: argparse.Namespace) -> int:
     return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
 
-def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, files: bool) -> list[Job]:
-    """The pictures and their files, in the order given. Raises UsageError where two pictures would share a file."""
+def plan(inputs: list[str], out: Path | None, chosen: str | None, *, recursive: bool, files: bool) -> list[Job]:
+    """The pictures and their files, in the order given; `chosen` is --txt, --csv or --json.
+
+    Raises UsageError where two pictures would share a file, or a file's name and `chosen` differ.
+    """
+    if out is not None and (meant := out.suffix.lower().removeprefix(".")) in FORMATS and not out.is_dir():
+        if not is_one(inputs):
+            raise UsageError(f"-o {out}: with more than one picture this must be a folder")
+        if chosen is not None and chosen != meant:
+            raise UsageError(f"-o {out}: the name says {meant}, --{chosen} another; change one of them")
+        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
+    kind = chosen or "txt"
     if out is not None and out.is_file():
         raise UsageError(f"-o {out}: this is a file; name a folder")
     jobs: dict[Path, Job] = {}

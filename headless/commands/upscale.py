@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ...arch.tiling import MIN_TILE
+from ...arch.weights import check_file
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..device import add_device, use_device
 from ..errors import UsageError
@@ -18,7 +19,7 @@ from ..files.animations import Levels
 from ..files.formats import FORMATS, write_picture
 from ..files.journal import sha256_of
 from ..files.pictures import Picture, as_image, decode, read_picture, rounded_levels
-from ..files.plan import Job, make_plan
+from ..files.plan import DEFAULT_NAME, Job, make_plan
 from ..log import logger
 from ..model_cache import shared_upscaler
 from ..progress import BatchLine
@@ -67,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=FORMATS, help="of the results (default: what the name of OUT says; png in a folder)"
     )
+    parser.add_argument(
+        "--name",
+        metavar="PATTERN",
+        help="of results in a folder, from {stem}, {scale}, {model} and {ext}, such as '{stem}_{scale}x{ext}'"
+        f" (default: '{DEFAULT_NAME}')",
+    )
     qualities = ", ".join(f"{name} {known.quality}" for name, known in FORMATS.items() if known.quality)
     parser.add_argument(
         "--quality", type=int, metavar="1-100", help=f"1 to 100; 100 is lossless for webp (default: {qualities})"
@@ -80,10 +87,11 @@ def run(args: argparse.Namespace) -> int:
     if fault := size_fault(options):
         raise UsageError(fault)
     use_device(args.device)
-    jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive)
+    path = find_model(args.model, UPSCALERS)
+    fields = fields_of(path, options) if args.name is not None else {}
+    jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive, name=args.name, fields=fields)
     if fault := quality_fault(args.quality, jobs[0].format):
         raise UsageError(fault)
-    path = find_model(args.model, UPSCALERS)
     settings = settings_of(path, options, args.quality, jobs[0].format)
     jobs = [dataclasses.replace(job, settings=settings) for job in jobs]
     largest = max_pixels(args)
@@ -102,6 +110,15 @@ def size_fault(options: dict[str, Any]) -> str:
     if options.get("scale") and (given := [name for name in ("width", "height") if options.get(name)]):
         return f"--scale and {flag(given[0])} both say how large the result is; leave one of them out"
     return ""
+
+
+def fields_of(model: Path, options: dict[str, Any]) -> dict[str, str]:
+    """What --name may contain besides {stem} and {ext}; {scale} is not known where a width or height is given."""
+    fields = {"model": model.stem}
+    if options.get("width") or options.get("height"):
+        return fields
+    scale = options.get("scale") or check_file(model).scale
+    return fields if scale is None else {**fields, "scale": f"{scale:g}"}
 
 
 def quality_fault(quality: int | None, name: str) -> str:
