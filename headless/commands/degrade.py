@@ -19,6 +19,7 @@ from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_l
 from ..files.plan import Job, make_plan
 from ..files.sheet import draw_sheet
 from ..log import logger
+from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
@@ -60,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.report and args.output == PIPE:
+        raise UsageError("--report writes a file next to the result; name a file or a folder with -o")
+    with piped(args, ".png") as changed:
+        return _run(changed)
+
+
+def _run(args: argparse.Namespace) -> int:
     recipe = what_to_do(args)
     seed = args.seed or 0
     largest = max_pixels(args)

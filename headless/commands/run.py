@@ -1,9 +1,10 @@
-"""`senga run WORKFLOW.json`: run a workflow without ComfyUI, or with --server on a running one.
+"""`senga run WORKFLOW`: run a workflow without ComfyUI, or with --server on a running one.
 
 Prints the path of every saved file, the text of every PreviewAny, and tags that no other node uses.
 """
 
 import argparse
+import json
 import math
 import tempfile
 from pathlib import Path
@@ -26,7 +27,12 @@ from .batch import add_max_pixels, max_pixels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="as ComfyUI saves or exports it")
+    parser.add_argument(
+        "workflow",
+        type=Path,
+        metavar="WORKFLOW",
+        help="a .json as ComfyUI saves or exports it, or a picture that it saved with one inside",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -95,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         workflow = validate(changed, nodes, source=str(args.workflow))
         limit = default_budget() if args.max_memory is None else args.max_memory
         check_memory(workflow, nodes, limit, source=str(args.workflow))
-        check_embedded(workflow, nodes, args.workflow.stat().st_size, source=str(args.workflow))
+        check_embedded(workflow, nodes, embedded_size(workflow), source=str(args.workflow))
         used = consumed(workflow.prompt)
         with progress_line() as line:
 
@@ -108,6 +114,11 @@ def run(args: argparse.Namespace) -> int:
 
             execute(workflow, nodes, on_start=line.start, on_result=show, max_memory=limit)
     return 0
+
+
+def embedded_size(workflow: Workflow) -> int:
+    """Bytes of a workflow inside each picture that it saves, about."""
+    return len(json.dumps(workflow.prompt)) + len(json.dumps(workflow.extra_pnginfo or {}))
 
 
 def results(ui: Ui, folders: Folders, *, texts: bool = True) -> list[str]:

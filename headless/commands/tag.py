@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..files.pictures import as_image, decode, read_picture
 from ..files.plan import Job, checked, is_one, pictures
 from ..log import logger
 from ..model_cache import shared_tagger
+from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
@@ -37,6 +38,7 @@ FORMATS = {
     "csv": "NAME.csv instead: tag, category and score of the chosen tags, a row each",
     "json": "NAME.json instead: tags, characters, rating, and the scores of all tags",
 }
+DEFAULT_FORMAT = "txt"
 # Trainers read captions literally; in a prompt, parentheses are weights.
 DEFAULTS = dataclasses.replace(Options(), escape_parentheses=False)
 # Files that may be next to other people's taggers and change their results.
@@ -88,6 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if PIPE in args.pictures and args.output is None and not args.print:
+        args.output = Path(PIPE)
+    with piped(args, f".{args.format or DEFAULT_FORMAT}", text=True) as changed:
+        own = Path(changed.pictures[0]) if PIPE in args.pictures else None
+        return _run(changed, {} if own is None else {own: Path(PIPE)})
+
+
+def _run(args: argparse.Namespace, shown: Mapping[Path, Path]) -> int:
     names = tuple(field.name for field in dataclasses.fields(Options))
     options = dataclasses.replace(DEFAULTS, **read_options(args, NODE_CLASS_MAPPINGS[TAGGER], names))
     use_device(args.device)
@@ -100,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
     largest = max_pixels(args)
 
     def begin() -> "Work[Tensor, list[float]]":
-        return work(load(path, options, args.channel_order), options, files=not args.print, largest=largest)
+        model = load(path, options, args.channel_order)
+        return work(model, options, files=not args.print, largest=largest, shown=shown)
 
     return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
@@ -116,7 +127,7 @@ def plan(inputs: list[str], out: Path | None, chosen: str | None, *, recursive: 
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {out}: the name says {meant}, --{chosen} another; change one of them")
         return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
-    kind = chosen or "txt"
+    kind = chosen or DEFAULT_FORMAT
     if out is not None and out.is_file():
         raise UsageError(f"-o {out}: this is a file; name a folder")
     jobs: dict[Path, Job] = {}
@@ -152,8 +163,10 @@ def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel
     return model
 
 
-def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> Work[Tensor, list[float]]:
-    """With `files` False only lines of JSON are made."""
+def work(
+    model: TaggerModel, options: Options, *, files: bool, largest: int, shown: Mapping[Path, Path]
+) -> Work[Tensor, list[float]]:
+    """With `files` False only lines of JSON are made; `shown` are other names of pictures for the results."""
 
     def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
         return model.predict(torch.cat([x for _, x in ready])).tolist()
@@ -162,8 +175,8 @@ def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> 
         # Chosen here, in a thread: of ten thousand tags that takes a while, in which the network would wait.
         found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
-            return Output(as_line(job.source, found), {})
-        data = as_bytes(as_text(job.format, job.source, found, model))
+            return Output(as_line(shown.get(job.source, job.source), found), {})
+        data = as_bytes(as_text(job.format, shown.get(job.source, job.source), found, model))
         return Output(str(job.target), written({job.target: data}))
 
     return Work(

@@ -19,9 +19,10 @@ from ..files.animations import Levels
 from ..files.formats import FORMATS, write_picture
 from ..files.journal import sha256_of
 from ..files.pictures import Picture, as_image, decode, read_picture, rounded_levels
-from ..files.plan import DEFAULT_NAME, Job, make_plan
+from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, Job, make_plan
 from ..log import logger
 from ..model_cache import shared_upscaler
+from ..pipes import piped
 from ..progress import BatchLine
 from ..stream import Stream, made_ahead
 from ..workflow.execute import call_node
@@ -83,6 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    with piped(args, FORMATS[args.format or DEFAULT_FORMAT].extension) as changed:
+        return _run(changed)
+
+
+def _run(args: argparse.Namespace) -> int:
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
     if fault := size_fault(options):
         raise UsageError(fault)
