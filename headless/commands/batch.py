@@ -88,7 +88,8 @@ def add_max_pixels(parser: argparse.ArgumentParser) -> None:
         "--max-pixels",
         type=int,
         metavar="N",
-        help=f"refuse larger pictures, all frames of an animation counted (1 or more; default: {MAX_PIXELS})",
+        help="refuse larger pictures; frames that are held in memory count together (1 or more; default:"
+        f" {MAX_PIXELS})",
     )
 
 

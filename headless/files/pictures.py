@@ -26,6 +26,8 @@ FIRST_FRAME_ONLY = ("MPO", "PSD")
 # Formats whose pages are an animation. Pages of other formats (TIFF, ICO) are separate pictures.
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 ROWS = 256  # of a picture, made to levels at once
+STREAMED = 100  # times the pixels of one frame that the frames of an animation may have together, read one by one,
+DENSEST = 2000  # and pixels for each byte of the file: drawings have up to 500, files made to fill a disk thousands
 Take = Literal["all", "animation", "first"]  # which pages are wanted; "animation": all of an animation, else the first
 
 __all__ = [
@@ -84,12 +86,25 @@ def read_picture(path: Path, *, take: Take = "all", max_pixels: int = MAX_PIXELS
     """The same as upright pages before decoding to floats, with the timing of an animation.
 
     With "animation", the frames of an animation are all decoded, so that a damaged file is known, and none is held.
-    `max_pixels` is the most that the pages taken may have together; it is checked before they are decoded.
+    `max_pixels` is the most that a page may have, and all that are held together; it is checked before they are
+    decoded. The frames of an "animation" may have STREAMED times as many together in a file that is not tiny.
 
     Raises SengaError, naming the file, where it is missing, empty, cut short, not a picture or too large.
     """
     with _named_faults(path), open_picture(path, max_pixels) as picture:
-        return _read(path, picture, take, max_pixels)
+        return _read(path, picture, take, _Limits.of(path, take, max_pixels))
+
+
+@dataclass(frozen=True)
+class _Limits:
+    page: int  # pixels of one page
+    together: int  # of all pages that are taken
+
+    @classmethod
+    def of(cls, path: Path, take: Take, max_pixels: int) -> "_Limits":
+        if take != "animation":
+            return cls(max_pixels, max_pixels)
+        return cls(max_pixels, max(max_pixels, min(max_pixels * STREAMED, path.stat().st_size * DENSEST)))
 
 
 @contextmanager
@@ -111,16 +126,16 @@ def _named_faults(path: Path) -> Iterator[None]:
         raise SengaError(f"{path}: the picture is damaged ({one_line(error)}); fetch or save it again") from error
 
 
-def _read(path: Path, picture: Image.Image, take: Take, max_pixels: int) -> Picture:
+def _read(path: Path, picture: Image.Image, take: Take, limits: _Limits) -> Picture:
     kind, profile = str(picture.format), picture.info.get("icc_profile")
     first = take == "first" or kind in FIRST_FRAME_ONLY or (take == "animation" and kind not in ANIMATED)
     count = int(getattr(picture, "n_frames", 1))
     if not first and kind in ANIMATED:
-        check_pixels(picture.size, count, max_pixels)
+        check_pixels(picture.size, count, limits.together)
     pages: list[Image.Image] = []
     durations: list[float] = []
     clear = False
-    for page, ms in _upright(picture, first, max_pixels):
+    for page, ms in _upright(picture, first, limits):
         durations.append(ms)
         clear |= page.has_transparency_data  # a GIF's first frame may be opaque and the others not
         if take == "all" or not pages:
@@ -133,11 +148,11 @@ def _read(path: Path, picture: Image.Image, take: Take, max_pixels: int) -> Pict
         return Picture(pages, [], plays, profile, count, clear)
     if take == "all":
         return Picture(pages, durations, plays, profile, count, clear)
-    again = partial(_frames_again, path, max_pixels, pages[0].size, len(durations))
+    again = partial(_frames_again, path, limits, pages[0].size, len(durations))
     return Picture([], durations, plays, profile, count, clear, again)
 
 
-def _upright(picture: Image.Image, first: bool, max_pixels: int) -> Iterator[tuple[Image.Image, float]]:
+def _upright(picture: Image.Image, first: bool, limits: _Limits) -> Iterator[tuple[Image.Image, float]]:
     """Pages that have the size of the first one, and their times in ms; with `first`, that one alone."""
     count = int(getattr(picture, "n_frames", 1))
     instead = bool(picture.info.get("default_image")) and count > 1  # shown where animated PNG is not supported
@@ -145,9 +160,9 @@ def _upright(picture: Image.Image, first: bool, max_pixels: int) -> Iterator[tup
     pixels = 0
     for number, page in enumerate(ImageSequence.Iterator(picture)):
         pixels += page.width * page.height  # of pages that may differ in size
-        if pixels > max_pixels:
-            check_pixels(page.size, 1, max_pixels)
-            raise TooLargeError(f"has {count} pages of more than {max_pixels:,} pixels together")
+        check_pixels(page.size, 1, limits.page)
+        if pixels > limits.together:
+            raise TooLargeError(f"has {count} pages of more than {limits.together:,} pixels together")
         if instead and number == 0:
             continue
         upright = ImageOps.exif_transpose(scaled(page))  # a copy; WebP has a frame's duration only after decoding
@@ -158,11 +173,11 @@ def _upright(picture: Image.Image, first: bool, max_pixels: int) -> Iterator[tup
             return
 
 
-def _frames_again(path: Path, max_pixels: int, size: tuple[int, int], count: int) -> Iterator[Image.Image]:
+def _frames_again(path: Path, limits: _Limits, size: tuple[int, int], count: int) -> Iterator[Image.Image]:
     """The frames of an animation that had `count` of this size when it was read first."""
-    with _named_faults(path), open_picture(path, max_pixels) as picture:
+    with _named_faults(path), open_picture(path, limits.page) as picture:
         number = 0
-        for number, (page, _) in enumerate(_upright(picture, False, max_pixels), 1):
+        for number, (page, _) in enumerate(_upright(picture, False, limits), 1):
             if page.size != size or number > count:
                 break
             yield page
