@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...arch.reading import PICTURE_ENDINGS, walk
+from ...training.run.pictures import open_picture
 from ..errors import UsageError
 from .formats import FORMATS, format_of
 
@@ -68,7 +69,6 @@ def make_plan(
         return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this must be a folder")
-    known = chosen or DEFAULT_FORMAT
     if name is not None and (fault := name_fault(name, fields or {})):
         raise UsageError(f"--name {name}: {fault}")
     found = {source: base for text in inputs for source, base in pictures(text, out, recursive=recursive)}
@@ -77,9 +77,22 @@ def make_plan(
     for source, base in found.items():
         # Of a.jpg beside a.png both results would be a.png.
         stem = source.stem if alike[_stem_key(source)] == 1 else source.name
+        known = chosen or _own_format(source)
         filled = (name or DEFAULT_NAME).format(stem=stem, ext=FORMATS[known].extension, **(fields or {}))
         jobs.append(Job(source, out / source.relative_to(base).parent / filled, known))
     return checked(jobs)
+
+
+def _own_format(source: Path) -> str:
+    """That of an animation; the default for a still, and for what cannot be read."""
+    own = format_of(source.name)
+    if own is None or not FORMATS[own].animated or own == DEFAULT_FORMAT:
+        return DEFAULT_FORMAT
+    try:
+        with open_picture(source) as picture:
+            return own if getattr(picture, "is_animated", False) else DEFAULT_FORMAT
+    except Exception:  # noqa: BLE001 (Pillow's readers raise whatever they run into; reading it says what is wrong)
+        return DEFAULT_FORMAT
 
 
 def _stem_key(source: Path) -> str:
