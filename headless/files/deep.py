@@ -56,8 +56,8 @@ def _swapped(tile: Any) -> Any:
     return type(tile)(*place, other if isinstance(args, str) else (other, *rest))
 
 
-def write_deep_png(file: IO[bytes], levels: NDArray[np.uint16], **options: Any) -> None:
-    """(H, W, C) levels, C 1, 3 or 4, as a 16-bit PNG; `options` are those of Pillow's writer."""
+def write_deep_png(file: IO[bytes], levels: AnyLevels, **options: Any) -> None:
+    """(H, W, C) levels of 16 bits, C 1, 3 or 4, as a PNG; `options` are those of Pillow's writer."""
     height, width, channels = levels.shape
     small = np.zeros((1, 1, channels), np.uint8)
     head, _ = png_parts(Image.fromarray(small[:, :, 0] if channels == 1 else small), options)
@@ -73,7 +73,7 @@ def write_deep_png(file: IO[bytes], levels: NDArray[np.uint16], **options: Any) 
     chunk(file, b"IEND", b"")
 
 
-def _filtered(levels: NDArray[np.uint16]) -> Iterator[bytes]:
+def _filtered(levels: AnyLevels) -> Iterator[bytes]:
     """The rows as PNG filters them, each by the filter that leaves the smallest differences."""
     height, width, channels = levels.shape
     step, length = 2 * channels, 2 * channels * width

@@ -69,7 +69,7 @@ def metadata_of(picture: Image.Image) -> Metadata:
         exif=_describing(picture),
         profile=picture.info.get("icc_profile"),
         dpi=_resolution(picture.info.get("dpi")),
-        text={key: value for key, value in texts if isinstance(value, str)},
+        text={key: value for key, value in texts if isinstance(key, str) and isinstance(value, str)},
     )
 
 
