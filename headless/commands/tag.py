@@ -66,11 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder for the files, in which sub-folders are kept; or, for one picture, the file to write or replace"
         " (default: next to the pictures)",
     )
-    parser.add_argument(
-        *MODEL_FLAGS,
-        metavar="NAME|PATH",
-        help=f"a tagger that `senga models` lists, or a file (default: {DEFAULT_MODEL})",
-    )
+    known = f"a tagger that `senga models` lists, or a file (default: {host.DEFAULT_TAGGER})"
+    parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
     parser.add_argument(
         "--channel-order",
         choices=ORDERS,
@@ -104,7 +101,7 @@ def _run(args: argparse.Namespace, shown: Mapping[Path, Path]) -> int:
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
-    path = find_model(args.model, TAGGERS, default=DEFAULT_MODEL)
+    path = find_model(args.model, TAGGERS, default=host.DEFAULT_TAGGER)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ...arch.tiling import MIN_TILE
+from ...arch.fitting import FITS
 from ...arch.weights import check_file
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..device import add_device, use_device
@@ -58,11 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="a picture file, which is replaced, or a folder; a folder for several IN. Names and sub-folders are kept",
     )
-    parser.add_argument(
-        *MODEL_FLAGS,
-        metavar="NAME|PATH",
-        help=f"a name that `senga models` lists, or a file (default: {host.DEFAULT_UPSCALER})",
-    )
+    known = f"a name of `senga models`, which says what each is for, or a file (default: {host.DEFAULT_UPSCALER})"
+    parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
     ensemble = sockets(node_class)["self_ensemble"]
@@ -105,8 +102,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
-    if fault := size_fault(options):
-        raise UsageError(fault)
     use_device(args.device)
     path = find_model(args.model, UPSCALERS)
     fields = fields_of(path, options) if args.name is not None else {}
@@ -124,15 +119,6 @@ def _run(args: argparse.Namespace) -> int:
         force=args.force,
         workers=args.workers,
     )
-
-
-def size_fault(options: dict[str, Any]) -> str:
-    """What is wrong with the tile, or with a scale and a size that contradict each other."""
-    if 0 < (tile := options.get("tile", 0)) < MIN_TILE:
-        return f"--tile {tile}: expected 0 (chosen from the free memory), or {MIN_TILE} or more"
-    if options.get("scale") and (given := [name for name in ("width", "height") if options.get(name)]):
-        return f"--scale and {flag(given[0])} both say how large the result is; leave one of them out"
-    return ""
 
 
 def fields_of(model: Path, options: dict[str, Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Options of commands that are inputs of a node, checked like values of a workflow; and `--model`."""
 
 import argparse
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

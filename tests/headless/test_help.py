@@ -104,8 +104,7 @@ def test_every_answer_names_an_option_that_there_is() -> None:
 def test_bad_values_are_refused_once_before_any_picture(capsys: pytest.CaptureFixture[str]) -> None:
     Path("input/broken.png").write_text("no picture", encoding="utf-8")
     for change, message in [
-        (["--tile", "5"], "--tile 5: expected 0 (chosen from the free memory), or 16 or more"),
-        (["-s", "2", "--width", "9"], "--scale and --width both say how large the result is; leave one of them out"),
+        (["--tile", "5"], "--tile: tile is 5; expected 0 (chosen from the free memory), or 16 to 8192"),
         (["--device", "gpu"], "--device 'gpu': expected cpu, cuda, cuda:1 or mps"),
         (["--device", "cuda:99"], "--device cuda:99: torch finds no such device here; choose from: cpu, cpu:0"),
     ]:
