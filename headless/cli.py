@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..arch.errors import printable
 from .errors import SengaError, UsageError, one_line
+from .foreign_options import hint
 from .log import log_to_stderr, logger
 from .stdout import OutputClosedError, silence
 
@@ -58,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Some Windows consoles cannot show every file name; that must not end a run.
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if argv is None else argv
+    if not words:
+        _parser(words).print_help(sys.stderr)
+        raise SystemExit(USAGE)
     try:
         args, left = _parser(words).parse_known_args(words)
     except OSError as error:  # the options name what is in our own folders
@@ -87,7 +91,13 @@ def _run(args: argparse.Namespace) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Names the nearest choice where one is mistyped; its subcommands' parsers do, too."""
+    """Names the nearest choice where one is mistyped; its subcommands' parsers do, too.
+
+    Options are not abbreviated: `--threshold` of other programs would be our `--threshold-mode`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
@@ -118,13 +128,12 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _refuse(parser: argparse.ArgumentParser, left: list[str]) -> NoReturn:
-    """Exit with the usage of the subcommand (argparse would show the program's) and the nearest known options."""
+    """Exit with the usage of the subcommand (argparse would show the program's), naming the options that are meant."""
     known = re.findall(r"--[\w-]+", parser.format_help())
     faults: list[str] = []
     for before, text in zip(["", *left], left, strict=False):
         if text.startswith("-"):
-            near = difflib.get_close_matches(text.partition("=")[0], known, 1)
-            faults.append(f"{text} is not a known option" + (f"; did you mean {near[0]}?" if near else ""))
+            faults.append(f"{text} is not a known option{hint(text, known)}")
         elif not before.startswith("-"):  # else it is the value of an unknown option
             faults.append(f"{text} is one argument too many")
     parser.error("; ".join(faults))

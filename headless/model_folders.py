@@ -14,7 +14,7 @@ def add_models_dir(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="D",
-        help="a folder with more models, besides Senga's own weights/ (may be repeated)",
+        help="a folder with more models, besides Senga's own weights/ (may be repeated; default: none)",
     )
 
 

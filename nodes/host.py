@@ -49,6 +49,7 @@ class Standalone:
     input_dir: Path = Path("input")  # for nodes that load pictures
     progress: Callable[[int, int], None] | None = None  # (done, total)
     should_stop: Callable[[], bool] | None = None
+    device: torch.device | None = None  # None: the first accelerator found
 
 
 standalone = Standalone()
@@ -63,9 +64,11 @@ if folder_paths is not None:
 
 
 def compute_device() -> torch.device:
-    """Where networks run: ComfyUI's choice, else the first accelerator found, else the CPU."""
+    """Where networks run: ComfyUI's choice, else that of `senga --device`, the first accelerator found, or the CPU."""
     if management is not None:
         return management.get_torch_device()
+    if standalone.device is not None:
+        return standalone.device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -69,14 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force",
         "--overwrite",
         action="store_true",
-        help="make everything again; replace other files",
+        help="make everything again; replace other files (default: no)",
     )
     parser.add_argument(
+        "-j",
         "--workers",
         type=int,
         default=max(1, min(4, (os.cpu_count() or 1) // 2)),
         metavar="N",
-        help="threads that read and write pictures while the network runs (default: %(default)s)",
+        help="threads that read and write pictures while the network runs"
+        f" (1 to {MOST_WORKERS}; default here: %(default)s)",
     )
     add_max_pixels(parser)
 
@@ -86,7 +88,8 @@ def add_max_pixels(parser: argparse.ArgumentParser) -> None:
         "--max-pixels",
         type=int,
         metavar="N",
-        help=f"refuse larger pictures, all frames of an animation counted (default: {MAX_PIXELS})",
+        help="refuse larger pictures; frames that are held in memory count together (1 or more; default:"
+        f" {MAX_PIXELS})",
     )
 
 
@@ -107,14 +110,16 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     journal = Journal()
     # Before anything is decided: what is written in between by somebody else is not replaced.
     seen = {} if force else {path: _signature(path) for job in jobs if job.recorded for path in job.results}
-    left = list(jobs) if force else _left(jobs, journal, workers)
+    left, outdated = (list(jobs), set()) if force else _left(jobs, journal, workers)
     failed: list[Path] = []
     if left:
         work = begin()
         with progress_line() as line:
             failed = run_jobs(left, work, journal, line, workers, seen)
     if len(jobs) > 1:
-        counts = f"{len(jobs)} pictures: {len(left) - len(failed)} done, {len(jobs) - len(left)} skipped"
+        replaced = len(outdated - set(failed))
+        done = f"{len(left) - len(failed)} done" + (f" ({replaced} replaced)" if replaced else "")
+        counts = f"{len(jobs)} pictures: {done}, {len(jobs) - len(left)} skipped"
         if failed:
             logger.error("%s, %d failed (%s)", counts, len(failed), listed(failed))
         else:
@@ -122,8 +127,8 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     return int(bool(failed))
 
 
-def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> list[Job]:
-    """The jobs to do; says how many are not, and why."""
+def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> tuple[list[Job], set[Path]]:
+    """The jobs to do, and the sources of those with an older result; says how many are not to do, and why."""
 
     def state(job: Job) -> State:
         return state_of(job, journal) if job.recorded else State.ABSENT
@@ -143,7 +148,8 @@ def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> list[Job]:
             len(jobs),
             listed(foreign),
         )
-    return [job for job, found in zip(jobs, states, strict=True) if found in (State.ABSENT, State.OUTDATED)]
+    left = [job for job, found in zip(jobs, states, strict=True) if found in (State.ABSENT, State.OUTDATED)]
+    return left, {job.source for job, found in zip(jobs, states, strict=True) if found is State.OUTDATED}
 
 
 def run_jobs(

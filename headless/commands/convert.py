@@ -27,11 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="licence of the weights, kept in the header (may be repeated)",
+        help="licence of the weights, kept in the header (may be repeated; default: none)",
     )
-    parser.add_argument("--source", metavar="TEXT", help="where the file comes from, kept in the header")
     parser.add_argument(
-        "--official", action="store_true", help="write no header, and the key names of the network's official code"
+        "--source", metavar="TEXT", help="where the file comes from, kept in the header (default: nothing)"
+    )
+    parser.add_argument(
+        "--official",
+        action="store_true",
+        help="write no header, and the key names of the network's official code (default: no)",
     )
 
 

@@ -19,6 +19,7 @@ from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_l
 from ..files.plan import Job, make_plan
 from ..files.sheet import draw_sheet
 from ..log import logger
+from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
@@ -39,17 +40,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT", help="a .png, which is replaced, or a folder; a folder for several IN"
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(preset_names())}; else {DEFAULT_PRESET}")
-    what.add_argument("--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON")
+    what.add_argument(
+        "--preset", metavar="NAME", help=f"one of {', '.join(preset_names())} (default: {DEFAULT_PRESET})"
+    )
+    what.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="a recipe, or a report to replay, as JSON (default: the preset)"
+    )
     add_options(parser, NODE_CLASS_MAPPINGS[DEGRADER], NODE_OPTIONS)
-    parser.add_argument("--report", action="store_true", help="write what was done into NAME.json next to each result")
     parser.add_argument(
-        "--sheet", nargs=2, type=Path, metavar=("IN", "OUT.png"), help="draw one picture under every preset instead"
+        "--report", action="store_true", help="write what was done into NAME.json next to each result (default: no)"
+    )
+    parser.add_argument(
+        "--sheet",
+        nargs=2,
+        type=Path,
+        metavar=("IN", "OUT.png"),
+        help="draw one picture under every preset instead (default: no)",
     )
     add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.report and args.output == PIPE:
+        raise UsageError("--report writes a file next to the result; name a file or a folder with -o")
+    with piped(args, ".png") as changed:
+        return _run(changed)
+
+
+def _run(args: argparse.Namespace) -> int:
     recipe = what_to_do(args)
     seed = args.seed or 0
     largest = max_pixels(args)

@@ -15,12 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="NAME|PATH", help="a name that `senga models` lists, or a file")
     parser.add_argument("--onnx", type=Path, required=True, metavar="OUT.onnx", help="the file to write or replace")
     parser.add_argument(
+        "-t",
         "--tile",
         type=int,
         default=0,
         metavar="N",
         help="the only size of picture that the graph takes, halo included, for runtimes without dynamic shapes"
-        " (default: any size)",
+        " (1 or more; default: 0, any size)",
     )
 
 

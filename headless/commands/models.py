@@ -37,7 +37,9 @@ class Entry:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models_dir(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON, with hyperparameters and metrics")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, with hyperparameters and metrics (default: a table)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

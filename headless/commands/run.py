@@ -1,13 +1,15 @@
-"""`senga run WORKFLOW.json`: run a workflow without ComfyUI, or with --server on a running one.
+"""`senga run WORKFLOW`: run a workflow without ComfyUI, or with --server on a running one.
 
 Prints the path of every saved file, the text of every PreviewAny, and tags that no other node uses.
 """
 
 import argparse
+import json
 import math
 import tempfile
 from pathlib import Path
 
+from ..device import add_device, use_device
 from ..errors import UsageError
 from ..log import logger
 from ..model_folders import add_models_dir, use_models_dirs
@@ -25,31 +27,44 @@ from .batch import add_max_pixels, max_pixels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="as ComfyUI saves or exports it")
+    parser.add_argument(
+        "workflow",
+        type=Path,
+        metavar="WORKFLOW",
+        help="a .json as ComfyUI saves or exports it, or a picture that it saved with one inside",
+    )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         dest="overrides",
         metavar="NODE.INPUT=VALUE",
-        help="change an input; NODE is a node's id, or its title or class where only one has it (may be repeated)",
+        help="change an input; NODE is a node's id, or its title or class where only one has it"
+        " (may be repeated; default: none)",
     )
-    parser.add_argument("--input-dir", type=Path, default=Path("input"), metavar="D", help="default: ./input")
-    parser.add_argument("--output-dir", type=Path, default=Path("output"), metavar="D", help="default: ./output")
     parser.add_argument(
-        "--server", metavar="URL", help="address of a running ComfyUI that does the work: http://127.0.0.1:8188"
+        "--input-dir", type=Path, default=Path("input"), metavar="D", help="where pictures are (default: ./input)"
+    )
+    parser.add_argument(
+        "--output-dir", type=Path, default=Path("output"), metavar="D", help="where results go (default: ./output)"
+    )
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="address of a running ComfyUI that does the work: http://127.0.0.1:8188 (default: none)",
     )
     parser.add_argument(
         "--allow-outside",
         action="store_true",
-        help="let the workflow read pictures outside the input and output folders",
+        help="let the workflow read pictures outside the input and output folders (default: no)",
     )
     parser.add_argument(
         "--max-memory",
         type=_gigabytes,
         metavar="GB",
-        help="refuse a workflow whose pictures take more; default: three quarters of the free memory, 8 at most",
+        help="refuse a workflow whose pictures take more (default: three quarters of the free memory, 8 at most)",
     )
+    add_device(parser)
     add_models_dir(parser)
     add_max_pixels(parser)
 
@@ -71,8 +86,11 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--models-dir: a server uses its own models; leave out one of the two")
         if args.max_pixels is not None:
             raise UsageError("--max-pixels: a server reads the pictures itself; leave out one of the two")
+        if args.device is not None:
+            raise UsageError("--device: a server uses its own device; leave out one of the two")
         run_on_server(args.server, args.workflow, args.overrides, args.input_dir, args.output_dir, args.allow_outside)
         return 0
+    use_device(args.device)
     use_models_dirs(args.models_dir)
     largest = max_pixels(args)
     with tempfile.TemporaryDirectory(prefix="senga_") as temp:
@@ -83,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         workflow = validate(changed, nodes, source=str(args.workflow))
         limit = default_budget() if args.max_memory is None else args.max_memory
         check_memory(workflow, nodes, limit, source=str(args.workflow))
-        check_embedded(workflow, nodes, args.workflow.stat().st_size, source=str(args.workflow))
+        check_embedded(workflow, nodes, embedded_size(workflow), source=str(args.workflow))
         used = consumed(workflow.prompt)
         with progress_line() as line:
 
@@ -96,6 +114,11 @@ def run(args: argparse.Namespace) -> int:
 
             execute(workflow, nodes, on_start=line.start, on_result=show, max_memory=limit)
     return 0
+
+
+def embedded_size(workflow: Workflow) -> int:
+    """Bytes of a workflow inside each picture that it saves, about."""
+    return len(json.dumps(workflow.prompt)) + len(json.dumps(workflow.extra_pnginfo or {}))
 
 
 def results(ui: Ui, folders: Folders, *, texts: bool = True) -> list[str]:

@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,17 @@ from ...arch.image import to_bchw
 from ...arch.preprocessing import ORDERS
 from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
+from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
-from ..files.plan import Job, checked, pictures
+from ..files.plan import Job, checked, is_one, pictures
 from ..log import logger
 from ..model_cache import shared_tagger
+from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..workflow.graph import sockets
-from ..workflow.options import TAGGERS, find_model, flag, read_options, tooltip
+from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
 from .batch import Output, Work, max_pixels, run_batch, written
 from .batch import add_arguments as add_batch_arguments
 
@@ -36,6 +38,7 @@ FORMATS = {
     "csv": "NAME.csv instead: tag, category and score of the chosen tags, a row each",
     "json": "NAME.json instead: tags, characters, rating, and the scores of all tags",
 }
+DEFAULT_FORMAT = "txt"
 # Trainers read captions literally; in a prompt, parentheses are weights.
 DEFAULTS = dataclasses.replace(Options(), escape_parentheses=False)
 # Files that may be next to other people's taggers and change their results.
@@ -55,45 +58,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in FORMATS.items():
         kinds.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=text)
     kinds.add_argument("--print", action="store_true", help="write no files; print a line of JSON for each picture")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="a folder for the files; sub-folders are kept")
-    known = f"a tagger that `senga models` lists, or a file; default: {host.DEFAULT_TAGGER}"
-    parser.add_argument("--model", metavar="NAME|PATH", help=known)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="a folder for the files, in which sub-folders are kept; or, for one picture, the file to write or replace"
+        " (default: next to the pictures)",
+    )
+    known = f"a tagger that `senga models` lists, or a file (default: {host.DEFAULT_TAGGER})"
+    parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
     parser.add_argument(
         "--channel-order",
         choices=ORDERS,
-        help="of the network's input channels, where its files say it wrongly or not at all",
+        help="of the network's input channels, where its files say it wrongly or not at all (default: what they say)",
     )
     declared = sockets(NODE_CLASS_MAPPINGS[TAGGER])
     for field in dataclasses.fields(Options):
-        kind, help = type(field.default), tooltip(declared[field.name])
+        kind, help = type(field.default), help_of(declared[field.name], getattr(DEFAULTS, field.name))
         if kind is bool:
             parser.add_argument(flag(field.name), action=argparse.BooleanOptionalAction, default=None, help=help)
         elif (choices := declared[field.name].choices) is not None:
             parser.add_argument(flag(field.name), choices=choices, help=help)
         else:
             parser.add_argument(flag(field.name), type=kind, metavar=METAVARS[kind], help=help)
+    add_device(parser)
     add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if PIPE in args.pictures and args.output is None and not args.print:
+        args.output = Path(PIPE)
+    with piped(args, f".{args.format or DEFAULT_FORMAT}", text=True) as changed:
+        own = Path(changed.pictures[0]) if PIPE in args.pictures else None
+        return _run(changed, {} if own is None else {own: Path(PIPE)})
+
+
+def _run(args: argparse.Namespace, shown: Mapping[Path, Path]) -> int:
     names = tuple(field.name for field in dataclasses.fields(Options))
     options = dataclasses.replace(DEFAULTS, **read_options(args, NODE_CLASS_MAPPINGS[TAGGER], names))
+    use_device(args.device)
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
-    jobs = plan(args.pictures, args.output, args.format or "txt", recursive=args.recursive, files=not args.print)
+    jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
     path = find_model(args.model, TAGGERS, default=host.DEFAULT_TAGGER)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)
 
     def begin() -> "Work[Tensor, list[float]]":
-        return work(load(path, options, args.channel_order), options, files=not args.print, largest=largest)
+        model = load(path, options, args.channel_order)
+        return work(model, options, files=not args.print, largest=largest, shown=shown)
 
     return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
 
-def plan(inputs: list[str], out: Path | None, kind: str, *, recursive: bool, files: bool) -> list[Job]:
-    """The pictures and their files, in the order given. Raises UsageError where two pictures would share a file."""
+def plan(inputs: list[str], out: Path | None, chosen: str | None, *, recursive: bool, files: bool) -> list[Job]:
+    """The pictures and their files, in the order given; `chosen` is --txt, --csv or --json.
+
+    Raises UsageError where two pictures would share a file, or a file's name and `chosen` differ.
+    """
+    if out is not None and (meant := out.suffix.lower().removeprefix(".")) in FORMATS and not out.is_dir():
+        if not is_one(inputs):
+            raise UsageError(f"-o {out}: with more than one picture this must be a folder")
+        if chosen is not None and chosen != meant:
+            raise UsageError(f"-o {out}: the name says {meant}, --{chosen} another; change one of them")
+        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
+    kind = chosen or DEFAULT_FORMAT
     if out is not None and out.is_file():
         raise UsageError(f"-o {out}: this is a file; name a folder")
     jobs: dict[Path, Job] = {}
@@ -129,8 +160,10 @@ def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel
     return model
 
 
-def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> Work[Tensor, list[float]]:
-    """With `files` False only lines of JSON are made."""
+def work(
+    model: TaggerModel, options: Options, *, files: bool, largest: int, shown: Mapping[Path, Path]
+) -> Work[Tensor, list[float]]:
+    """With `files` False only lines of JSON are made; `shown` are other names of pictures for the results."""
 
     def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
         return model.predict(torch.cat([x for _, x in ready])).tolist()
@@ -139,8 +172,8 @@ def work(model: TaggerModel, options: Options, *, files: bool, largest: int) -> 
         # Chosen here, in a thread: of ten thousand tags that takes a while, in which the network would wait.
         found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
-            return Output(as_line(job.source, found), {})
-        data = as_bytes(as_text(job.format, job.source, found, model))
+            return Output(as_line(shown.get(job.source, job.source), found), {})
+        data = as_bytes(as_text(job.format, shown.get(job.source, job.source), found, model))
         return Output(str(job.target), written({job.target: data}))
 
     return Work(

@@ -11,20 +11,23 @@ from typing import Any
 import torch
 
 from ...arch.fitting import FITS
+from ...arch.weights import check_file
 from ...nodes import NODE_CLASS_MAPPINGS, host
+from ..device import add_device, use_device
 from ..errors import UsageError
-from ..files.animations import Levels
-from ..files.formats import FORMATS, write_picture
+from ..files.deep import AnyLevels
+from ..files.formats import FORMATS, NOTHING, write_picture
 from ..files.journal import sha256_of
-from ..files.pictures import Picture, as_image, decode, read_picture, rounded_levels
-from ..files.plan import Job, make_plan
+from ..files.pictures import Picture, as_image, decode, deep_levels, read_picture, rounded_levels
+from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, Job, make_plan
 from ..log import logger
 from ..model_cache import shared_upscaler
+from ..pipes import piped
 from ..progress import BatchLine
 from ..stream import Stream, made_ahead
 from ..workflow.execute import call_node
 from ..workflow.graph import sockets
-from ..workflow.options import UPSCALERS, add_options, find_model, flag, read_options, tooltip
+from ..workflow.options import MODEL_FLAGS, UPSCALERS, add_options, find_model, flag, help_of, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
@@ -40,6 +43,7 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "fit": (str, "|".join(FITS)),
 }
 SAME_RESULT = ("tile",)  # options that change results by rounding only
+DEPTHS = (8, 16)
 FRAMES_WAITING = 2  # of an animation, between reading and the network, and between the network and writing
 
 
@@ -54,33 +58,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="a picture file, which is replaced, or a folder; a folder for several IN. Names and sub-folders are kept",
     )
-    known = f"a name of `senga models`, which says what each is for, or a file; default: {host.DEFAULT_UPSCALER}"
-    parser.add_argument("--model", metavar="NAME|PATH", help=known)
+    known = f"a name of `senga models`, which says what each is for, or a file (default: {host.DEFAULT_UPSCALER})"
+    parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
     ensemble = sockets(node_class)["self_ensemble"]
-    parser.add_argument(flag("self_ensemble"), action="store_true", default=None, help=tooltip(ensemble))
-    parser.add_argument("--format", choices=FORMATS, help="default: what the name of OUT says, png in a folder")
+    parser.add_argument(flag("self_ensemble"), action="store_true", default=None, help=help_of(ensemble))
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        help="of the results (default: what the name of OUT says; in a folder png, and that of animations)",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="PATTERN",
+        help="of results in a folder, from {stem}, {scale}, {model} and {ext}, such as '{stem}_{scale}x{ext}'"
+        f" (default: '{DEFAULT_NAME}')",
+    )
     qualities = ", ".join(f"{name} {known.quality}" for name, known in FORMATS.items() if known.quality)
-    parser.add_argument("--quality", type=int, metavar="1-100", help=f"default: {qualities}; 100 is lossless for webp")
+    parser.add_argument(
+        "--quality", type=int, metavar="1-100", help=f"1 to 100; 100 is lossless for webp (default: {qualities})"
+    )
+    parser.add_argument(
+        "--strip",
+        action="store_true",
+        help="drop EXIF, ICC profile, DPI and PNG texts (default: keep what the format can hold)",
+    )
+    parser.add_argument(
+        "--depth",
+        type=int,
+        choices=DEPTHS,
+        help="8 or 16 bits a sample; 16 for png and tiff (default: the picture's own, where the format has it)",
+    )
+    add_device(parser)
     add_batch_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    with piped(args, FORMATS[args.format or DEFAULT_FORMAT].extension) as changed:
+        return _run(changed)
+
+
+def _run(args: argparse.Namespace) -> int:
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
-    jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive)
-    if fault := quality_fault(args.quality, jobs[0].format):
-        raise UsageError(fault)
+    use_device(args.device)
     path = find_model(args.model, UPSCALERS)
-    settings = settings_of(path, options, args.quality, jobs[0].format)
-    jobs = [dataclasses.replace(job, settings=settings) for job in jobs]
+    fields = fields_of(path, options) if args.name is not None else {}
+    jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive, name=args.name, fields=fields)
+    kinds = {job.format: job for job in jobs}
+    if faults := [fault for kind in kinds for fault in kind_faults(args.quality, args.depth, kind)]:
+        raise UsageError(faults[0])
+    own = {"strip": args.strip, "depth": args.depth}
+    settings = {kind: settings_of(path, options, args.quality, kind) | own for kind in kinds}
+    jobs = [dataclasses.replace(job, settings=settings[job.format]) for job in jobs]
     largest = max_pixels(args)
     return run_batch(
         jobs,
-        lambda: work(shared_upscaler(path), options, args.quality, largest),
+        lambda: work(shared_upscaler(path), options, args.quality, largest, strip=args.strip, depth=args.depth),
         force=args.force,
         workers=args.workers,
     )
+
+
+def fields_of(model: Path, options: dict[str, Any]) -> dict[str, str]:
+    """What --name may contain besides {stem} and {ext}; {scale} is not known where a width or height is given."""
+    fields = {"model": model.stem}
+    if options.get("width") or options.get("height"):
+        return fields
+    scale = options.get("scale") or check_file(model).scale
+    return fields if scale is None else {**fields, "scale": f"{scale:g}"}
+
+
+def kind_faults(quality: int | None, depth: int | None, name: str) -> list[str]:
+    """What is wrong with options that a format does not have."""
+    faults = [fault] if (fault := quality_fault(quality, name)) else []
+    if depth == DEPTHS[-1] and not FORMATS[name].deep:
+        deep = " and ".join(key for key, known in FORMATS.items() if known.deep)
+        faults.append(f"--depth {depth}: {name} has 8 bits a sample; {deep} have 16")
+    return faults
 
 
 def quality_fault(quality: int | None, name: str) -> str:
@@ -106,13 +162,15 @@ def settings_of(model: Path, options: dict[str, Any], quality: int | None, forma
 class Upscaled:
     """(H, W, C) levels of each frame, those of an animation on their way; and the picture that they come from."""
 
-    frames: list[Levels] | Stream[Levels]
+    frames: Sequence[AnyLevels] | Stream[AnyLevels]
     picture: Picture
 
 
-def work(model: object, options: dict[str, Any], quality: int | None, largest: int) -> Work[Picture, Upscaled]:
+def work(
+    model: object, options: dict[str, Any], quality: int | None, largest: int, *, strip: bool, depth: int | None
+) -> Work[Picture, Upscaled]:
     def make(ready: Sequence[tuple[Job, Picture]], batch: BatchLine) -> list[Upscaled]:
-        return [upscaled(job.source, picture, model, options, batch) for job, picture in ready]
+        return [upscaled(job, picture, model, options, batch, depth) for job, picture in ready]
 
     def encode(job: Job, made: Upscaled) -> Output:
         picture = made.picture
@@ -126,7 +184,7 @@ def work(model: object, options: dict[str, Any], quality: int | None, largest: i
                     job.target,
                     durations=picture.durations,
                     plays=picture.plays,
-                    profile=picture.profile,
+                    meta=NOTHING if strip else picture.meta,
                     quality=quality,
                 )
 
@@ -141,19 +199,27 @@ def work(model: object, options: dict[str, Any], quality: int | None, largest: i
     )
 
 
-def upscaled(source: Path, picture: Picture, model: object, options: dict[str, Any], batch: BatchLine) -> Upscaled:
+def upscaled(
+    job: Job, picture: Picture, model: object, options: dict[str, Any], batch: BatchLine, depth: int | None
+) -> Upscaled:
     """The result of a still; of an animation, the stream that makes it. Raises SengaError."""
+    source = job.source
     if picture.count > 1 and not picture.durations:
         logger.warning("%s: it has %d pages; only the first is upscaled (a workflow takes all)", source, picture.count)
-    frames = upscaled_frames(picture, model, options, batch)
+    if picture.durations and depth == DEPTHS[-1]:
+        logger.warning("%s: frames of animations have 8 bits a sample, not 16", job.target)
+    deep = (depth or picture.depth) == DEPTHS[-1] and FORMATS[job.format].deep and not picture.durations
+    if depth is None and picture.depth == DEPTHS[-1] and not deep:
+        logger.warning("%s: %s has 8 bits a sample; the picture's 16 are rounded", job.target, job.format)
+    frames = upscaled_frames(picture, model, options, batch, deep=deep)
     return Upscaled(Stream(frames, FRAMES_WAITING) if picture.durations else list(frames), picture)
 
 
 def upscaled_frames(
-    picture: Picture, model: object, options: dict[str, Any], batch: BatchLine
-) -> Generator[Levels, None, None]:
-    """(H, W, C) levels of each frame. Raises SengaError."""
-    frames = (decode(page) for page in picture.frames())
+    picture: Picture, model: object, options: dict[str, Any], batch: BatchLine, *, deep: bool = False
+) -> Generator[AnyLevels, None, None]:
+    """(H, W, C) levels of each frame, of 16 bits if `deep`. Raises SengaError."""
+    frames = (decode(page, picture.low) for page in picture.frames())
     if picture.durations:
         frames = made_ahead(frames, FRAMES_WAITING, batch.waits)
     with closing(frames):
@@ -162,5 +228,5 @@ def upscaled_frames(
             image = as_image(frame, alpha=picture.clear, grey=not picture.durations)
             with torch.inference_mode():
                 large, *_ = call_node(NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=image[None], **options)
-            yield rounded_levels(large[0])
+            yield deep_levels(large[0]) if deep else rounded_levels(large[0])
             batch.next_frame()

@@ -145,24 +145,24 @@ def write_png_animation(file: IO[bytes], frames: Iterable[Timed], plays: int, **
     for page, ms in frames:
         levels = np.asarray(page)
         box = (0, 0, *page.size) if before is None else _box((levels != before).any(2)) or (0, 0, 1, 1)
-        head, pixels = _png_parts(page.crop(box), options)
+        head, pixels = png_parts(page.crop(box), options)
         if before is None:
             file.write(head)
             place = file.tell()
-            _chunk(file, b"acTL", struct.pack(">II", 0, plays))
-        _chunk(file, b"fcTL", _frame_control(sequence, box, ms))
+            chunk(file, b"acTL", struct.pack(">II", 0, plays))
+        chunk(file, b"fcTL", _frame_control(sequence, box, ms))
         sequence += 1
         for part in pixels:
             if before is None:
-                _chunk(file, b"IDAT", part)
+                chunk(file, b"IDAT", part)
             else:
-                _chunk(file, b"fdAT", struct.pack(">I", sequence) + part)
+                chunk(file, b"fdAT", struct.pack(">I", sequence) + part)
                 sequence += 1
         before = levels
         count += 1
-    _chunk(file, b"IEND", b"")
+    chunk(file, b"IEND", b"")
     file.seek(place)
-    _chunk(file, b"acTL", struct.pack(">II", count, plays))
+    chunk(file, b"acTL", struct.pack(">II", count, plays))
     file.seek(0, io.SEEK_END)
 
 
@@ -179,11 +179,12 @@ def _frame_control(sequence: int, box: Box, ms: int) -> bytes:
     )
 
 
-def _chunk(file: IO[bytes], name: bytes, data: bytes) -> None:
+def chunk(file: IO[bytes], name: bytes, data: bytes) -> None:
+    """Write one chunk of a PNG."""
     file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
 
 
-def _png_parts(page: Image.Image, options: dict[str, Any]) -> tuple[bytes, list[bytes]]:
+def png_parts(page: Image.Image, options: dict[str, Any]) -> tuple[bytes, list[bytes]]:
     """What is in front of a page's compressed pixels (signature, header, profile), and the pixels, in parts."""
     whole = io.BytesIO()
     page.save(whole, format="PNG", **options)

@@ -1,7 +1,7 @@
 """The picture formats that commands write: a table, and one function that writes a still or an animation."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -11,8 +11,11 @@ from PIL import Image
 
 from ..errors import SengaError
 from ..log import logger
-from .animations import LONGEST_GIF, LONGEST_PNG, UNTIMED, Levels, Reel, timed, write_gif, write_png_animation
+from .animations import LONGEST_GIF, LONGEST_PNG, UNTIMED, Reel, timed, write_gif, write_png_animation
+from .deep import AnyLevels, write_deep_png, write_tiff
+from .metadata import Metadata, save_options
 
+NOTHING = Metadata()
 OPAQUE = 128  # from this alpha on a pixel is opaque, in formats with only clear and opaque pixels
 SHORTEST_GIF = 20  # milliseconds; the shortest time above UNTIMED that a GIF can state
 
@@ -26,17 +29,20 @@ class Format:
     options: dict[str, Any] = field(default_factory=dict)
     alpha: bool = True
     animated: bool = True
+    deep: bool = False  # whether stills may have 16 bits a sample
     largest: int = 65535  # pixels a side
 
 
 # PNG level 4, measured on a drawing of 2560x3520 pixels: level 1 takes 0.27 s and 4.9 MB, 4 0.41 s and 4.1 MB, 6 0.92 s
 # and 3.9 MB, 9 6 s and 3.7 MB. JPEG without 4:2:0, which blurs the colour of thin lines.
 FORMATS = {
-    "png": Format("PNG", ".png", (".apng",), options={"compress_level": 4}, largest=2**31 - 1),
+    "png": Format("PNG", ".png", (".apng",), options={"compress_level": 4}, deep=True, largest=2**31 - 1),
     "jpeg": Format("JPEG", ".jpg", (".jpeg",), 95, {"subsampling": 0, "optimize": True}, alpha=False, animated=False),
     "webp": Format("WEBP", ".webp", (), 90, {"method": 4}, largest=16383),
     "avif": Format("AVIF", ".avif", (), 85, {"subsampling": "4:4:4", "speed": 7}),
     "gif": Format("GIF", ".gif"),
+    "tiff": Format("TIFF", ".tif", (".tiff",), animated=False, deep=True),
+    "bmp": Format("BMP", ".bmp", alpha=False, animated=False),
 }
 LOSSLESS = 100  # the quality at which WebP keeps every pixel
 
@@ -49,16 +55,18 @@ def format_of(name: str) -> str | None:
 
 def write_picture(
     file: IO[bytes],
-    frames: Iterable[Levels],
+    frames: Iterable[AnyLevels],
     name: str,
     path: Path,
     *,
     durations: Sequence[float] = (),
     plays: int = 0,
-    profile: bytes | None = None,
+    meta: Metadata = NOTHING,
     quality: int | None = None,
 ) -> None:
     """(H, W, C) levels, C 1, 3 or 4, as a file of the format `name`; an animation of as many frames as `durations`.
+
+    A still of a deep format may have levels of 16 bits.
 
     The frames of an animation are taken one by one, and are compressed before the next is taken. `durations` are in ms;
     `plays` is how often it plays, 0 endlessly; `path` is the file's name in messages; `file` can seek. Raises
@@ -70,25 +78,27 @@ def write_picture(
         raise SengaError(f"{path}: {name} cannot hold an animation ({count} frames); choose png, webp, avif or gif")
     if name == "avif" and count > 1 and plays:
         logger.warning("%s: avif cannot say that it plays %d times and will play endlessly; webp, png can", path, plays)
-    pages = (_page(levels, known, path) for levels in frames)
-    first = next(pages)
-    if max(first.size) > known.largest:
+    each = iter(frames)
+    levels = next(each)
+    height, width, channels = levels.shape
+    if max(width, height) > known.largest:
         raise SengaError(
-            f"{path}: {first.width}x{first.height} is too large for {name} (at most {known.largest} pixels a side);"
-            " choose png"
+            f"{path}: {width}x{height} is too large for {name} (at most {known.largest} pixels a side); choose png"
         )
-    options = {**known.options, **_quality(name, quality)}
-    if profile is not None and (space := profile[16:20]) != _space(first):
-        logger.warning(
-            "%s: its colour profile is for %s and was dropped", path, space.decode("ascii", "replace").strip()
-        )
-        profile = None
-    if profile is not None and name != "gif":
-        options["icc_profile"] = profile
-    if count == 1:
-        _write_still(file, first, known, options)
+    space = b"GRAY" if channels == 1 else b"RGB "
+    if meta.profile is not None and (own := meta.profile[16:20]) != space:
+        logger.warning("%s: its colour profile is for %s and was dropped", path, own.decode("ascii", "replace").strip())
+        meta = replace(meta, profile=None)
+    options = {**known.options, **_quality(name, quality), **save_options(meta, name, path)}
+    if name == "tiff":
+        write_tiff(file, levels, path, **options)
+    elif levels.dtype == np.uint16:
+        write_deep_png(file, levels, **options)
+    elif count == 1:
+        _write_still(file, _page(levels, known, path), known, options)
     else:
-        _write_animation(file, chain((first,), pages), name, durations, plays, options)
+        pages = (_page(one, known, path) for one in chain((levels,), each))
+        _write_animation(file, pages, name, durations, plays, options)
 
 
 def _write_still(file: IO[bytes], page: Image.Image, known: Format, options: dict[str, Any]) -> None:
@@ -124,7 +134,7 @@ def _write_animation(
     first.save(file, format=FORMATS[name].id, save_all=True, append_images=[reel], duration=times, **options)
 
 
-def _page(levels: Levels, known: Format, path: Path) -> Image.Image:
+def _page(levels: AnyLevels, known: Format, path: Path) -> Image.Image:
     channels = levels.shape[2]
     page = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
     if channels == 4 and not known.alpha:
@@ -143,10 +153,6 @@ def _palette(page: Image.Image) -> Image.Image:
     clear.putpalette((few.getpalette() or [])[: 255 * 3] + [0] * (768 - len((few.getpalette() or [])[: 255 * 3])))
     clear.info["transparency"] = 255
     return clear
-
-
-def _space(page: Image.Image) -> bytes:
-    return b"GRAY" if page.mode == "L" else b"RGB "
 
 
 def _quality(name: str, quality: int | None) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The plan of a command: which pictures it takes (files, folders, patterns), and which file each becomes."""
 
 import os
+import string
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -8,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ...arch.reading import PICTURE_ENDINGS, walk
+from ...training.run.pictures import open_picture
 from ..errors import UsageError
 from .formats import FORMATS, format_of
 
 DEFAULT_FORMAT = "png"
 # Taken from folders and patterns. A file that is named is tried whatever its ending.
 PICTURES = PICTURE_ENDINGS
+DEFAULT_NAME = "{stem}{ext}"
 NAMED = 5  # clashes or files that are named; the rest are counted
 
 
@@ -34,14 +38,24 @@ class Job:
         return (self.target, *self.also)
 
 
-def make_plan(inputs: Sequence[str], output: str, chosen: str | None, *, recursive: bool = True) -> list[Job]:
+def make_plan(
+    inputs: Sequence[str],
+    output: str,
+    chosen: str | None,
+    *,
+    recursive: bool = True,
+    name: str | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> list[Job]:
     """The jobs, in the order given; `chosen` is the --format, None for the one that the output's name has.
+
+    `name` is the --name of results in a folder, in which {stem}, {ext} and the `fields` are filled in.
 
     Raises UsageError with one line a fault: nothing found, two pictures for one file, a source that its own result
     would replace, a name that does not match the format.
     """
     out = Path(output)
-    alone = len(inputs) == 1 and not _is_many(inputs[0])
+    alone = is_one(inputs)
     into_folder = out.is_dir() or output.endswith(("/", os.sep))
     meant = format_of(output)
     if alone and not into_folder:
@@ -50,18 +64,64 @@ def make_plan(inputs: Sequence[str], output: str, chosen: str | None, *, recursi
             raise UsageError(f"-o {output}: not the ending of a picture; use {endings}, or end a folder's name in /")
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
+        if name is not None:
+            raise UsageError(f"-o {output}: names the result, and so does --name; give a folder, or leave --name out")
         return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this must be a folder")
-    known = chosen or DEFAULT_FORMAT
-    ending = FORMATS[known].extension
-    found = [(source, base) for text in inputs for source, base in pictures(text, out, recursive=recursive)]
-    jobs = {source: Job(source, out / source.relative_to(base).with_suffix(ending), known) for source, base in found}
-    return checked(list(jobs.values()))
+    if name is not None and (fault := name_fault(name, fields or {})):
+        raise UsageError(f"--name {name}: {fault}")
+    found = {source: base for text in inputs for source, base in pictures(text, out, recursive=recursive)}
+    alike = Counter(_stem_key(source) for source in found)
+    jobs: list[Job] = []
+    for source, base in found.items():
+        # Of a.jpg beside a.png both results would be a.png.
+        stem = source.stem if alike[_stem_key(source)] == 1 else source.name
+        known = chosen or _own_format(source)
+        filled = (name or DEFAULT_NAME).format(stem=stem, ext=FORMATS[known].extension, **(fields or {}))
+        jobs.append(Job(source, out / source.relative_to(base).parent / filled, known))
+    return checked(jobs)
 
 
-def _is_many(text: str) -> bool:
-    return Path(text).is_dir() or _is_pattern(text)
+def _own_format(source: Path) -> str:
+    """That of an animation; the default for a still, and for what cannot be read."""
+    own = format_of(source.name)
+    if own is None or not FORMATS[own].animated or own == DEFAULT_FORMAT:
+        return DEFAULT_FORMAT
+    try:
+        with open_picture(source) as picture:
+            return own if getattr(picture, "is_animated", False) else DEFAULT_FORMAT
+    except Exception:  # noqa: BLE001 (Pillow's readers raise whatever they run into; reading it says what is wrong)
+        return DEFAULT_FORMAT
+
+
+def _stem_key(source: Path) -> str:
+    return os.path.normcase(source.with_suffix(""))
+
+
+def name_fault(name: str, fields: Mapping[str, str]) -> str:
+    """What is wrong with a --name, "" for nothing."""
+    known = ["stem", "ext", *fields]
+    shown = ", ".join(f"{{{field}}}" for field in known)
+    try:
+        parts = list(string.Formatter().parse(name))
+    except ValueError as error:
+        return f"is not a pattern ({error}); expected text with {shown}"
+    found = [field for _, field, _, _ in parts if field is not None]
+    if unknown := [field for field in found if field not in known]:
+        return f"{{{unknown[0]}}} is unknown; choose from {shown}"
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        return f"expected text with {shown} as they are, without `:` or `!` in them"
+    if any(mark in text for text, _, _, _ in parts for mark in ("/", "\\")):
+        return "is the name of a file, not of a folder; leave out the slashes"
+    if "stem" not in found or not name.endswith("{ext}"):
+        return "all results would have one name, or no ending; use {stem}, and {ext} at the end"
+    return ""
+
+
+def is_one(inputs: Sequence[str]) -> bool:
+    """Whether one file is named, and no folder or pattern."""
+    return len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _is_pattern(inputs[0])
 
 
 def _is_pattern(text: str) -> bool:

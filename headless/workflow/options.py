@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,15 @@ from ..errors import UsageError
 from .graph import Socket, sockets
 from .values import convert, suggest
 
+SHORT = {"scale": "-s", "tile": "-t"}  # options of several commands that have a short form
+MODEL_FLAGS = ("-m", "--model")
+
 
 def add_options(parser: argparse.ArgumentParser, node_class: type, options: Mapping[str, tuple[type, str]]) -> None:
     """Add an option for each input: (type of its value, name of its value in the help)."""
     declared = sockets(node_class)
     for name, (kind, metavar) in options.items():
-        parser.add_argument(flag(name), type=kind, metavar=metavar, help=tooltip(declared[name]))
+        parser.add_argument(*flags(name), type=kind, metavar=metavar, help=help_of(declared[name]))
 
 
 def read_options(args: argparse.Namespace, node_class: type, names: tuple[str, ...]) -> dict[str, Any]:
@@ -51,9 +55,33 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def tooltip(socket: Socket) -> str:
-    """An input's tooltip as help text, where argparse expands %(...)s."""
-    return str(socket.options.get("tooltip", "")).replace("%", "%%")
+def flags(name: str) -> tuple[str, ...]:
+    """An input's option with its short form, where it has one: `-s`, `--scale`."""
+    return (SHORT[name], flag(name)) if name in SHORT else (flag(name),)
+
+
+def help_of(socket: Socket, default: Any = None) -> str:
+    """An input's tooltip, range and default as help text, where argparse expands %(...)s.
+
+    `default` is the command's own, where it is not the node's.
+    """
+    default = socket.options.get("default") if default is None else default
+    if default is None and socket.choices:
+        default = socket.choices[0]
+    shown = {True: "yes", False: "no"}[default] if isinstance(default, bool) else _short(default)
+    limits = [_short(socket.options.get(name)) for name in ("min", "max")]
+    span = [" to ".join(limits)] if all(limits) else []
+    span += [f"one of {', '.join(map(str, socket.choices))}"] if socket.choices else []
+    return f"{socket.options.get('tooltip', '')} ({'; '.join([*span, f'default: {shown}'])})".replace("%", "%%")
+
+
+def _short(value: Any) -> str:
+    """`16.0` -> `16`; text is quoted where it would be hard to see."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    if isinstance(value, str):
+        return value if value.strip() == value and value else repr(value) if value else "none"
+    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,7 @@ TAGGERS = Kind("tagger", "a tagger", "senga tag", lambda: host.tagger_names(), l
 
 
 def find_model(model: str | None, kind: Kind, *, default: str = "") -> Path:
-    """The file of a model by its name in the list, with or without .safetensors, or by its path.
+    """The file of a model by its name in the list, with or without its ending, or by its path.
 
     Without one, the file of `default`, or of the first name. Raises UsageError for one that does not exist, or that is
     listed for the other command.
@@ -96,7 +124,7 @@ def find_model(model: str | None, kind: Kind, *, default: str = "") -> Path:
 
 
 def find_file(model: str) -> Path:
-    """A file, or any model by its name, with or without .safetensors. Raises UsageError where it is neither."""
+    """A file, or any model by its name, with or without its ending. Raises UsageError where it is neither."""
     if is_file(path := Path(model)):
         return path
     for kind in (UPSCALERS, TAGGERS):
@@ -108,6 +136,8 @@ def find_file(model: str) -> Path:
 
 
 def listed_name(model: str, names: Sequence[str]) -> str:
-    """The name in a list that is meant, with or without .safetensors and with either slash; "" for none."""
+    """The name in a list that is meant, with or without its ending and with either slash; "" for none."""
     spelt = with_slashes(model)
-    return next((name for name in names if with_slashes(name) in (spelt, f"{spelt}.safetensors")), "")
+    meant = [spelt, *(f"{spelt}{ending}" for ending in ENDINGS)]
+    found = {with_slashes(name): name for name in reversed(names)}
+    return next((found[name] for name in meant if name in found), "")

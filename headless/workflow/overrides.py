@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .graph import NodeClasses, Prompt, Socket, label, sockets
+from .options import listed_name
 from .values import suggest
 
 
@@ -60,9 +61,11 @@ def _title(node: dict[str, Any]) -> str:
 
 
 def parse_value(socket: Socket, text: str) -> Any:
-    """The text itself for a STRING and for a choice of a list; else its JSON value, or the text if it is not JSON."""
+    """The text itself for a STRING; a choice of a list, models without ending too; else JSON, or text if it is none."""
     if socket.kind == "STRING" or text in (socket.choices or []):
         return text
+    if (named := listed_name(text, [name for name in socket.choices or [] if isinstance(name, str)])) != "":
+        return named
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Read a workflow file: ComfyUI's API format, the body of a POST to /prompt, or the editor's format."""
+"""Read a workflow: ComfyUI's API format, the body of a POST to /prompt, the editor's format, or a picture with one."""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +9,12 @@ from typing import Any
 from ...arch.reading import read_text
 from ..errors import SengaError, UsageError, brief
 from .editor import ELSEWHERE, convert, is_editor_format
+from .embedded import embedded, may_embed
 from .graph import MOST_FAULTS, MOST_LINKS, MOST_NODES, NodeClasses, Workflow
 from .screen import SCREEN_ONLY
 
-LARGEST = 16 * 10**6  # bytes of a file; reading more takes seconds
+LARGEST = 16 * 10**6  # bytes of a text; reading more takes seconds
+LARGEST_PICTURE = 500 * 10**6  # the same of a picture with a workflow inside
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,10 @@ def _first_constant(data: Any) -> _Constant | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        if (size := path.stat().st_size) > LARGEST:
-            raise UsageError(f"{path}: {size / 1e6:.0f} MB (expected a workflow of at most {LARGEST / 1e6:.0f} MB)")
-        data = json.loads(read_text(path), parse_constant=_Constant)
+        most = LARGEST_PICTURE if may_embed(path) else LARGEST
+        if (size := path.stat().st_size) > most:
+            raise UsageError(f"{path}: {size / 1e6:.0f} MB (expected a workflow of at most {most / 1e6:.0f} MB)")
+        data = _embedded(path) if may_embed(path) else _parsed(read_text(path))
     except FileNotFoundError as error:
         raise UsageError(f"{path}: the workflow file does not exist; give the path of an exported .json") from error
     except UsageError:
@@ -108,6 +111,19 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UsageError(f"{path}: found a JSON {_json_name(data)} (expected an object of nodes)")
     return data
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_Constant)
+
+
+def _embedded(path: Path) -> dict[str, Any]:
+    """A picture's workflow in the form of a POST to /prompt, or, where it has no prompt, in the editor's."""
+    found = {key: _parsed(text) for key, text in embedded(path).items()}
+    if "prompt" not in found:
+        return found["workflow"]
+    extra = {"workflow": found["workflow"]} if "workflow" in found else {}
+    return {"prompt": found["prompt"], "extra_data": {"extra_pnginfo": extra}}
 
 
 def _json_name(value: object) -> str:

@@ -190,8 +190,8 @@ def test_every_format_holds_a_picture(name: str, channels: int) -> None:
     expected = levels[..., :1].astype(int)
     if channels == 4:
         seen = 255 * (1 - levels[..., 3:].astype(int) // 255) + expected * (levels[..., 3:] // 255)
-        expected = seen if name == "jpeg" else expected
-        assert (frame.alpha is None) == (name == "jpeg")
+        expected = expected if FORMATS[name].alpha else seen
+        assert (frame.alpha is None) == (name in ("jpeg", "bmp"))
     difference = np.abs(frame.rgb.numpy() * 255 - expected)
     if frame.alpha is not None:
         difference = difference * frame.alpha.numpy()[..., None]
@@ -223,7 +223,7 @@ def test_format_in_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_endings_of_the_formats() -> None:
-    assert [format_of(f"x{end}") for end in (".PNG", ".apng", ".jpeg", ".webp", ".avif", ".gif", ".bmp")] == [
+    assert [format_of(f"x{end}") for end in (".PNG", ".apng", ".jpeg", ".webp", ".avif", ".gif", ".tga")] == [
         *("png", "png", "jpeg", "webp", "avif", "gif", None),
     ]
 

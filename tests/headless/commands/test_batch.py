@@ -126,10 +126,11 @@ def test_the_same_call_is_skipped_where_the_folders_were_copied_to(
 
 @for_all
 def test_other_options_and_other_models_make_everything_again(command: Command, printed: Printed) -> None:
-    all_done = (command.results(*PICTURES), ["senga: 3 pictures: 3 done, 0 skipped, 0 failed"])
+    done = "senga: 3 pictures: 3 done, 0 skipped, 0 failed"
     for options in ([], command.other_option, [], *([command.other_model, []] if command.other_model else [])):
         assert command(*options) == OK
-        assert printed() == all_done, options
+        assert printed() == (command.results(*PICTURES), [done]), options
+        done = "senga: 3 pictures: 3 done (3 replaced), 0 skipped, 0 failed"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_a_changed_picture_is_made_again(command: Command, printed: Printed) -> 
     assert command() == OK
     assert printed() == (
         command.results("b.png"),
-        [f"senga: 2 of 3 {SAME}", "senga: 3 pictures: 1 done, 2 skipped, 0 failed"],
+        [f"senga: 2 of 3 {SAME}", "senga: 3 pictures: 1 done (1 replaced), 2 skipped, 0 failed"],
     )
 
 

@@ -13,6 +13,7 @@ from senga.arch import atomic
 from senga.headless import model_cache as shared
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.commands import upscale
+from senga.headless.errors import UsageError
 from senga.headless.files import journal, pictures
 from senga.headless.files.plan import make_plan
 from senga.headless.progress import ProgressLine
@@ -80,12 +81,53 @@ def test_the_same_picture_twice_is_one_job(album: Path) -> None:
 
 def test_many_clashes_are_counted(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(8):
-        for ending in ("png", "bmp"):
-            Image.fromarray(RGBA[..., :3]).save(f"album/{number}.{ending}")
-    assert main(["upscale", "album", "-o", "big", *MODEL]) == USAGE
+        for folder in ("album", "input"):
+            Image.fromarray(RGBA[..., :3]).save(f"{folder}/{number}.png")
+    Path("input/a.png").unlink()
+    assert main(["upscale", "album", "input", "-o", "big", *MODEL]) == USAGE
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 6
     assert lines[-1] == "senga: and 3 more like these"
+
+
+def test_pictures_of_one_stem_keep_their_endings_in_the_names(album: Path) -> None:
+    Image.fromarray(RGBA[..., :3]).save("album/a.jpg")
+    Image.fromarray(RGBA[..., :3]).save("album/deep/a.bmp")
+    assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
+    assert files("big") == ["a.jpg.png", "a.png.png", "deep/a.png", "deep/b.png", "deep/er/c.png"]
+    Image.fromarray(RGBA[..., :3]).save("album/a.jpg.gif")
+    with pytest.raises(UsageError, match=r"as that of .*a\.jpg; run them separately|as that of .*a\.jpg\.gif"):
+        make_plan(["album"], "big", None)
+
+
+def test_results_are_named_by_a_pattern(album: Path) -> None:
+    assert main(["upscale", "album", "-o", "big", *MODEL, "--name", "{stem}_{scale}x_{model}{ext}", "-f", "webp"]) == OK
+    stem = MADE.removesuffix(".safetensors")
+    assert files("big") == [f"a_2x_{stem}.webp", f"deep/b_2x_{stem}.webp", f"deep/er/c_2x_{stem}.webp"]
+    assert main(["upscale", "album/a.png", "-o", "one/", *MODEL, "--name", "{stem}_{scale}x{ext}", "-s", "1.5"]) == OK
+    assert files("one") == ["a_1.5x.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--name", "x{ext}"], "--name x{ext}: all results would have one name"),
+        (["--name", "{stem}"], "--name {stem}: all results would have one name, or no ending"),
+        (["--name", "{size}{stem}{ext}"], "{size} is unknown; choose from {stem}, {ext}, {model}, {scale}"),
+        (["--name", "{stem}{scale}{ext}", "--width", "9"], "{scale} is unknown; choose from {stem}, {ext}, {model}\n"),
+        (["--name", "../{stem}{ext}"], "leave out the slashes"),
+        (["--name", "{stem!r}{ext}"], "without `:` or `!`"),
+        (["--name", "{stem"], "is not a pattern"),
+    ],
+)
+def test_a_pattern_that_is_wrong_is_refused_before_anything_runs(
+    album: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["upscale", "album", "-o", "big", *MODEL, *options]) == USAGE
+    assert words in capsys.readouterr().err
+    assert main(["upscale", "album/a.png", "-o", "b.png", *MODEL, "--name", "{stem}{ext}"]) == USAGE
+    assert "names the result, and so does --name" in capsys.readouterr().err
+    assert not Path("big").exists()
 
 
 def test_nothing_left_to_do_loads_no_model(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:

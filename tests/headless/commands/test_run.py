@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from sample_nodes import MADE, node, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, USAGE, main
 
@@ -145,3 +145,35 @@ def test_a_models_folder_that_is_not_there(capsys: pytest.CaptureFixture[str]) -
 def test_a_missing_workflow(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "none.json"]) == USAGE
     assert capsys.readouterr().err.startswith("senga: none.json: the workflow file does not exist")
+
+
+def test_a_picture_with_its_workflow_inside_runs_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", workflow()]) == OK
+    Path("output/out_00001_.png").rename("mine.png")
+    assert main(["run", "mine.png", "--set", "2.width=7"]) == OK
+    assert Image.open("output/out_00001_.png").size == (7, 12)
+    assert embedded("output/out_00001_.png")["2"]["inputs"]["width"] == 7
+    capsys.readouterr()
+    assert main(["run", "input/a.png"]) == USAGE
+    assert "a.png: holds no workflow of ComfyUI; give a picture that" in capsys.readouterr().err
+    Path("input/a.png").write_text("no picture", encoding="utf-8")
+    assert main(["run", "input/a.png"]) == USAGE
+    assert "a.png: the picture cannot be read" in capsys.readouterr().err
+
+
+def test_a_webp_has_its_workflow_in_exif() -> None:
+    prompt = json.dumps(json.loads(Path(workflow()).read_text(encoding="utf-8")))
+    exif = Image.Exif()
+    exif[0x0110], exif[0x010F] = f"prompt:{prompt}", 'workflow:{"nodes": [], "links": []}'
+    Image.new("RGB", (4, 4)).save("mine.webp", exif=exif)
+    assert main(["run", "mine.webp"]) == OK
+    with Image.open("output/out_00001_.png") as picture:
+        assert json.loads(picture.info["workflow"]) == {"nodes": [], "links": []}
+
+
+def test_a_picture_without_a_prompt_has_the_editor_s_workflow(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("workflow", json.dumps({"nodes": [{"id": 1, "type": "Cake"}], "links": []}))
+    Image.new("RGB", (4, 4)).save("mine.png", pnginfo=texts)
+    assert main(["run", "mine.png"]) == USAGE
+    assert "Cake" in capsys.readouterr().err

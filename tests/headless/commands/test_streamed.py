@@ -86,7 +86,7 @@ def test_ctrl_c_in_the_middle_leaves_no_half_file(monkeypatch: pytest.MonkeyPatc
     assert results() == ["a.png"]
     Network(monkeypatch)
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
-    assert results() == ["a.png", "b.png", "c.png"]
+    assert results() == ["a.png", "b.gif", "c.png"]
 
 
 def test_where_writing_fails_the_network_stops(

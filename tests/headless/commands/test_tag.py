@@ -68,6 +68,14 @@ def test_with_o_the_files_are_in_another_folder_with_the_same_sub_folders() -> N
     assert not list(Path("set").rglob("*.json"))
 
 
+def test_the_file_that_o_names_is_written_whatever_is_there() -> None:
+    Path("mine.txt").write_text("by hand", encoding="utf-8")
+    for name, start in (("mine.txt", CAPTION), ("new/mine.csv", "tag,category"), ("mine.JSON", "{")):
+        assert tag("set/a.png", "-o", name) == OK
+        assert text(name).startswith(start)
+    assert not list(Path("set").glob("*.txt"))
+
+
 def test_csv_has_a_row_for_each_tag() -> None:
     assert tag("set/a.png", "--csv", "--max-tags", "2") == OK
     rows = list(csv.reader(text("set/a.csv").splitlines()))
@@ -141,6 +149,8 @@ def test_a_bad_file_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
         (["set", "--print", "-o", "x"], "--print writes no files; leave -o out"),
         (["set", "-o", "set/a.png"], "-o set"),
         (["set", "--workers", "0"], "--workers 0"),
+        (["set", "-o", "all.txt"], "-o all.txt: with more than one picture this must be a folder"),
+        (["set/a.png", "-o", "x.csv", "--json"], "-o x.csv: the name says csv, --json another"),
         (["models"], "no picture was found"),
         (["set", "--threshold-mode", "per_tag"], "has no thresholds for single tags"),
         (["set/a.png", "set/a.jpg"], "run them separately"),

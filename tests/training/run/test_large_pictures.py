@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sample_pictures import chunk, png
 from senga.arch import SengaError
+from senga.headless.files import pictures
 from senga.headless.files.pictures import read_frames, read_picture
 from senga.training.run.pictures import BROKEN, MAX_PIXELS, TooLargeError, open_picture
 from senga.training.run.png_chunks import LARGEST, readable_png
@@ -132,6 +133,37 @@ def test_frames_count_together_where_all_are_held_and_not_where_one_is_taken(tmp
     assert len(read_frames(path, max_pixels=320)) == 5
     first = read_picture(path, take="first", max_pixels=64)
     assert (len(first.pages), first.count) == (1, 5)
+
+
+def test_frames_that_are_read_one_by_one_count_one_by_one(tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    pages = [Image.fromarray(levels) for levels in noise]
+    pages[0].save(tmp_path / "noise.gif", save_all=True, append_images=pages[1:], duration=50)
+    picture = read_picture(tmp_path / "noise.gif", take="animation", max_pixels=64)
+    assert [page.size for page in picture.frames()] == [(8, 8)] * 5
+    with pytest.raises(TooLargeError, match="has 8x8 pixels; expected at most 63 pixels"):
+        read_picture(tmp_path / "noise.gif", take="animation", max_pixels=63)
+    with pytest.raises(TooLargeError, match="has 5 frames of 8x8 pixels; expected at most 64 pixels together"):
+        read_frames(tmp_path / "noise.gif", max_pixels=64)
+
+
+def test_frames_that_are_read_one_by_one_have_a_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, gif(200))
+    monkeypatch.setattr(pictures, "STREAMED", 100)
+    with pytest.raises(TooLargeError, match="has 200 frames of 8x8 pixels; expected at most 6,400 pixels together"):
+        read_picture(path, take="animation", max_pixels=64)
+    monkeypatch.setattr(pictures, "STREAMED", 1000)
+    assert read_picture(path, take="animation", max_pixels=64).count == 200
+    large = written(tmp_path, huge_gif(15_000, 2))  # 450 million pixels in a few bytes
+    with pytest.raises(TooLargeError, match=r"has 2 frames of 15000x15000 pixels; expected at most 250,000,000"):
+        read_picture(large, take="animation")
+
+
+def huge_gif(side: int, frames: int) -> bytes:
+    """A canvas of `side` pixels, on which each frame draws one."""
+    size = side.to_bytes(2, "little") * 2
+    frame = b"!\xf9\x04\x00\x05\x00\x00\x00," + bytes(4) + b"\1\0\1\0\0\2\2\x44\1\0"
+    return b"GIF89a" + size + b"\x80\0\0" + bytes(6) + frame * frames + b";"
 
 
 def test_of_separate_pages_the_first_is_taken_unless_all_are_asked_for(tmp_path: Path) -> None:
