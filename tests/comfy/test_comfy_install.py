@@ -43,6 +43,10 @@ def test_half_finished_environment_is_made_again_and_a_finished_one_kept(
 
 
 def test_path_that_holds_no_comfyui_is_named(tmp_path: Path) -> None:
-    named = {"COMFYUI_CACHE": str(tmp_path), "COMFYUI_PYTHON": sys.executable, "COMFYUI_PATH": str(tmp_path / "nowhere")}
+    named = {
+        "COMFYUI_CACHE": str(tmp_path),
+        "COMFYUI_PYTHON": sys.executable,
+        "COMFYUI_PATH": str(tmp_path / "nowhere"),
+    }
     with pytest.raises(RuntimeError, match=r"nowhere.main\.py does not exist: unset \$COMFYUI_PATH"):
         comfy_install.install(named)
