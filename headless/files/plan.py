@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...arch.reading import PICTURE_ENDINGS, walk
-from ...training.run.pictures import open_picture
-from ..errors import UsageError
+from ...training.run.pictures import BROKEN, open_picture
+from ..errors import SengaError, UsageError
 from .formats import FORMATS, format_of
 
 DEFAULT_FORMAT = "png"
@@ -89,10 +89,22 @@ def _own_format(source: Path) -> str:
     if own is None or not FORMATS[own].animated or own == DEFAULT_FORMAT:
         return DEFAULT_FORMAT
     try:
-        with open_picture(source) as picture:
-            return own if getattr(picture, "is_animated", False) else DEFAULT_FORMAT
-    except Exception:  # noqa: BLE001 (Pillow's readers raise whatever they run into; reading it says what is wrong)
+        return own if _is_animation(source) else DEFAULT_FORMAT
+    except (*BROKEN, SengaError):  # reading it says what is wrong with it
         return DEFAULT_FORMAT
+
+
+def _is_animation(source: Path) -> bool:
+    """By the file's head, since Pillow reads WebP and AVIF files whole; GIF does not say it there."""
+    with source.open("rb") as file:
+        head = file.read(64)
+        if head[8:12] == b"WEBP":
+            return head[12:16] == b"VP8X" and bool(head[20] & 2)
+        if head[4:8] == b"ftyp":
+            return b"avis" in head[8 : int.from_bytes(head[:4])]
+        file.seek(0)
+        with open_picture(file) as picture:
+            return getattr(picture, "is_animated", False)
 
 
 def _stem_key(source: Path) -> str:

@@ -138,15 +138,15 @@ def test_animations_of_a_folder_keep_their_kind_and_stills_become_png(capsys: py
     Path("album").mkdir()
     for name in ("a.gif", "b.webp", "c.avif", "d.png"):
         pages[0].save(f"album/{name}", save_all=True, append_images=pages[1:], duration=50)
-    for name in ("e.gif", "f.webp"):
+    for name in ("e.gif", "f.webp", "g.avif"):
         pages[0].save(f"album/{name}")
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
     made = [Path(line).name for line in capsys.readouterr().out.split()]
-    assert made == ["a.gif", "b.webp", "c.avif", "d.png", "e.png", "f.png"]
+    assert made == ["a.gif", "b.webp", "c.avif", "d.png", "e.png", "f.png", "g.png"]
     for name in made[:4]:
         with Image.open(Path("big", name)) as picture:
             assert (getattr(picture, "n_frames", 1), picture.size) == (2, (10, 12))
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
-    assert "6 skipped" in capsys.readouterr().err
+    assert "7 skipped" in capsys.readouterr().err
     assert main(["upscale", "album", "-o", "other", *MODEL, "-f", "png"]) == OK
-    assert sorted(path.name for path in Path("other").glob("[!.]*")) == [f"{letter}.png" for letter in "abcdef"]
+    assert sorted(path.name for path in Path("other").glob("[!.]*")) == [f"{letter}.png" for letter in "abcdefg"]
