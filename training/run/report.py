@@ -8,12 +8,14 @@ import csv
 import fnmatch
 import json
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...arch import SengaError
+from .run_folder import BEST
 
 logger = logging.getLogger("senga")
 
@@ -118,15 +120,20 @@ def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = ()) -> None:
             steps, values = zip(*curve[name], strict=True)
             style: dict[str, Any] = {"linestyle": "--", "color": "0.4"} if name in plot.dashed else {}
             marker = "." if len(steps) < 20 else ""  # one point alone would not be seen as a line
-            axes.plot(steps, values, label=f"{name} {values[-1]:.4g}", marker=marker, **style)
+            axes.plot(steps, values, label=f"{_plain(name)} {values[-1]:.4g}", marker=marker, **style)
         if plot.log and all(value > 0 for name in plot.columns for _, value in curve[name]):
             axes.set_yscale("log")
-        axes.set_title(plot.title, fontsize=10)
+        axes.set_title(_plain(plot.title), fontsize=10)
         axes.tick_params(which="both", labelsize=8)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
         axes.set_xlabel("step", fontsize=8)
     figure.savefig(png, format="png", metadata={"Software": None})
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib shows it: between two dollar signs it would read a formula. Domains have users' names."""
+    return name.replace("$", r"\$")
 
 
 def write_report(
@@ -135,7 +142,7 @@ def write_report(
     *,
     facts: Mapping[str, Any] | None = None,
     command: str = "",
-    export: str = "{command} --export {step}",
+    exports: bool = True,
     use: str = "",
     plots: Sequence[Plot] = (),
 ) -> Path:
@@ -148,8 +155,8 @@ def write_report(
         metrics: the final table, instead of metrics.json: name -> value, or row -> (name -> value).
         facts: name -> value, shown first, such as what it was trained on.
         command: what started the run; the same goes on with it.
-        export: how a checkpoint's weights are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
-        use: the command that uses its weights; {weights} becomes their path. "" for none.
+        exports: whether the command writes a checkpoint's weights with --export.
+        use: the command that uses its weights, up to their path, which comes last. "" for none.
         plots: as `draw_curves`.
     """
     settings, environment = (_read_json(folder / name) for name in ("settings.json", "environment.json"))
@@ -174,9 +181,11 @@ def write_report(
     weights = sorted(folder.glob("*.safetensors"))
     found = sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob("checkpoint-*[0-9].pt"))
     lines = [f"{command}  # goes on from the last checkpoint, if given more steps"] if command else []
-    if command and found and export:
-        lines.append(f"{export.format(command=command, step=found[-1])}  # the weights of a checkpoint")
-    lines += [use.format(weights=path.as_posix()) for path in weights if use]
+    if command and found and exports:
+        lines.append(f"{command} --export {found[-1]}  # the weights of a checkpoint")
+    if command and exports and (folder / BEST).is_file():
+        lines.append(f"{command} --export best  # the weights that were best in a validation")
+    lines += [f"{use} {shlex.quote(path.as_posix())}" for path in weights if use]
     if lines:
         parts += ["## Go on, or use it", "\n".join(["```sh", *lines, "```"])]
     for title, data in (("Settings", settings), ("Environment", environment)):

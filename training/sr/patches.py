@@ -1,6 +1,7 @@
 """Training patches, cut in memory. A batch is a pure function of (seed, step)."""
 
 import logging
+import signal
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,23 @@ def chances(rows: Sequence[Row], hardest: float) -> NDArray[np.float64]:
     return sums / sums[-1]
 
 
+def check_shares(pictures: PictureSet, settings: DataSettings, scale: int) -> None:
+    """Warns of sources in `data.shares` that the set does not have.
+
+    Raises:
+        SengaError: no source that has pictures large enough has a share above 0.
+    """
+    missing = sorted(settings.shares.keys() - {row.source for row in pictures.train})
+    if missing:
+        logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
+    found = sorted(pictures.sources((settings.patch + 2 * MARGIN) * scale))
+    if not any(settings.shares.get(name, 1.0) for name in found):
+        raise SengaError(
+            f"data.shares is {settings.shares}: every source of {pictures.folder} has 0; give one of"
+            f" {', '.join(found)} a share above 0"
+        )
+
+
 def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: np.random.Generator) -> Picture:
     """A source by its share, then any of its pictures; one that has gone bad since the set was looked at is passed."""
     by_source = pictures.sources(side)
@@ -238,6 +256,7 @@ def batches(
             prefetch_factor=AHEAD,
             collate_fn=_as_it_is,
             multiprocessing_context="spawn",
+            worker_init_fn=_ignore_interrupts,
         )
         return
     own = Steps(pictures, settings, scale, seed, rank, world)
@@ -251,6 +270,11 @@ def batches(
                 yield ready
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the training ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(value: Any) -> Any:

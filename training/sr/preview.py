@@ -20,7 +20,7 @@ from ...arch import UpscaleModel
 from ..run.entry import add_settings
 from ..run.settings import read_settings
 from ..run.sheet import draw_grid
-from .patches import MARGIN, PictureSet, batch, check_set
+from .patches import MARGIN, PictureSet, batch, check_set, check_shares
 from .picture_files import Picture
 from .settings import Settings
 from .validation import levels
@@ -54,6 +54,7 @@ def preview(settings: Settings, step: int) -> Picture:
     pictures = PictureSet(data.folder, data.cache_gib, data.val_share)
     side = (data.patch + 2 * MARGIN) * scale
     rejected = check_set(pictures, side)
+    check_shares(pictures, data, scale)
     counts = {source: len(rows) for source, rows in pictures.sources(side).items()}
     shares = {source: data.shares.get(source, 1.0) for source in counts}
     for source, count in counts.items():

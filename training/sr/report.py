@@ -6,7 +6,7 @@ from pathlib import Path
 from ..run import report
 from ..run.report import Plot
 
-USE = "senga upscale PICTURE -o LARGE.png --model {weights}"
+USE = "senga upscale PICTURE -o LARGE.png --model"
 
 SR_PLOTS = (
     Plot("loss", ("loss",), log=True),
@@ -23,6 +23,5 @@ SR_PLOTS = (
 def write_report(folder: Path, data: str, pictures: int, licences: Sequence[str], command: str) -> Path:
     """FOLDER/report.md with curves.png; returns the page's path. `data` is the folder of the pictures."""
     trained_on = f"{data}: {pictures} pictures, {', '.join(licences)}"
-    export = f"{command} --export STEP"
     facts = {"trained on": trained_on}
-    return report.write_report(folder, facts=facts, command=command, export=export, use=USE, plots=SR_PLOTS)
+    return report.write_report(folder, facts=facts, command=command, use=USE, plots=SR_PLOTS)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..datasets.procedural import kind_names
+from ..datasets.procedural import KINDS, kind_names
 from ..run.settings import ModelSettings, RunSettings, TrainingSettings, check, one_of
 from .gan_losses import GAN_LOSSES
 
@@ -46,7 +46,9 @@ class DataSettings:
         check(self.hard_pictures >= 1, "data.hard_pictures", self.hard_pictures, "1 (all alike) or more")
         for kind in self.kinds:
             one_of("data.kinds", kind, kind_names())
-        check(all(w >= 0 for w in self.kinds.values()), "data.kinds", self.kinds, "weights of 0 or more")
+        weights = [self.kinds.get(kind.name, kind.share) for kind in KINDS]
+        held = min(weights) >= 0 and (sum(weights) > 0 or not self.procedural)
+        check(held, "data.kinds", self.kinds, "weights of 0 or more, not all kinds 0")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
@@ -72,6 +74,7 @@ class SRRunSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.sheet_crops > 0, "run.sheet_crops", self.sheet_crops, "1 or more")
+        check(bool(self.conditions), "run.conditions", self.conditions, 'one damage or more, such as ["clean"]')
         for name in ("validation_crops", "sheet_every"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
 

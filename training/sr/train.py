@@ -8,12 +8,13 @@ A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again
 where it stopped, bit for bit on a CPU), contact sheets, and at the end report.md and NAME.safetensors.
 """
 
+import argparse
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -21,19 +22,21 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, UpscaleModel, load_model
+from ...arch import Provenance, SengaError, UpscaleModel, load_upscaler
 from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
 from ..run.ema import EMA, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
-from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
+from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment, run_identity
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
+from ..run.stopping import EndedError, StopSignals, ended
 from .gan import GanStep, usm_sharpen
 from .losses import make_loss
-from .patches import MARGIN, PictureSet, batches, check_set
+from .metrics import check_ssimulacra2
+from .patches import MARGIN, PictureSet, batches, check_set, check_shares
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
@@ -58,14 +61,18 @@ def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
     return run_identity(to_dict(settings), recipes=recipes, pictures=data_sha256)
 
 
-def train(settings: Settings, command: str, export: int | None = None) -> Path:
+Export = int | Literal["best"]  # the step of a checkpoint, or that of the best validation
+
+
+def train(settings: Settings, command: str, export: Export | None = None) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
     Args:
         command: how it was started, for the header of the weights.
-        export: write the weights of that step's checkpoint instead of training.
+        export: write the weights of that step's checkpoint, or the best, instead of training.
 
     Raises:
+        EndedError: SIGTERM or Ctrl-C ended it, after a checkpoint was written.
         SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     optim, run, gan = settings.optim, settings.run, settings.gan
@@ -73,7 +80,13 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
-    check_recipes(settings.data.degradation, run.conditions, scale)  # before every picture is looked at
+    # Before every picture is looked at
+    check_recipes(settings.data.degradation, run.conditions, scale)
+    check_scratch()
+    check_ssimulacra2()
+    unwrapped = model.model.requires_grad_(True).train()
+    if settings.model.start_from:
+        take_over(unwrapped, starting_weights(settings.model.start_from), settings.model.start_from)
     fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
@@ -82,9 +95,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
     path = Path(run.folder) / settings.name
     check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
-    missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
-    if missing:
-        logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
+    check_shares(pictures, settings.data, scale)
     crops = validation_crops(pictures, settings.val, scale)
     folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
     few = some(crops, run.validation_crops)
@@ -95,9 +106,6 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     logger.info("%d pictures to train on; crops to validate on: %s (%s: Lanczos %.2f dB)", *found)
 
     # Nets
-    unwrapped = model.model.requires_grad_(True).train()
-    if settings.model.start_from:
-        take_over(unwrapped, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
     net = fabric.setup_module(unwrapped)
     stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results has the same loss
     if stops_early:
@@ -111,13 +119,16 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
     # Resume
     now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
-    if now.load(optim.steps, export):
+    if export == "best":
+        now.load_best()
+    elif now.load(optim.steps, export):
         logger.info("going on from step %d", now.step)
     elif export is None:
         now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
     if export is None and is_main:
         folder.cut_curve(now.step)
+        warn_of_other_condition(folder, run.conditions[0], now.step)
         folder.write_json("settings.json", to_dict(settings))
         about = {"command": command, "data_sha256": pictures.sha256}
         folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
@@ -137,6 +148,7 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         scores, made = score_all(candidate(), pairs, precision, slow=due)
         scores["psnr_y_lanczos"] = lanczos
         folder.add_to_curve(step, **scores, **values)
+        now.keep_best(scores["psnr_y"], f"{run.conditions[0]}: {count_text(few)}")
         for name, value in (scores | values).items():
             board.add_scalar(name, value, step)
         if due:
@@ -147,7 +159,8 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     world = fabric.global_rank, fabric.world_size
     board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main and export is None else None
     bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main or export is not None)
-    with bar, logging_redirect_tqdm([logger]):
+    writing = closing(board) if board else nullcontext()
+    with writing, bar, logging_redirect_tqdm([logger]), StopSignals() as signals:
         while now.step < optim.steps and export is None:
             first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
             bar.n = first
@@ -178,7 +191,8 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
 
                 value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
                 last = step + 1 == optim.steps
-                saves = last or (step + 1) % run.save_every == 0
+                signal = signals.agreed(fabric)
+                saves = last or bool(signal) or (step + 1) % run.save_every == 0
                 if not is_sound(value, unwrapped.parameters() if saves else ()):
                     now.roll_back(run.rollbacks)
                     break
@@ -194,13 +208,14 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                     logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *figures)
                 if saves:
                     now.save()
+                if signal:
+                    stream.close()
+                    raise ended(signal, settings.name, now.step, optim.steps, command)
                 shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
                 shown |= {"psnr_y": f"{scores['psnr_y']:.2f}"} if scores else {}
                 bar.set_postfix(shown, refresh=False)
                 bar.update()
             stream.close()
-    if board:
-        board.close()
 
     # Weights
     weights = folder.path / (
@@ -225,12 +240,42 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     return weights
 
 
+def starting_weights(path: str) -> dict[str, Tensor]:
+    """The tensors of `model.start_from`. Raises SengaError for what is not an upscaler's file."""
+    try:
+        return load_upscaler(path).model.state_dict()
+    except SengaError as error:
+        raise SengaError(f"model.start_from: {error}") from error
+
+
+def warn_of_other_condition(folder: RunFolder, first: str, step: int) -> None:
+    """Say it if a run that goes on is validated under another main condition: its curve then has two parts."""
+    before = folder.read_json("settings.json").get("run", {}).get("conditions", [first])[0]
+    if step and before != first:
+        logger.warning("psnr_y and the other scores are under %s up to step %d, then under %s", before, step, first)
+
+
+def exported(text: str) -> Export:
+    """The value of --export."""
+    if text == "best":
+        return "best"
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a step; expected the number of a checkpoint, or best")
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = training_parser(PROG, "Train an upscaling network.")
-    parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
+    parser.add_argument(
+        "--export", type=exported, metavar="STEP", help="write the weights of that checkpoint, or `best`, and stop"
+    )
     args = parser.parse_args(argv)
     settings = read_settings(Settings, args.config, args.set)
     # A checkpoint may be exported while the run goes on.
     with alone(Path(settings.run.folder) / settings.name) if args.export is None else nullcontext():
-        train(settings, command_line(PROG, args), args.export)
+        try:
+            train(settings, command_line(PROG, args), args.export)
+        except EndedError as end:
+            logger.warning("%s", end)
+            return end.code
     return 0
