@@ -10,6 +10,9 @@ USE = "senga upscale PICTURE -o LARGE.png --model"
 
 SR_PLOTS = (
     Plot("loss", ("loss",), log=True),
+    Plot("its terms, before their weights", ("loss_*",), log=True),
+    Plot("discriminator: share judged rightly", ("accuracy_*",)),
+    Plot("gradient norm", ("gradient_norm",), log=True),
     Plot("PSNR_Y, dB", ("psnr_y", "psnr_y_*"), dashed=("psnr_y_lanczos",)),
     Plot("SSIM_Y", ("ssim_y", "ssim_y_*"), dashed=("ssim_y_lanczos",)),
     Plot("SSIMULACRA2", ("ssimulacra2", "ssimulacra2_*"), dashed=("ssimulacra2_lanczos",)),

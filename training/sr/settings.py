@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..datasets.procedural import KINDS, kind_names
-from ..run.settings import ModelSettings, RunSettings, TrainingSettings, check, one_of
+from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
 from .gan_losses import GAN_LOSSES
 
 SMALLEST_PATCH = 8  # LR pixels
@@ -65,6 +65,15 @@ def _names_recipes(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class SROptimSettings(OptimSettings):
+    accumulate: int = 1  # parts that a batch goes through the net in; the gradient is that of the whole batch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.accumulate > 0, "optim.accumulate", self.accumulate, "1 (the batch at once) or more")
+
+
+@dataclass(frozen=True)
 class SRRunSettings(RunSettings):
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
     validation_crops: int = 48  # as many from each domain as possible; the last validation takes all
@@ -114,6 +123,7 @@ class GanSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(TrainingSettings):
+    optim: SROptimSettings
     model: ModelSettings
     data: DataSettings = DataSettings()
     loss: LossSettings = LossSettings()

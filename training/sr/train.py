@@ -28,18 +28,20 @@ from ..run.devices import make_fabric
 from ..run.ema import EMA, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
+from ..run.pace import Pace
 from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment, run_identity
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
-from .gan import GanStep, usm_sharpen
+from .gan import GanStep
 from .losses import make_loss
 from .metrics import check_ssimulacra2
 from .patches import MARGIN, PictureSet, batches, check_set, check_shares
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
+from .step import Means, Step
 from .validation import baseline, draw_sheet, score_all, write_weights
 from .validation_crops import count_text, make_pairs, mean_of_domains, some, validation_crops
 
@@ -52,7 +54,20 @@ def columns(settings: Settings, domains: Sequence[str]) -> tuple[str, ...]:
     """Of curve.csv. The first validation condition has plain names, the others and the domains their own."""
     others = tuple(f"psnr_y_{name}" for name in (*settings.run.conditions[1:], *(domains if len(domains) > 1 else ())))
     scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
-    return ("step", "loss", *scores, "learning_rate", "images_per_second", "waiting", "seconds")
+    terms = [f"loss_{name}" for name, weight in settings.loss.weights.items() if weight]
+    if settings.gan.weight:
+        terms += ["loss_gan", "loss_discriminator", "accuracy_fake", "accuracy_real"]
+    return (
+        "step",
+        "loss",
+        *scores,
+        *terms,
+        "gradient_norm",
+        "learning_rate",
+        "images_per_second",
+        "waiting",
+        "seconds",
+    )
 
 
 def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
@@ -107,15 +122,13 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
 
     # Nets
     net = fabric.setup_module(unwrapped)
-    stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results has the same loss
-    if stops_early:
-        net.mark_forward_method("forward_all")
     optimisers = make_optimisers(unwrapped, optim)
     ema = EMA(unwrapped, optim.ema)
     stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
     discriminator = GanStep(fabric, gan, model.output_channels) if gan.weight else None
     if discriminator:
         stateful |= {"discriminator": discriminator.net, "discriminator_optimiser": discriminator.optimiser}
+    learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, optim.accumulate)
 
     # Resume
     now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
@@ -152,7 +165,9 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         for name, value in (scores | values).items():
             board.add_scalar(name, value, step)
         if due:
-            draw_sheet(folder.path / f"sheet-{step:07d}.png", pairs[run.conditions[0]], made, scale, run.sheet_crops)
+            png = folder.path / f"sheet-{step:07d}.png"
+            sheet = draw_sheet(png, pairs[run.conditions[0]], made, scale, run.sheet_crops)
+            board.add_image("sheet", sheet, step, dataformats="HWC")
         return scores
 
     # Loop. It is left early, and begun again further back, when the loss is not finite any more.
@@ -163,7 +178,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     with writing, bar, logging_redirect_tqdm([logger]), StopSignals() as signals:
         while now.step < optim.steps and export is None:
             first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
-            bar.n = first
+            bar.n, pace, means = first, Pace(first, optim.steps), Means()
             stream = batches(pictures, settings.data, scale, settings.seed, range(first, optim.steps), *world)
             for step in range(first, optim.steps):
                 waiting = time.monotonic()
@@ -173,23 +188,14 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                 set_learning_rate(optimisers, rate)
                 if step == rounding_from:
                     unwrapped.load_state_dict(ema.values)
-                rounded = step >= rounding_from
 
-                with rounded_weights(unwrapped, rounded):
-                    lr = lr.contiguous(memory_format=torch.channels_last)
-                    predictions = [one.float() for one in (net.forward_all(lr) if stops_early else [net(lr)])]
-                    prediction, target = predictions[-1], usm_sharpen(hr) if gan.sharpen else hr
-                    loss = torch.stack([loss_of(one, target)[0] for one in predictions]).mean()
-                    if discriminator:
-                        loss = loss + gan.weight * discriminator.generator_loss(prediction, hr)
-                    unwrapped.zero_grad(set_to_none=True)
-                    fabric.backward(loss)
-                step_optimisers(unwrapped, optimisers, optim.clip)
-                if discriminator:
-                    discriminator.update(prediction.detach(), hr)
+                with rounded_weights(unwrapped, step >= rounding_from):
+                    loss, terms = learn.gradients(lr, hr)
+                terms["gradient_norm"] = step_optimisers(unwrapped, optimisers, optim.clip)
+                means.add(terms | learn.update_discriminator())
                 ema.update(unwrapped, step)
 
-                value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
+                value = float(cast(Tensor, fabric.all_reduce(loss, reduce_op="mean")))
                 last = step + 1 == optim.steps
                 signal = signals.agreed(fabric)
                 saves = last or bool(signal) or (step + 1) % run.save_every == 0
@@ -200,14 +206,18 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                 now.seconds = before + time.monotonic() - began
                 spent = now.seconds - before
                 speed = (step + 1 - first) * settings.data.batch / spent
+                if is_main:
+                    pace.note(now.step)
+                pausing = time.monotonic()
                 if board and (last or (step + 1) % run.validate_every == 0):
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
-                    values |= {"images_per_second": speed, "waiting": waited / spent}
+                    values |= {"images_per_second": speed, "waiting": waited / spent, **means.take()}
                     scores = validate(board, values)
                     figures = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
                     logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *figures)
                 if saves:
                     now.save()
+                pace.pause(time.monotonic() - pausing)
                 if signal:
                     stream.close()
                     raise ended(signal, settings.name, now.step, optim.steps, command)
