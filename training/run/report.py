@@ -145,6 +145,7 @@ def write_report(
     exports: bool = True,
     use: str = "",
     plots: Sequence[Plot] = (),
+    more: Sequence[str] = (),
 ) -> Path:
     """Write FOLDER/report.md, and FOLDER/curves.png, from a run's folder; returns the page's path.
 
@@ -158,6 +159,7 @@ def write_report(
         exports: whether the command writes a checkpoint's weights with --export.
         use: the command that uses its weights, up to their path, which comes last. "" for none.
         plots: as `draw_curves`.
+        more: paragraphs of Markdown after the pictures.
     """
     settings, environment = (_read_json(folder / name) for name in ("settings.json", "environment.json"))
     metrics = _read_json(folder / "metrics.json") if metrics is None else metrics
@@ -178,6 +180,7 @@ def write_report(
     pictures.pop("curves", None)
     if pictures:
         parts += ["## Pictures", *(f"![{kind}]({_url(file)})" for kind, file in pictures.items())]
+    parts += more
     weights = sorted(folder.glob("*.safetensors"))
     found = sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob("checkpoint-*[0-9].pt"))
     lines = [f"{command}  # goes on from the last checkpoint, if given more steps"] if command else []
@@ -190,7 +193,7 @@ def write_report(
         parts += ["## Go on, or use it", "\n".join(["```sh", *lines, "```"])]
     for title, data in (("Settings", settings), ("Environment", environment)):
         if data:
-            parts += [f"## {title}", _table(["", ""], [[f"`{key}`", _cell(value)] for key, value in _flat(data)])]
+            parts += [f"## {title}", table(["", ""], [[f"`{key}`", value] for key, value in _flat(data)])]
     path = folder / "report.md"
     path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return path
@@ -233,13 +236,13 @@ def _flat(data: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
 
 def _metrics_table(metrics: Mapping[str, Any]) -> str:
     if not any(isinstance(value, Mapping) for value in metrics.values()):
-        return _table(["metric", "value"], [[name, _cell(value)] for name, value in metrics.items()])
+        return table(["metric", "value"], [[name, value] for name, value in metrics.items()])
     plain = {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
     names = list(dict.fromkeys(name for row in nested.values() for name in row))
-    rows = [[title, *(_cell(row.get(name, "")) for name in names)] for title, row in nested.items()]
-    table = _table(["", *names], rows)
-    return f"{_metrics_table(plain)}\n\n{table}" if plain else table
+    rows = [[title, *(row.get(name, "") for name in names)] for title, row in nested.items()]
+    nested_table = table(["", *names], rows)
+    return f"{_metrics_table(plain)}\n\n{nested_table}" if plain else nested_table
 
 
 def _cell(value: Any) -> str:
@@ -252,8 +255,10 @@ def _cell(value: Any) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """In Markdown; bars and line ends in cells are escaped."""
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _list(items: Mapping[str, Any]) -> str:

@@ -72,10 +72,25 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
 
 # What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
 # adds a hash of the pictures, which identifies the folder's content.
-FREE = ("name", "optim.steps", "optim.decay", "data.folder", "data.memory_gib", "data.cache_gib", "data.workers")
+FREE = (
+    "name",
+    "data.pairs",
+    "optim.steps",
+    "optim.decay",
+    "data.folder",
+    "data.memory_gib",
+    "data.cache_gib",
+    "data.workers",
+)
 FREE_SECTIONS = ("run.", "val.")
 # Settings that came later: left out of the identity at these values, so that runs begun before go on.
-LATER = {"data.procedural": 0.0, "data.kinds": {}, "data.hard_pictures": 1.0, "optim.accumulate": 1}
+LATER = {
+    "data.procedural": 0.0,
+    "data.kinds": {},
+    "data.hard_pictures": 1.0,
+    "optim.accumulate": 1,
+    "data.pairs_share": 1.0,
+}
 
 
 def run_identity(settings: Mapping[str, Any], **others: Any) -> str:

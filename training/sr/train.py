@@ -37,23 +37,27 @@ from ..run.stopping import EndedError, StopSignals, ended
 from .gan import GanStep
 from .losses import make_loss
 from .metrics import check_ssimulacra2
-from .patches import MARGIN, PictureSet, batches, check_set, check_shares
+from .pairs import PairSet, open_pictures, uses_folder
+from .patches import MARGIN, batches, check_set, check_shares
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
 from .step import Means, Step
 from .validation import baseline, draw_sheet, score_all, write_weights
 from .validation_crops import count_text, make_pairs, mean_of_domains, some, validation_crops
+from .whole_pictures import WHOLE_SCORES, list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
 
 PROG = "senga train sr"
+VAL_CACHE = 0.25  # GiB of decoded pictures of val.pairs
 
 
 def columns(settings: Settings, domains: Sequence[str]) -> tuple[str, ...]:
     """Of curve.csv. The first validation condition has plain names, the others and the domains their own."""
     others = tuple(f"psnr_y_{name}" for name in (*settings.run.conditions[1:], *(domains if len(domains) > 1 else ())))
-    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
+    whole = WHOLE_SCORES if settings.val.folder or settings.val.pairs else ()
+    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others, *whole)
     terms = [f"loss_{name}" for name, weight in settings.loss.weights.items() if weight]
     if settings.gan.weight:
         terms += ["loss_gan", "loss_discriminator", "accuracy_fake", "accuracy_real"]
@@ -107,17 +111,22 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
 
     # Data
     with fabric.rank_zero_first():  # which looks at every picture the first time
-        pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
+        pictures = open_pictures(settings.data, scale)
+        own = [PairSet(pair, scale, VAL_CACHE, 0.0, "val.pairs") for pair in settings.val.pairs]
     path = Path(run.folder) / settings.name
-    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
-    check_shares(pictures, settings.data, scale)
-    crops = validation_crops(pictures, settings.val, scale)
+    path.mkdir(parents=True, exist_ok=True)
+    if uses_folder(settings.data):
+        check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
+        check_shares(pictures, settings.data, scale)
+    crops = validation_crops(pictures, settings.val, scale, own)
+    wholes = list_wholes(settings.val, own, scale, run.conditions[0])
     folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
     few = some(crops, run.validation_crops)
     pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
     lead = pairs[run.conditions[0]]
     lanczos = mean_of_domains(baseline(lead, "lanczos", scale), lead)
-    found = len(pictures.train), count_text(few), run.conditions[0], lanczos
+    trained_on = len(pictures.train) + sum(len(pair.train) for pair in pictures.pairs)
+    found = trained_on, count_text(few), run.conditions[0], lanczos
     logger.info("%d pictures to train on; crops to validate on: %s (%s: Lanczos %.2f dB)", *found)
 
     # Nets
@@ -160,6 +169,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
         scores, made = score_all(candidate(), pairs, precision, slow=due)
         scores["psnr_y_lanczos"] = lanczos
+        if due:
+            scores |= validate_wholes(candidate(), wholes, folder.path, precision, step, board)
         folder.add_to_curve(step, **scores, **values)
         now.keep_best(scores["psnr_y"], f"{run.conditions[0]}: {count_text(few)}")
         for name, value in (scores | values).items():
@@ -213,8 +224,11 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent, **means.take()}
                     scores = validate(board, values)
-                    figures = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
-                    logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *figures)
+                    figures = step + 1, now.running, scores["psnr_y"], lanczos, len(few), 100 * waited / spent
+                    logger.info(
+                        "step %d: loss %.5f, PSNR_Y %.2f dB (Lanczos %.2f) on %d crops, %.0f %% of the time waiting",
+                        *figures,
+                    )
                 if saves:
                     now.save()
                 pace.pause(time.monotonic() - pausing)
@@ -245,7 +259,10 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         metrics = write_weights(weights, candidate(), about, pairs, half=now.step >= rounding_from)
         if export is None:  # the report is of the last step
             folder.write_json("metrics.json", metrics)
-            write_report(folder.path, settings.data.folder, len(pictures.train), pictures.licences, command)
+            names = [settings.data.folder] if uses_folder(settings.data) else []
+            names += [pair.where for pair in pictures.pairs]
+            validated = f"{count_text(crops)} crops, {run.conditions[0]}"
+            write_report(folder.path, ", ".join(names), trained_on, pictures.licences, validated, command)
     fabric.barrier()
     return weights
 
