@@ -28,8 +28,11 @@ def look_at_pairs(
 ) -> None:
     """Warns of pairs that are shifted or coloured against each other; looks at a few of them."""
     taken = min(LOOKED_AT, len(twins))
-    found = [pixels(twins[i * len(twins) // taken]) for i in range(taken)]
-    shifts = [shift_of(lr, hr) for lr, hr in found]
+    shifts, differences = [], []
+    for i in range(taken):
+        lr, hr = pixels(twins[i * len(twins) // taken])
+        shifts.append(shift_of(lr, hr))
+        differences.append(lr.mean((0, 1)) - hr.mean((0, 1)))
     offsets = [scale * max(abs(dy), abs(dx)) for dy, dx in shifts]
     if shifts and (moved := sum(offset > SHIFTED for offset in offsets)):
         down, right = (scale * median(shift[axis] for shift in shifts) for axis in (0, 1))
@@ -38,7 +41,6 @@ def look_at_pairs(
             " right, by the median); the network will learn the shift: align the pictures",
             *(where, moved, taken, SHIFTED, down, right),
         )
-    differences = np.array([lr.mean((0, 1)) - hr.mean((0, 1)) for lr, hr in found])
     if taken and np.abs(typical := np.median(differences, 0)).max() > COLOURED:
         levels = ", ".join(f"{value:+.1f}" for value in typical)
         logger.warning(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
+from PIL import Image
 
 from ...arch import SengaError
 from ..degradation.params import pick
@@ -26,9 +27,10 @@ class Twin:
     lr: Row
     hr: Row
 
-    def height_and_width(self, scale: int) -> tuple[int, int]:
-        """LR pixels that both have; an HR picture of an odd size loses what is over."""
-        return min(self.lr.height, self.hr.height // scale), min(self.lr.width, self.hr.width // scale)
+    @property
+    def side(self) -> int:
+        """LR pixels, the shorter side."""
+        return self.lr.side
 
     def fits(self, scale: int) -> bool:
         """Whether HR is `scale` times LR, give or take what rounding a size makes."""
@@ -50,6 +52,7 @@ class PairSet:
 
     def __init__(self, pair: PairSettings, scale: int, cache_gib: float, val_share: float, setting: str) -> None:
         self.scale, self.weight = scale, pair.weight
+        self._large: dict[int, list[Twin]] = {}
         self.where = f"{setting} {pair.lr} and {pair.hr}"
         self.lr = PictureSet(pair.lr, cache_gib * 0.2, val_share)
         self.hr = PictureSet(pair.hr, cache_gib * 0.8, val_share)
@@ -86,17 +89,28 @@ class PairSet:
         look_at_pairs([*self.train, *self.val], self.pixels, self.scale, self.where)
 
     def pixels(self, twin: Twin, background: Picture = WHITE) -> tuple[Picture, Picture]:
-        """(h, w, 3) LR and (scale * h, scale * w, 3) HR uint8, clear parts over one colour. Raises UnreadableError."""
-        height, width = twin.height_and_width(self.scale)
+        """(h, w, 3) LR and (scale * h, scale * w, 3) HR uint8, clear parts over one colour.
+
+        An HR picture whose size is no multiple of the scale (301 pixels reduced to 150) is resized to one by Lanczos:
+        cut off instead, it would be a pixel beside its LR at the far end.
+
+        Raises:
+            UnreadableError: a file has gone bad or changed its size since it was looked at.
+        """
         lr, hr = self.lr.pixels(twin.lr), self.hr.pixels(twin.hr)
         if lr.shape[:2] != (twin.lr.height, twin.lr.width) or hr.shape[:2] != (twin.hr.height, twin.hr.width):
             raise UnreadableError(f"{self.where}: {twin.hr.file} has changed its size; start again to look at it anew")
-        lr, hr = lr[:height, :width], hr[: height * self.scale, : width * self.scale]
-        return flatten(lr, background), flatten(hr, background)
+        lr, hr = flatten(lr, background), flatten(hr, background)
+        size = lr.shape[1] * self.scale, lr.shape[0] * self.scale
+        if hr.shape[1::-1] != size:
+            hr = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.LANCZOS))
+        return lr, hr
 
     def large(self, side: int) -> list[Twin]:
         """Those to train on with both sides of at least `side` LR pixels."""
-        return [twin for twin in self.train if min(twin.height_and_width(self.scale)) >= side]
+        if side not in self._large:
+            self._large[side] = [twin for twin in self.train if twin.side >= side]
+        return self._large[side]
 
     def parted(self, parts: int) -> "PairSet":
         """For one of several processes: an empty cache and a share of the memory."""

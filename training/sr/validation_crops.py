@@ -120,7 +120,7 @@ def cut_pairs(pairs: Sequence[PairSet], own: Sequence[PairSet], scale: int) -> l
     each = max(1, -(-CROPS // max(1, len(chosen))))
     crops = []
     for pair, twin in chosen:
-        if min(twin.height_and_width(scale)) * scale < SMALLEST:
+        if twin.side * scale < SMALLEST:
             continue
         lr, hr = pair.pixels(twin)
         for i, (rows, columns) in enumerate(fullest_places(hr, each, scale)):
@@ -185,8 +185,9 @@ def validation_crops(
         drawn = validation_patterns(scale)
         crops += [Crop(name, name.partition("/")[0], picture) for name, picture in drawn]
     if not crops:
+        where = ", ".join(pair.where for pair in pictures.pairs) or pictures.folder
         raise SengaError(
-            f"{pictures.folder}: no validation picture has {SMALLEST} pixels a side; add larger ones, or use val.folder"
+            f"{where}: no validation picture has {SMALLEST} pixels a side; add larger ones, or use val.folder"
         )
     return crops
 

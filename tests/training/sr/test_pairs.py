@@ -117,14 +117,17 @@ def test_a_run_on_pairs_that_was_cut_off_ends_with_the_same_bits(pairs, tmp_path
 
 
 def test_what_degrade_wrote_trains_as_it_is(pairs, tmp_path, caplog):
-    lr = tmp_path / "lr"
-    assert main(["degrade", str(pairs / "hr"), "--recursive", "-o", f"{lr}/", "--preset", "senga_blind"]) == 0
+    lr, hr = tmp_path / "lr", tmp_path / "hr"
+    shutil.copytree(pairs / "hr", hr)
+    for i in range(6):
+        picture(301, i).save(hr / f"odd{i}.png")  # becomes 150 pixels
+    assert main(["degrade", str(hr), "--recursive", "-o", f"{lr}/", "--preset", "senga_clean"]) == 0
     config = tiny_config(tmp_path, tmp_path)
-    pair = f'data.pairs=[{{lr = "{lr.as_posix()}", hr = "{(pairs / "hr").as_posix()}"}}]'
+    pair = f'data.pairs=[{{lr = "{lr.as_posix()}", hr = "{hr.as_posix()}"}}]'
     assert main(["train", "sr", str(config), "--set", pair]) == 0
-    assert "pairs; " not in caplog.text
+    assert "shifted" not in caplog.text
     page = (tmp_path / "runs" / "tiny" / "report.md").read_text()
-    assert f"data.pairs {lr.as_posix()} and {(pairs / 'hr').as_posix()}: " in page
+    assert f"data.pairs {lr.as_posix()} and {hr.as_posix()}: " in page
     assert " pairs crops, clean" in page
 
 
