@@ -93,7 +93,8 @@ def _fraction(a: Floats, b: Floats, margin: int) -> tuple[float, float] | None:
         return None
     inner = (slice(margin, -margin), slice(margin, -margin))
     dy, dx = (gradient[inner].ravel().astype(np.float64) for gradient in np.gradient(b))
-    rest = np.subtract(a, b, dtype=np.float64)[inner].ravel()
+    left = np.subtract(a, b, dtype=np.float64)
+    rest = np.asarray(left)[inner].ravel()
     rest -= rest.mean()
     matrix = np.array([[dy @ dy, dy @ dx], [dy @ dx, dx @ dx]])
     if np.linalg.eigvalsh(matrix)[0] < dy.size:  # a gradient under one level
