@@ -92,7 +92,7 @@ def _fraction(a: Floats, b: Floats, margin: int) -> tuple[float, float] | None:
     if min(a.shape) < 2 * margin + 8:
         return None
     inner = (slice(margin, -margin), slice(margin, -margin))
-    dy, dx = (gradient[inner].ravel().astype(np.float64) for gradient in np.gradient(b))
+    dy, dx = (np.asarray(gradient)[inner].ravel().astype(np.float64) for gradient in np.gradient(b))
     left = np.subtract(a, b, dtype=np.float64)
     rest = np.asarray(left)[inner].ravel()
     rest -= rest.mean()
