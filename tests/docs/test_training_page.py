@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import re
+from pathlib import Path
 
 import pytest
 from repository import ROOT
@@ -15,15 +16,27 @@ PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 SECTIONS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
-def test_the_example_config_is_valid(tmp_path):
-    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+def test_the_example_config_is_valid_and_so_is_each_section_that_may_take_the_place_of_one(tmp_path):
+    whole, *sections = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     path = tmp_path / "mine.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(whole, encoding="utf-8")
     assert read_settings(Settings, path).name == "mine"
+    assert sections
+    for section in sections:
+        name = re.match(r"\[(\w+)\]", section)
+        assert name, section
+        others = re.sub(rf"(?ms)^\[{name[1]}\]\n.*?(?=^\[|\Z)", "", whole)
+        path.write_text(others + section, encoding="utf-8")
+        assert read_settings(Settings, path) != read_settings(Settings, _written(tmp_path / "whole.toml", whole))
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def test_every_setting_that_it_names_exists():
-    named = re.findall(r"`(model|data|optim|loss|gan|run)\.(\w+)`", PAGE)
+    named = re.findall(r"`(model|data|optim|loss|gan|run|val)\.(\w+)`", PAGE)
     assert len(named) > 12
     hints = {field.name: field.type for field in dataclasses.fields(Settings)}
     for section, name in named:

@@ -34,6 +34,7 @@ class RunState:
         self.seconds = 0.0  # of training, over all starts
         self.slower = 1.0  # factor of the learning rate, halved with each rollback
         self.rollbacks = 0
+        self.best: tuple[float, str] | None = None  # the highest score kept, and what it is a score of
 
     def save(self) -> None:
         """Write a checkpoint; of several processes the first one does."""
@@ -61,6 +62,33 @@ class RunState:
         for name in COUNTERS:
             setattr(self, name, state[name])
         return True
+
+    def keep_best(self, score: float, of: str) -> bool:
+        """Keep the averaged weights beside the checkpoints if they score higher than those kept; whether they do.
+
+        Args:
+            of: what was scored. A score of something else (a run may change what it validates on) is not compared.
+        """
+        if self.best is None and (kept := self.folder.load_best(self.identity)):
+            self.best = kept["score"], kept["of"]
+        if not math.isfinite(score) or (self.best and self.best[1] == of and score <= self.best[0]):
+            return False
+        state = {"step": self.step, "score": score, "of": of, "identity": self.identity, "average": self.ema.values}
+        self.folder.save_best(state)
+        self.best = score, of
+        return True
+
+    def load_best(self) -> None:
+        """Take up the averaged weights of `keep_best` and their step, to export them.
+
+        Raises:
+            SengaError: there are none, or they are of another run.
+        """
+        state = self.folder.load_best(self.identity)
+        if state is None:
+            raise SengaError(f"{self.folder.path}: has no best checkpoint yet; it is written at the first validation")
+        self.ema.load(state["average"])
+        self.step = state["step"]
 
     def note(self, loss: float) -> None:
         """Count a step, and its loss into the running mean."""

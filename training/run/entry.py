@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def command_line(prog: str, args: argparse.Namespace) -> str:
     """The command that starts this run again, as the weights' header records it."""
-    return " ".join([prog, args.config.as_posix(), *(f"--set {item}" for item in args.set)])
+    settings = (f"--set {shlex.quote(item)}" for item in args.set)  # a table has spaces and braces
+    return " ".join([prog, shlex.quote(args.config.as_posix()), *settings])
 
 
 def run_as_script(main: Callable[[], int]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 if TYPE_CHECKING:  # settings.py imports the names from here
     from .settings import OptimSettings
@@ -67,9 +67,12 @@ def set_learning_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) 
             group["lr"] = rate
 
 
-def step_optimisers(net: nn.Module, optimisers: Iterable[torch.optim.Optimizer], clip: float) -> None:
-    """One step on the gradients that are there, their norm cut to `clip` (0: as it is)."""
+def step_optimisers(net: nn.Module, optimisers: Iterable[torch.optim.Optimizer], clip: float) -> Tensor:
+    """One step on the gradients that are there, their norm cut to `clip` (0: as it is); returns the norm before."""
     if clip:
-        nn.utils.clip_grad_norm_(net.parameters(), clip)
+        norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
+    else:
+        norm = nn.utils.get_total_norm([p.grad for p in net.parameters() if p.grad is not None])
     for optimiser in optimisers:
         optimiser.step()
+    return norm

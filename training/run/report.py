@@ -8,12 +8,14 @@ import csv
 import fnmatch
 import json
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...arch import SengaError
+from .run_folder import BEST
 
 logger = logging.getLogger("senga")
 
@@ -118,15 +120,20 @@ def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = ()) -> None:
             steps, values = zip(*curve[name], strict=True)
             style: dict[str, Any] = {"linestyle": "--", "color": "0.4"} if name in plot.dashed else {}
             marker = "." if len(steps) < 20 else ""  # one point alone would not be seen as a line
-            axes.plot(steps, values, label=f"{name} {values[-1]:.4g}", marker=marker, **style)
+            axes.plot(steps, values, label=f"{_plain(name)} {values[-1]:.4g}", marker=marker, **style)
         if plot.log and all(value > 0 for name in plot.columns for _, value in curve[name]):
             axes.set_yscale("log")
-        axes.set_title(plot.title, fontsize=10)
+        axes.set_title(_plain(plot.title), fontsize=10)
         axes.tick_params(which="both", labelsize=8)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
         axes.set_xlabel("step", fontsize=8)
     figure.savefig(png, format="png", metadata={"Software": None})
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib shows it: between two dollar signs it would read a formula. Domains have users' names."""
+    return name.replace("$", r"\$")
 
 
 def write_report(
@@ -135,9 +142,10 @@ def write_report(
     *,
     facts: Mapping[str, Any] | None = None,
     command: str = "",
-    export: str = "{command} --export {step}",
+    exports: bool = True,
     use: str = "",
     plots: Sequence[Plot] = (),
+    more: Sequence[str] = (),
 ) -> Path:
     """Write FOLDER/report.md, and FOLDER/curves.png, from a run's folder; returns the page's path.
 
@@ -148,9 +156,10 @@ def write_report(
         metrics: the final table, instead of metrics.json: name -> value, or row -> (name -> value).
         facts: name -> value, shown first, such as what it was trained on.
         command: what started the run; the same goes on with it.
-        export: how a checkpoint's weights are written, shown for the last checkpoint-STEP.pt; "" if they cannot be.
-        use: the command that uses its weights; {weights} becomes their path. "" for none.
+        exports: whether the command writes a checkpoint's weights with --export.
+        use: the command that uses its weights, up to their path, which comes last. "" for none.
         plots: as `draw_curves`.
+        more: paragraphs of Markdown after the pictures.
     """
     settings, environment = (_read_json(folder / name) for name in ("settings.json", "environment.json"))
     metrics = _read_json(folder / "metrics.json") if metrics is None else metrics
@@ -171,17 +180,20 @@ def write_report(
     pictures.pop("curves", None)
     if pictures:
         parts += ["## Pictures", *(f"![{kind}]({_url(file)})" for kind, file in pictures.items())]
+    parts += more
     weights = sorted(folder.glob("*.safetensors"))
     found = sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob("checkpoint-*[0-9].pt"))
     lines = [f"{command}  # goes on from the last checkpoint, if given more steps"] if command else []
-    if command and found and export:
-        lines.append(f"{export.format(command=command, step=found[-1])}  # the weights of a checkpoint")
-    lines += [use.format(weights=path.as_posix()) for path in weights if use]
+    if command and found and exports:
+        lines.append(f"{command} --export {found[-1]}  # the weights of a checkpoint")
+    if command and exports and (folder / BEST).is_file():
+        lines.append(f"{command} --export best  # the weights that were best in a validation")
+    lines += [f"{use} {shlex.quote(path.as_posix())}" for path in weights if use]
     if lines:
         parts += ["## Go on, or use it", "\n".join(["```sh", *lines, "```"])]
     for title, data in (("Settings", settings), ("Environment", environment)):
         if data:
-            parts += [f"## {title}", _table(["", ""], [[f"`{key}`", _cell(value)] for key, value in _flat(data)])]
+            parts += [f"## {title}", table(["", ""], [[f"`{key}`", value] for key, value in _flat(data)])]
     path = folder / "report.md"
     path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return path
@@ -224,13 +236,13 @@ def _flat(data: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
 
 def _metrics_table(metrics: Mapping[str, Any]) -> str:
     if not any(isinstance(value, Mapping) for value in metrics.values()):
-        return _table(["metric", "value"], [[name, _cell(value)] for name, value in metrics.items()])
+        return table(["metric", "value"], [[name, value] for name, value in metrics.items()])
     plain = {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
     names = list(dict.fromkeys(name for row in nested.values() for name in row))
-    rows = [[title, *(_cell(row.get(name, "")) for name in names)] for title, row in nested.items()]
-    table = _table(["", *names], rows)
-    return f"{_metrics_table(plain)}\n\n{table}" if plain else table
+    rows = [[title, *(row.get(name, "") for name in names)] for title, row in nested.items()]
+    nested_table = table(["", *names], rows)
+    return f"{_metrics_table(plain)}\n\n{nested_table}" if plain else nested_table
 
 
 def _cell(value: Any) -> str:
@@ -243,8 +255,10 @@ def _cell(value: Any) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """In Markdown; bars and line ends in cells are escaped."""
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _list(items: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ from .settings import RENAMED
 logger = logging.getLogger("senga")
 
 LOCK = ".senga_lock"
+BEST = "best.pt"  # the averaged weights of the best validation, beside the checkpoints
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
 QUOTED = 80  # characters of two values that a message repeats
 
@@ -70,10 +72,25 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
 
 # What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
 # adds a hash of the pictures, which identifies the folder's content.
-FREE = ("name", "optim.steps", "optim.decay", "data.folder", "data.memory_gib", "data.cache_gib", "data.workers")
+FREE = (
+    "name",
+    "data.pairs",
+    "optim.steps",
+    "optim.decay",
+    "data.folder",
+    "data.memory_gib",
+    "data.cache_gib",
+    "data.workers",
+)
 FREE_SECTIONS = ("run.", "val.")
 # Settings that came later: left out of the identity at these values, so that runs begun before go on.
-LATER = {"data.procedural": 0.0, "data.kinds": {}, "data.hard_pictures": 1.0}
+LATER = {
+    "data.procedural": 0.0,
+    "data.kinds": {},
+    "data.hard_pictures": 1.0,
+    "optim.accumulate": 1,
+    "data.pairs_share": 1.0,
+}
 
 
 def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
@@ -161,6 +178,14 @@ class RunFolder:
         with replacing(self.path / name) as temporary:
             temporary.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
+    def read_json(self, name: str) -> dict[str, Any]:
+        """What `write_json` wrote; {} where there is no such file or no object in it."""
+        try:
+            data = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
     def add_to_curve(self, step: int, **values: float) -> None:
         """A line of the curve; what is not given stays empty."""
         new = not self.curve.is_file()
@@ -202,7 +227,15 @@ class RunFolder:
 
         Raises SengaError where it cannot be written, on a full disk with the bytes that are needed.
         """
-        path = self.path / f"checkpoint-{state['step']:07d}.pt"
+        self._write(self.path / f"checkpoint-{state['step']:07d}.pt", state)
+        for old in list(self.checkpoints().values())[: -self.keep]:
+            old.unlink()
+
+    def save_best(self, state: dict[str, Any]) -> None:
+        """Write BEST in place of what it was; `state` holds `step`, `identity`, `average` and `score`. As `save`."""
+        self._write(self.path / BEST, state)
+
+    def _write(self, path: Path, state: dict[str, Any]) -> None:
         for left in self.path.glob(TEMPORARY):  # by a process that was killed while it wrote
             left.unlink(missing_ok=True)
         try:
@@ -212,8 +245,6 @@ class RunFolder:
                 os.fsync(file.fileno())  # a power cut must not leave a name without its bytes
         except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of a failed write
             raise self._not_saved(path, state, error) from error
-        for old in list(self.checkpoints().values())[: -self.keep]:
-            old.unlink()
 
     def _not_saved(self, path: Path, state: dict[str, Any], error: Exception) -> SengaError:
         system: BaseException | None = error
@@ -247,13 +278,34 @@ class RunFolder:
             if not zipfile.is_zipfile(path):  # torch's checkpoints are; one that is cut short is not
                 logger.warning("%s: is damaged (%d bytes); trying the one before", path, path.stat().st_size)
                 continue
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            if state["identity"] != identity:
-                found = differences(state["identity"], identity)
-                raise SengaError(
-                    f"{path}: belongs to another run ({found}); set them back, or give this run another name"
-                )
-            return state
+            return _read(path, identity)
         if found:
             raise SengaError(f"{self.path}: no checkpoint can be read; remove them to begin anew")
         return None
+
+    def load_best(self, identity: str) -> dict[str, Any] | None:
+        """What `save_best` wrote; None if it did not yet, or if it cannot be read.
+
+        Raises:
+            SengaError: the run was made with other settings or data.
+        """
+        path = self.path / BEST
+        return _read(path, identity) if zipfile.is_zipfile(path) else None
+
+
+def _read(path: Path, identity: str) -> dict[str, Any]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["identity"] != identity:
+        found = differences(state["identity"], identity)
+        raise SengaError(f"{path}: belongs to another run ({found}); set them back, or give this run another name")
+    return state
+
+
+def check_scratch() -> None:
+    """Raises SengaError where no folder for temporary files can be written, which a score at the end would need."""
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise SengaError(
+            f"no folder for temporary files can be written ({error}); set TMPDIR to one that can"
+        ) from error

@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import json
 import logging
+import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -65,7 +66,8 @@ class OptimSettings:
         check(self.steps > 0, "optim.steps", self.steps, "1 or more")
         one_of("optim.optimiser", self.optimiser, OPTIMISERS)
         one_of("optim.schedule", self.schedule, SCHEDULES)
-        check(self.learning_rate >= 0, "optim.learning_rate", self.learning_rate, "0 or more")
+        for name in ("learning_rate", "warmup", "weight_decay"):
+            check(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
         check(0 <= self.decay <= 1, "optim.decay", self.decay, "0 to 1")
         rising = self.milestones == sorted(self.milestones) and all(0 <= m <= 1 for m in self.milestones)
         check(rising, "optim.milestones", self.milestones, "rising shares of the steps, 0 to 1")
@@ -199,7 +201,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return {key: _convert(get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
     elif hint is Any or isinstance(hint, UnionType):
         return value
-    elif hint is float and type(value) is int:
+    elif hint is float and type(value) in (int, float):
+        if not math.isfinite(value):
+            raise SengaError(f"{where} is {value}; expected a finite number")
         return float(value)
     elif type(value) is hint:
         return value

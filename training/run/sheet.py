@@ -62,8 +62,9 @@ class SheetRow:
     after: float | None = None  # PSNR_Y of ours, dB
 
 
-def contact_sheet(rows: Sequence[SheetRow], path: Path, baseline: str = "Lanczos") -> None:
-    """Write a PNG with a row for each picture: LR with the file's name, the baseline if any row has one, ours, HR.
+def contact_sheet(rows: Sequence[SheetRow], path: Path, baseline: str = "Lanczos") -> Picture:
+    """Write a PNG with a row for each picture: LR with the file's name, the baseline if any row has one, ours, HR;
+    returns it.
 
     Small pictures are enlarged by a whole factor without smoothing, all by the same.
 
@@ -92,4 +93,6 @@ def contact_sheet(rows: Sequence[SheetRow], path: Path, baseline: str = "Lanczos
         for caption, picture in shown:
             enlarged = Image.fromarray(picture).resize(size, Image.Resampling.NEAREST)
             tiles.append((caption.strip(), np.asarray(enlarged)))
-    Image.fromarray(draw_grid(tiles, 4 if several else 3)).save(path, format="PNG")
+    drawn = draw_grid(tiles, 4 if several else 3)
+    Image.fromarray(drawn).save(path, format="PNG")
+    return drawn

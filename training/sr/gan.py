@@ -5,6 +5,9 @@ and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they 
 `low_frequency` (losses.py) as well, or its colours may drift.
 """
 
+from collections.abc import Sequence
+from contextlib import nullcontext
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -12,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
-from .gan_losses import discriminator_loss, generator_loss
+from .gan_losses import accuracies, discriminator_loss, generator_loss
 from .losses import blur
 from .settings import GanSettings
 
@@ -105,10 +108,21 @@ class GanStep:
         self.unwrapped.requires_grad_(True)
         return generator_loss(self.kind, fake=logits[0], real=logits[1])
 
-    def update(self, fake: Tensor, real: Tensor) -> None:
-        """One step of the discriminator on a detached batch."""
-        # One call for both, or the processes would average half of the gradient.
-        logits = self.net(torch.cat((fake, real))).chunk(2)
+    def update(self, batch: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        """One step of the discriminator on a detached batch, given in equal parts (fake, real) of it.
+
+        Returns `loss_discriminator`, `accuracy_fake` and `accuracy_real`, means over the parts.
+        """
         self.unwrapped.zero_grad(set_to_none=True)
-        self.fabric.backward(discriminator_loss(self.kind, fake=logits[0], real=logits[1]))
+        found = []
+        for i, (fake, real) in enumerate(batch, 1):
+            waits = self.fabric.world_size > 1 and i < len(batch)
+            with self.fabric.no_backward_sync(self.net) if waits else nullcontext():
+                # One call for both, or the processes would average half of the gradient.
+                logits = self.net(torch.cat((fake, real))).chunk(2)
+                loss = discriminator_loss(self.kind, fake=logits[0], real=logits[1])
+                self.fabric.backward(loss / len(batch))
+            seen = accuracies(self.kind, fake=logits[0], real=logits[1])
+            found.append({"loss_discriminator": loss.detach(), **seen})
         self.optimiser.step()
+        return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -47,6 +48,19 @@ def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
         kind: a key of GAN_LOSSES.
     """
     return GAN_LOSSES[kind][0](fake, real)
+
+
+@torch.no_grad()
+def accuracies(kind: str, *, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+    """The shares of the generated and of the real places that the discriminator judges rightly, 0 to 1 each.
+
+    Vanilla: by the sign of the logit. Relativistic: against the mean of the other side. 0.5 on both sides is chance; 1
+    means that the generator learns little from it.
+    """
+    fake, real = fake.float(), real.float()
+    against_fake, against_real = (fake.mean(), real.mean()) if kind == "relativistic" else (0.0, 0.0)
+    found = {"accuracy_fake": fake < against_real, "accuracy_real": real > against_fake}
+    return {name: right.float().mean() for name, right in found.items()}
 
 
 def generator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:

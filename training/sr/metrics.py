@@ -4,6 +4,7 @@ Both look at what a user would save: values are rounded to 8 bits first. `ssimul
 """
 
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +15,7 @@ from ...arch.image import to_bhwc
 from ...arch.metrics import eight_bit
 
 SMALLEST_SSIMULACRA2 = 8  # pixels a side
+MISSING = "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install ssimulacra2"
 
 
 def colour_shift(image: Tensor, reference: Tensor) -> Tensor:
@@ -33,6 +35,12 @@ def colour_shift(image: Tensor, reference: Tensor) -> Tensor:
             f"the picture is {tuple(image.shape)} and its reference {tuple(reference.shape)}; expected equal shapes"
         )
     return (eight_bit(image) - eight_bit(reference)).mean(dim=(2, 3))
+
+
+def check_ssimulacra2() -> None:
+    """Raises SengaError where its package is missing: a run says so before it trains, not at its first sheet."""
+    if find_spec("ssimulacra2") is None:
+        raise SengaError(MISSING)
 
 
 def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
@@ -55,9 +63,7 @@ def ssimulacra2(image: Tensor, reference: Tensor) -> list[float]:
     try:
         from ssimulacra2 import compute_ssimulacra2  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise SengaError(
-            "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install ssimulacra2"
-        ) from error
+        raise SengaError(MISSING) from error
     scores = []
     with tempfile.TemporaryDirectory() as folder:  # the package takes files only
         paths = [Path(folder) / "reference.png", Path(folder) / "image.png"]

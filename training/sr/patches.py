@@ -1,16 +1,15 @@
 """Training patches, cut in memory. A batch is a pure function of (seed, step)."""
 
 import logging
+import signal
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -18,7 +17,9 @@ from ...arch import SengaError
 from ...arch.image import to_bchw
 from ..datasets.procedural import KINDS, draw
 from ..degradation.params import pick
-from .picture_files import WHITE, Picture, Row, UnreadableError, flatten
+from .crops import MARGIN, TRIES, cut
+from .pairs import sample_pair
+from .picture_files import Picture, Row, UnreadableError
 from .picture_set import PictureSet, check_set
 from .recipes import damaged, mixture
 from .settings import DataSettings
@@ -27,82 +28,9 @@ __all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "
 
 logger = logging.getLogger("senga")
 
-MARGIN = 8  # LR pixels cut away around a patch: one block of a codec, and what a filter over the crop's edge has spoilt
-FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
-TRIES = 6  # crops looked at before a flat one is taken after all; pictures tried before a set counts as lost
-GLANCE = 4  # a crop's content is measured on every 4th pixel of every 4th row
 AHEAD = 2  # batches cut before they are asked for, per worker
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 Batch = tuple[Tensor, Tensor]
-
-
-def content(picture: Picture) -> float:
-    """Standard deviation of the luma, 0 to about 127."""
-    return float(np.std(picture @ LUMA))
-
-
-def difficulty(grey: Image.Image, scale: int) -> float:
-    """Mean square error (of 255²) of Lanczos after Pillow's bicubic, on the patch within a crop; by x2 for a net of x1.
-
-    waifu2x chooses crops by the same kind of measure: flat areas and soft shading come out near 0, dense lines high.
-    """
-    side = grey.width // max(scale, 2)
-    back = grey.resize((side, side), Image.Resampling.BICUBIC).resize(grey.size, Image.Resampling.LANCZOS)
-    m = MARGIN * scale
-    error = (np.asarray(grey, dtype=np.float32) - np.asarray(back, dtype=np.float32))[m:-m, m:-m]
-    return float(np.square(error).mean())
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where a crop is in its picture, and the colour (3,) that clear pixels take."""
-
-    top: int
-    left: int
-    side: int
-    background: NDArray[np.uint8]
-
-    def cut(self, picture: Picture, inset: int = 0, pace: int = 1) -> Picture:
-        """The crop without `inset` pixels all around, every `pace`-th pixel of it."""
-        rows, columns = (slice(at + inset, at + self.side - inset, pace) for at in (self.top, self.left))
-        return flatten(picture[rows, columns], self.background)
-
-
-def draw_window(picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator) -> Window:
-    """A random square that becomes `side` pixels when it is reduced by a factor within `shrink`."""
-    height, width = picture.shape[:2]
-    taken = round(side / rng.uniform(*shrink))
-    taken = taken if min(height, width) >= taken else side
-    top, left = int(rng.integers(height - taken + 1)), int(rng.integers(width - taken + 1))
-    white = rng.random() < 0.5
-    return Window(top, left, taken, WHITE if white else rng.integers(0, 256, 3, dtype=np.uint8))
-
-
-def cut(
-    picture: Picture, side: int, shrink: tuple[float, float], rng: np.random.Generator, scale: int = 2, among: int = 1
-) -> Picture:
-    """A random HR crop of `side` pixels with content within its margin, over a random background.
-
-    It is the hardest of `among` crops. No side of the picture is smaller than `side`.
-    """
-    found: list[tuple[float, Window]] = []
-    flat: list[tuple[float, Window]] = []
-    while len(found) < among and len(found) + len(flat) < TRIES * among:
-        window = draw_window(picture, side, shrink, rng)
-        # The margin is cut away later: what is in it does not count.
-        seen = content(window.cut(picture, MARGIN * scale * window.side // side, GLANCE))
-        (found if seen >= FLAT else flat).append((seen, window))
-    if not found:
-        found = [max(flat, key=lambda pair: pair[0])]
-    crops = [Image.fromarray(window.cut(picture)) for _, window in found]
-    if len(crops) > 1:
-        crops = [max(crops, key=lambda crop: difficulty(_reduced(crop.convert("L"), side), scale))]
-    return np.asarray(_reduced(crops[0], side))
-
-
-def _reduced(crop: Image.Image, side: int) -> Image.Image:
-    return crop if crop.width == side else crop.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def recoloured(crop: Picture, rng: np.random.Generator) -> Picture:
@@ -127,6 +55,23 @@ def chances(rows: Sequence[Row], hardest: float) -> NDArray[np.float64]:
     ranks = np.argsort(np.argsort([row.difficulty for row in rows], kind="stable"), kind="stable")
     sums = np.cumsum(1 + (hardest - 1) * ranks / max(1, len(rows) - 1))
     return sums / sums[-1]
+
+
+def check_shares(pictures: PictureSet, settings: DataSettings, scale: int) -> None:
+    """Warns of sources in `data.shares` that the set does not have.
+
+    Raises:
+        SengaError: no source that has pictures large enough has a share above 0.
+    """
+    missing = sorted(settings.shares.keys() - {row.source for row in pictures.train})
+    if missing:
+        logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
+    found = sorted(pictures.sources((settings.patch + 2 * MARGIN) * scale))
+    if not any(settings.shares.get(name, 1.0) for name in found):
+        raise SengaError(
+            f"data.shares is {settings.shares}: every source of {pictures.folder} has 0; give one of"
+            f" {', '.join(found)} a share above 0"
+        )
 
 
 def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: np.random.Generator) -> Picture:
@@ -162,8 +107,10 @@ def sample(
 ) -> tuple[Picture, Picture]:
     """The i-th (LR, HR) pair of a step: depends on nothing but its arguments."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(step, i)))
+    # No draw where there is nothing to choose: the patches of older configs stay as they were.
+    if pictures.pairs and rng.random() < settings.pairs_share:
+        return sample_pair(pictures.pairs, settings.patch, rng)
     side = (settings.patch + 2 * MARGIN) * scale
-    # No draw where nothing is procedural or recoloured: the patches of older configs stay as they were.
     procedural = settings.procedural > 0 and rng.random() < settings.procedural
     picture = None if procedural else draw_picture(pictures, settings, side, rng)
     hard = rng.random() < settings.hard_crops
@@ -238,6 +185,7 @@ def batches(
             prefetch_factor=AHEAD,
             collate_fn=_as_it_is,
             multiprocessing_context="spawn",
+            worker_init_fn=_ignore_interrupts,
         )
         return
     own = Steps(pictures, settings, scale, seed, rank, world)
@@ -251,6 +199,11 @@ def batches(
                 yield ready
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the training ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -47,6 +47,8 @@ class Row:
     side: int  # pixels, the shorter one
     sha256: str = ""  # of the file, as the manifest has it
     difficulty: float = 0.0  # how much of it a plain filter loses; see survey.py
+    width: int = 0  # as found, not as a manifest has it
+    height: int = 0
 
 
 @dataclass(frozen=True)

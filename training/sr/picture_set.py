@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...arch import SengaError
 from ..run.pictures import BROKEN
@@ -28,11 +28,16 @@ from .picture_files import (
 )
 from .survey import Facts, survey_folder, survey_shard
 
+if TYPE_CHECKING:  # pairs.py imports PictureSet from here
+    from .pairs import PairSet
+
 logger = logging.getLogger("senga")
 
 VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
 UNKNOWN = "unknown"  # licence of pictures without one
 SOURCE = "pictures"  # and their source
+FEW = 6  # pictures to validate on; below it smaller ones than VALIDATION_CROP are used too, at their own size
+SMALLEST = 48  # HR pixels a side of those; SSIM and SSIMULACRA2 need some
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class PictureSet:
     neither `train` nor `val`. Without a manifest a picture's name decides its split, and licences are "unknown".
 
     Args:
-        folder: a folder; or the tar shards of a WebDataset as `shards-{000..012}.tar`, `shards/*.tar` or one file.
+        folder: a folder; the tar shards of a WebDataset as `shards-{000..012}.tar`, `shards/*.tar` or one file; or None
+            for an empty set.
         cache_gib: decoded pictures kept in memory, GiB.
         val_share: of the pictures without a split that are validated on, 0 to 1; one at least.
 
@@ -56,14 +62,15 @@ class PictureSet:
         SengaError: nothing there, a manifest with a fault, or one without training or validation pictures.
     """
 
-    def __init__(self, folder: Path | str, cache_gib: float, val_share: float = 0.02) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | str | None, cache_gib: float, val_share: float = 0.02) -> None:
+        self.folder = Path(folder or "")
+        self.pairs: list[PairSet] = []  # see pairs.py
         self.rejected: list[Rejected] = []
         self._members: dict[str, Member] = {}
         self._sources: dict[int, dict[str, list[Row]]] = {}
         self._budget = int(cache_gib * 2**30)
         self._empty_cache()
-        rows, digest = self._open(str(folder), val_share)
+        rows, digest = self._open(str(folder), val_share) if folder is not None else ([], "")
         rows.sort(key=lambda row: row.file)  # the stream does not depend on the order of lines or shards
         self.train = [row for row in rows if row.split == "train"]
         self.val = [row for row in rows if row.split == "val"]
@@ -100,8 +107,9 @@ class PictureSet:
             other = row.sha256 and facts.sha256 and row.sha256 != facts.sha256
             fault = facts.fault or ("is not the file that the manifest names (its sha256 differs)" if other else "")
             if self._take(facts, fault):
-                side = min(facts.width, facts.height)
-                rows.append(Row(row.file, row.split, row.source, row.licence, side, facts.sha256, facts.difficulty))
+                size = facts.width, facts.height
+                found_out = facts.sha256, facts.difficulty, *size
+                rows.append(Row(row.file, row.split, row.source, row.licence, min(size), *found_out))
         return rows, hashlib.sha256(manifest.read_bytes()).hexdigest()
 
     def _without_manifest(self, found: Sequence[Facts], val_share: float) -> tuple[list[Row], str]:
@@ -112,9 +120,9 @@ class PictureSet:
         for facts in usable:
             member = facts.member
             split = member.split or ("val" if member.file in val else "train")
-            side = min(facts.width, facts.height)
+            size = facts.width, facts.height
             licence, source = member.licence or UNKNOWN, member.source or SOURCE
-            rows.append(Row(member.file, split, source, licence, side, facts.sha256, facts.difficulty))
+            rows.append(Row(member.file, split, source, licence, min(size), facts.sha256, facts.difficulty, *size))
         listing = "".join(sorted(f"{row.file} {row.sha256} {row.split}\n" for row in rows))
         return rows, hashlib.sha256(listing.encode()).hexdigest()
 
@@ -172,6 +180,7 @@ class PictureSet:
     def parted(self, parts: int) -> "PictureSet":
         """The same set with an empty cache and a share of the budget, for one of several processes."""
         part = copy.copy(self)
+        part.pairs = [pair.parted(parts) for pair in self.pairs]
         part._budget = self._budget // parts
         part._empty_cache()
         return part
@@ -200,6 +209,12 @@ def _once(found: "map[list[Facts]]") -> list[Facts]:
     return list(by_name.values())
 
 
+def validation_rows(pictures: PictureSet) -> list[Row]:
+    """The pictures that are validated on: those large enough for a crop; where these are few, smaller ones too."""
+    large = [row for row in pictures.val if row.side >= VALIDATION_CROP]
+    return large if len(large) >= FEW else [row for row in pictures.val if row.side >= SMALLEST]
+
+
 def check_set(pictures: PictureSet, side: int, folder: Path | None = None) -> list[Rejected]:
     """What is not used of a set: broken files, and pictures smaller than a training crop of `side` HR pixels.
 
@@ -208,9 +223,11 @@ def check_set(pictures: PictureSet, side: int, folder: Path | None = None) -> li
     Raises:
         SengaError: no picture is left to train or to validate on.
     """
+    used = validation_rows(pictures)
+    val_side = VALIDATION_CROP if len(used) >= FEW and min(row.side for row in used) >= VALIDATION_CROP else SMALLEST
     small = [
         Rejected(row.file, f"is too small ({row.side} pixels; {needed} are needed)")
-        for rows, needed in ((pictures.train, side), (pictures.val, VALIDATION_CROP))
+        for rows, needed in ((pictures.train, side), (pictures.val, val_side))
         for row in rows
         if row.side < needed
     ]
@@ -223,7 +240,7 @@ def check_set(pictures: PictureSet, side: int, folder: Path | None = None) -> li
         with (folder / "rejected.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "reason"), *((one.file, one.reason) for one in rejected)])
     train = sum(row.side >= side for row in pictures.train)
-    val = sum(row.side >= VALIDATION_CROP for row in pictures.val)
+    val = len(used)
     if not train or not val:
         first = f" (the first: {rejected[0].file} {rejected[0].reason})" if rejected else ""
         raise SengaError(

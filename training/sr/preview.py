@@ -20,9 +20,11 @@ from ...arch import UpscaleModel
 from ..run.entry import add_settings
 from ..run.settings import read_settings
 from ..run.sheet import draw_grid
-from .patches import MARGIN, PictureSet, batch, check_set
+from .pairs import open_pictures, uses_folder
+from .patches import MARGIN, batch, check_set, check_shares
 from .picture_files import Picture
-from .settings import Settings
+from .picture_set import PictureSet
+from .settings import DataSettings, Settings
 from .validation import levels
 
 logger = logging.getLogger("senga")
@@ -51,16 +53,14 @@ def preview(settings: Settings, step: int) -> Picture:
     """The patches of a step; logs the set and the processor time of a batch. Raises SengaError."""
     data = settings.data
     scale = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters).scale
-    pictures = PictureSet(data.folder, data.cache_gib, data.val_share)
-    side = (data.patch + 2 * MARGIN) * scale
-    rejected = check_set(pictures, side)
-    counts = {source: len(rows) for source, rows in pictures.sources(side).items()}
-    shares = {source: data.shares.get(source, 1.0) for source in counts}
-    for source, count in counts.items():
-        share = shares[source] / sum(shares.values())
-        logger.info("%s: %d pictures to train on, %.0f %% of the patches", source, count, 100 * share)
-    splits = Counter(row.source for row in pictures.val)
-    logger.info("to validate on: %s; rejected: %d", ", ".join(f"{n} {s}" for s, n in splits.items()), len(rejected))
+    pictures = open_pictures(data, scale)
+    if uses_folder(data):
+        _describe(pictures, data, scale)
+    weights = sum(pair.weight for pair in pictures.pairs)
+    for pair in pictures.pairs:
+        share = 100 * data.pairs_share * pair.weight / weights
+        found = pair.where, len(pair.train), len(pair.val), share
+        logger.info("%s: %d pairs to train on, %d to validate on, %.0f %% of the patches", *found)
     first = batch(pictures, data, scale, settings.seed, step)
     for name in ("pictures to be decoded", "decoded"):
         began = time.process_time()
@@ -69,6 +69,21 @@ def preview(settings: Settings, step: int) -> Picture:
         seconds = (time.process_time() - began) / TIMED
         logger.info("a batch of %d, %s: %.3f s of one core", data.batch, name, seconds)
     return sheet(*first)
+
+
+def _describe(pictures: PictureSet, data: DataSettings, scale: int) -> None:
+    """Log how many pictures of which source data.folder has, and the part of the patches that each gets."""
+    side = (data.patch + 2 * MARGIN) * scale
+    rejected = check_set(pictures, side)
+    check_shares(pictures, data, scale)
+    counts = {source: len(rows) for source, rows in pictures.sources(side).items()}
+    shares = {source: data.shares.get(source, 1.0) for source in counts}
+    folder_share = 1 - data.pairs_share if pictures.pairs else 1.0
+    for source, count in counts.items():
+        share = 100 * folder_share * shares[source] / sum(shares.values())
+        logger.info("%s: %d pictures to train on, %.0f %% of the patches", source, count, share)
+    splits = Counter(row.source for row in pictures.val)
+    logger.info("to validate on: %s; rejected: %d", ", ".join(f"{n} {s}" for s, n in splits.items()), len(rejected))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

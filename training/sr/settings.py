@@ -4,11 +4,23 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..datasets.procedural import kind_names
-from ..run.settings import ModelSettings, RunSettings, TrainingSettings, check, one_of
+from ..datasets.procedural import KINDS, kind_names
+from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
 from .gan_losses import GAN_LOSSES
 
 SMALLEST_PATCH = 8  # LR pixels
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Pictures that exist in both sizes, by the same names; folders or shards, as `data.folder`."""
+
+    lr: str
+    hr: str
+    weight: float = 1.0  # in the draw among several
+
+    def __post_init__(self) -> None:
+        check(self.weight >= 0, "the weight of pairs", self.weight, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -16,6 +28,8 @@ class DataSettings:
     folder: str = "data/art"  # with or without a manifest.csv, or shards: shards-{000..012}.tar
     shares: dict[str, float] = field(default_factory=dict)  # source -> weight in the draw; a source not named has 1
     val_share: float = 0.02  # of the pictures that no manifest assigns to train or val
+    pairs: list[PairSettings] = field(default_factory=list)  # LR pictures that are there, instead of made ones
+    pairs_share: float = 1.0  # of the patches that are from pairs, if there are any; at 1 folder is not needed
     patch: int = 48  # side of an LR patch, pixels
     batch: int = 16  # over all processes
     shrink: list[float] = field(default_factory=lambda: [0.5, 1.0])  # HR pictures are first reduced by a factor in here
@@ -31,6 +45,8 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         check(self.patch >= SMALLEST_PATCH, "data.patch", self.patch, f"{SMALLEST_PATCH} or more: less shows no lines")
+        held = 0 < self.pairs_share <= 1 and (not self.pairs or any(pair.weight for pair in self.pairs))
+        check(held, "data.pairs_share", self.pairs_share, "more than 0, up to 1, and pairs with a weight above 0")
         check(self.batch > 0, "data.batch", self.batch, "1 or more")
         check(all(w >= 0 for w in self.shares.values()), "data.shares", self.shares, "weights of 0 or more")
         low, high = [*self.shrink, 0.0, 0.0][:2]
@@ -46,7 +62,9 @@ class DataSettings:
         check(self.hard_pictures >= 1, "data.hard_pictures", self.hard_pictures, "1 (all alike) or more")
         for kind in self.kinds:
             one_of("data.kinds", kind, kind_names())
-        check(all(w >= 0 for w in self.kinds.values()), "data.kinds", self.kinds, "weights of 0 or more")
+        weights = [self.kinds.get(kind.name, kind.share) for kind in KINDS]
+        held = min(weights) >= 0 and (sum(weights) > 0 or not self.procedural)
+        check(held, "data.kinds", self.kinds, "weights of 0 or more, not all kinds 0")
         check(self.cache_gib >= 0, "data.cache_gib", self.cache_gib, "0 or more")
         check(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
@@ -63,6 +81,15 @@ def _names_recipes(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class SROptimSettings(OptimSettings):
+    accumulate: int = 1  # parts that a batch goes through the net in; the gradient is that of the whole batch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.accumulate > 0, "optim.accumulate", self.accumulate, "1 (the batch at once) or more")
+
+
+@dataclass(frozen=True)
 class SRRunSettings(RunSettings):
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
     validation_crops: int = 48  # as many from each domain as possible; the last validation takes all
@@ -72,6 +99,7 @@ class SRRunSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.sheet_crops > 0, "run.sheet_crops", self.sheet_crops, "1 or more")
+        check(bool(self.conditions), "run.conditions", self.conditions, 'one damage or more, such as ["clean"]')
         for name in ("validation_crops", "sheet_every"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
 
@@ -81,6 +109,8 @@ class ValSettings:
     """What is validated on beside the pictures of data.folder. Changes nothing in what is learnt."""
 
     sets: dict[str, str] = field(default_factory=dict)  # domain -> folder of pictures that are measured on only
+    folder: str = ""  # HR pictures of your own: crops of them are the domain "own", and each is upscaled whole
+    pairs: list[PairSettings] = field(default_factory=list)  # LR and HR: the domain "pairs", and each is upscaled whole
     procedural: bool = False  # the drawn domains, "patterns" and "lines", too; needs the font DejaVu Sans
 
 
@@ -111,6 +141,7 @@ class GanSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(TrainingSettings):
+    optim: SROptimSettings
     model: ModelSettings
     data: DataSettings = DataSettings()
     loss: LossSettings = LossSettings()

@@ -8,12 +8,13 @@ A run lives in RUNS/NAME: settings, environment, curve, checkpoints (found again
 where it stopped, bit for bit on a CPU), contact sheets, and at the end report.md and NAME.safetensors.
 """
 
+import argparse
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -21,35 +22,56 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, UpscaleModel, load_model
+from ...arch import Provenance, SengaError, UpscaleModel, load_upscaler
 from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
 from ..run.ema import EMA, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
-from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
+from ..run.pace import Pace
+from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment, run_identity
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
-from .gan import GanStep, usm_sharpen
+from ..run.stopping import EndedError, StopSignals, ended
+from .gan import GanStep
 from .losses import make_loss
-from .patches import MARGIN, PictureSet, batches, check_set
+from .metrics import check_ssimulacra2
+from .pairs import PairSet, open_pictures, uses_folder
+from .patches import MARGIN, batches, check_set, check_shares
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
+from .step import Means, Step
 from .validation import baseline, draw_sheet, score_all, write_weights
 from .validation_crops import count_text, make_pairs, mean_of_domains, some, validation_crops
+from .whole_pictures import WHOLE_SCORES, list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
 
 PROG = "senga train sr"
+VAL_CACHE = 0.25  # GiB of decoded pictures of val.pairs
 
 
 def columns(settings: Settings, domains: Sequence[str]) -> tuple[str, ...]:
     """Of curve.csv. The first validation condition has plain names, the others and the domains their own."""
     others = tuple(f"psnr_y_{name}" for name in (*settings.run.conditions[1:], *(domains if len(domains) > 1 else ())))
-    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others)
-    return ("step", "loss", *scores, "learning_rate", "images_per_second", "waiting", "seconds")
+    whole = WHOLE_SCORES if settings.val.folder or settings.val.pairs else ()
+    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others, *whole)
+    terms = [f"loss_{name}" for name, weight in settings.loss.weights.items() if weight]
+    if settings.gan.weight:
+        terms += ["loss_gan", "loss_discriminator", "accuracy_fake", "accuracy_real"]
+    return (
+        "step",
+        "loss",
+        *scores,
+        *terms,
+        "gradient_norm",
+        "learning_rate",
+        "images_per_second",
+        "waiting",
+        "seconds",
+    )
 
 
 def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
@@ -58,14 +80,18 @@ def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
     return run_identity(to_dict(settings), recipes=recipes, pictures=data_sha256)
 
 
-def train(settings: Settings, command: str, export: int | None = None) -> Path:
+Export = int | Literal["best"]  # the step of a checkpoint, or that of the best validation
+
+
+def train(settings: Settings, command: str, export: Export | None = None) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
     Args:
         command: how it was started, for the header of the weights.
-        export: write the weights of that step's checkpoint instead of training.
+        export: write the weights of that step's checkpoint, or the best, instead of training.
 
     Raises:
+        EndedError: SIGTERM or Ctrl-C ended it, after a checkpoint was written.
         SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     optim, run, gan = settings.optim, settings.run, settings.gan
@@ -73,51 +99,58 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
-    check_recipes(settings.data.degradation, run.conditions, scale)  # before every picture is looked at
+    # Before every picture is looked at
+    check_recipes(settings.data.degradation, run.conditions, scale)
+    check_scratch()
+    check_ssimulacra2()
+    unwrapped = model.model.requires_grad_(True).train()
+    if settings.model.start_from:
+        take_over(unwrapped, starting_weights(settings.model.start_from), settings.model.start_from)
     fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
     with fabric.rank_zero_first():  # which looks at every picture the first time
-        pictures = PictureSet(settings.data.folder, settings.data.cache_gib, settings.data.val_share)
+        pictures = open_pictures(settings.data, scale)
+        own = [PairSet(pair, scale, VAL_CACHE, 0.0, "val.pairs") for pair in settings.val.pairs]
     path = Path(run.folder) / settings.name
-    check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
-    missing = sorted(settings.data.shares.keys() - {row.source for row in pictures.train})
-    if missing:
-        logger.warning("data.shares names %s, which the set does not have", ", ".join(missing))
-    crops = validation_crops(pictures, settings.val, scale)
+    path.mkdir(parents=True, exist_ok=True)
+    if uses_folder(settings.data):
+        check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
+        check_shares(pictures, settings.data, scale)
+    crops = validation_crops(pictures, settings.val, scale, own)
+    wholes = list_wholes(settings.val, own, scale, run.conditions[0])
     folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
     few = some(crops, run.validation_crops)
     pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
     lead = pairs[run.conditions[0]]
     lanczos = mean_of_domains(baseline(lead, "lanczos", scale), lead)
-    found = len(pictures.train), count_text(few), run.conditions[0], lanczos
+    trained_on = len(pictures.train) + sum(len(pair.train) for pair in pictures.pairs)
+    found = trained_on, count_text(few), run.conditions[0], lanczos
     logger.info("%d pictures to train on; crops to validate on: %s (%s: Lanczos %.2f dB)", *found)
 
     # Nets
-    unwrapped = model.model.requires_grad_(True).train()
-    if settings.model.start_from:
-        take_over(unwrapped, load_model(settings.model.start_from).model.state_dict(), settings.model.start_from)
     net = fabric.setup_module(unwrapped)
-    stops_early = hasattr(unwrapped, "forward_all")  # after fewer recursions: each of its results has the same loss
-    if stops_early:
-        net.mark_forward_method("forward_all")
     optimisers = make_optimisers(unwrapped, optim)
     ema = EMA(unwrapped, optim.ema)
     stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
     discriminator = GanStep(fabric, gan, model.output_channels) if gan.weight else None
     if discriminator:
         stateful |= {"discriminator": discriminator.net, "discriminator_optimiser": discriminator.optimiser}
+    learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, optim.accumulate)
 
     # Resume
     now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
-    if now.load(optim.steps, export):
+    if export == "best":
+        now.load_best()
+    elif now.load(optim.steps, export):
         logger.info("going on from step %d", now.step)
     elif export is None:
         now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
     if export is None and is_main:
         folder.cut_curve(now.step)
+        warn_of_other_condition(folder, run.conditions[0], now.step)
         folder.write_json("settings.json", to_dict(settings))
         about = {"command": command, "data_sha256": pictures.sha256}
         folder.write_json("environment.json", environment(fabric.device, precision, fabric.world_size) | about)
@@ -136,21 +169,27 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
         scores, made = score_all(candidate(), pairs, precision, slow=due)
         scores["psnr_y_lanczos"] = lanczos
+        if due:
+            scores |= validate_wholes(candidate(), wholes, folder.path, precision, step, board)
         folder.add_to_curve(step, **scores, **values)
+        now.keep_best(scores["psnr_y"], f"{run.conditions[0]}: {count_text(few)}")
         for name, value in (scores | values).items():
             board.add_scalar(name, value, step)
         if due:
-            draw_sheet(folder.path / f"sheet-{step:07d}.png", pairs[run.conditions[0]], made, scale, run.sheet_crops)
+            png = folder.path / f"sheet-{step:07d}.png"
+            sheet = draw_sheet(png, pairs[run.conditions[0]], made, scale, run.sheet_crops)
+            board.add_image("sheet", sheet, step, dataformats="HWC")
         return scores
 
     # Loop. It is left early, and begun again further back, when the loss is not finite any more.
     world = fabric.global_rank, fabric.world_size
     board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main and export is None else None
     bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main or export is not None)
-    with bar, logging_redirect_tqdm([logger]):
+    writing = closing(board) if board else nullcontext()
+    with writing, bar, logging_redirect_tqdm([logger]), StopSignals() as signals:
         while now.step < optim.steps and export is None:
             first, before, began, waited, scores = now.step, now.seconds, time.monotonic(), 0.0, {}
-            bar.n = first
+            bar.n, pace, means = first, Pace(first, optim.steps), Means()
             stream = batches(pictures, settings.data, scale, settings.seed, range(first, optim.steps), *world)
             for step in range(first, optim.steps):
                 waiting = time.monotonic()
@@ -160,25 +199,17 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                 set_learning_rate(optimisers, rate)
                 if step == rounding_from:
                     unwrapped.load_state_dict(ema.values)
-                rounded = step >= rounding_from
 
-                with rounded_weights(unwrapped, rounded):
-                    lr = lr.contiguous(memory_format=torch.channels_last)
-                    predictions = [one.float() for one in (net.forward_all(lr) if stops_early else [net(lr)])]
-                    prediction, target = predictions[-1], usm_sharpen(hr) if gan.sharpen else hr
-                    loss = torch.stack([loss_of(one, target)[0] for one in predictions]).mean()
-                    if discriminator:
-                        loss = loss + gan.weight * discriminator.generator_loss(prediction, hr)
-                    unwrapped.zero_grad(set_to_none=True)
-                    fabric.backward(loss)
-                step_optimisers(unwrapped, optimisers, optim.clip)
-                if discriminator:
-                    discriminator.update(prediction.detach(), hr)
+                with rounded_weights(unwrapped, step >= rounding_from):
+                    loss, terms = learn.gradients(lr, hr)
+                terms["gradient_norm"] = step_optimisers(unwrapped, optimisers, optim.clip)
+                means.add(terms | learn.update_discriminator())
                 ema.update(unwrapped, step)
 
-                value = float(cast(Tensor, fabric.all_reduce(loss.detach(), reduce_op="mean")))
+                value = float(cast(Tensor, fabric.all_reduce(loss, reduce_op="mean")))
                 last = step + 1 == optim.steps
-                saves = last or (step + 1) % run.save_every == 0
+                signal = signals.agreed(fabric)
+                saves = last or bool(signal) or (step + 1) % run.save_every == 0
                 if not is_sound(value, unwrapped.parameters() if saves else ()):
                     now.roll_back(run.rollbacks)
                     break
@@ -186,21 +217,29 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
                 now.seconds = before + time.monotonic() - began
                 spent = now.seconds - before
                 speed = (step + 1 - first) * settings.data.batch / spent
+                if is_main:
+                    pace.note(now.step)
+                pausing = time.monotonic()
                 if board and (last or (step + 1) % run.validate_every == 0):
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
-                    values |= {"images_per_second": speed, "waiting": waited / spent}
+                    values |= {"images_per_second": speed, "waiting": waited / spent, **means.take()}
                     scores = validate(board, values)
-                    figures = step + 1, now.running, scores["psnr_y"], 100 * waited / spent
-                    logger.info("step %d: loss %.5f, PSNR_Y %.2f dB, %.0f %% of the time waiting for data", *figures)
+                    figures = step + 1, now.running, scores["psnr_y"], lanczos, len(few), 100 * waited / spent
+                    logger.info(
+                        "step %d: loss %.5f, PSNR_Y %.2f dB (Lanczos %.2f) on %d crops, %.0f %% of the time waiting",
+                        *figures,
+                    )
                 if saves:
                     now.save()
+                pace.pause(time.monotonic() - pausing)
+                if signal:
+                    stream.close()
+                    raise ended(signal, settings.name, now.step, optim.steps, command)
                 shown = {"loss": f"{now.running:.5f}", "images": f"{speed:.0f}/s"}
                 shown |= {"psnr_y": f"{scores['psnr_y']:.2f}"} if scores else {}
                 bar.set_postfix(shown, refresh=False)
                 bar.update()
             stream.close()
-    if board:
-        board.close()
 
     # Weights
     weights = folder.path / (
@@ -220,17 +259,50 @@ def train(settings: Settings, command: str, export: int | None = None) -> Path:
         metrics = write_weights(weights, candidate(), about, pairs, half=now.step >= rounding_from)
         if export is None:  # the report is of the last step
             folder.write_json("metrics.json", metrics)
-            write_report(folder.path, settings.data.folder, len(pictures.train), pictures.licences, command)
+            names = [settings.data.folder] if uses_folder(settings.data) else []
+            names += [pair.where for pair in pictures.pairs]
+            validated = f"{count_text(crops)} crops, {run.conditions[0]}"
+            write_report(folder.path, ", ".join(names), trained_on, pictures.licences, validated, command)
     fabric.barrier()
     return weights
 
 
+def starting_weights(path: str) -> dict[str, Tensor]:
+    """The tensors of `model.start_from`. Raises SengaError for what is not an upscaler's file."""
+    try:
+        return load_upscaler(path).model.state_dict()
+    except SengaError as error:
+        raise SengaError(f"model.start_from: {error}") from error
+
+
+def warn_of_other_condition(folder: RunFolder, first: str, step: int) -> None:
+    """Say it if a run that goes on is validated under another main condition: its curve then has two parts."""
+    before = folder.read_json("settings.json").get("run", {}).get("conditions", [first])[0]
+    if step and before != first:
+        logger.warning("psnr_y and the other scores are under %s up to step %d, then under %s", before, step, first)
+
+
+def exported(text: str) -> Export:
+    """The value of --export."""
+    if text == "best":
+        return "best"
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a step; expected the number of a checkpoint, or best")
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = training_parser(PROG, "Train an upscaling network.")
-    parser.add_argument("--export", type=int, metavar="STEP", help="write the weights of that checkpoint and stop")
+    parser.add_argument(
+        "--export", type=exported, metavar="STEP", help="write the weights of that checkpoint, or `best`, and stop"
+    )
     args = parser.parse_args(argv)
     settings = read_settings(Settings, args.config, args.set)
     # A checkpoint may be exported while the run goes on.
     with alone(Path(settings.run.folder) / settings.name) if args.export is None else nullcontext():
-        train(settings, command_line(PROG, args), args.export)
+        try:
+            train(settings, command_line(PROG, args), args.export)
+        except EndedError as end:
+            logger.warning("%s", end)
+            return end.code
     return 0

@@ -130,7 +130,7 @@ def write_weights(
     return metrics
 
 
-def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale: int, crops: int) -> None:
+def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale: int, crops: int) -> Picture:
     """A contact sheet of `crops` of the pairs, spread evenly: LR, Lanczos, ours, HR."""
     taken = min(crops, len(pairs))
     chosen = [i * len(pairs) // taken for i in range(taken)]
@@ -149,7 +149,7 @@ def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale:
         )
         for pair, plain, better in zip(few, lanczos, ours, strict=True)
     ]
-    contact_sheet(rows, path)
+    return contact_sheet(rows, path)
 
 
 def levels(image: Tensor) -> Picture:

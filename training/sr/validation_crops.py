@@ -18,9 +18,10 @@ from ...arch import SengaError
 from ..datasets.procedural import validation_patterns
 from ..degradation import degrade
 from ..run.pictures import BROKEN
-from .patches import content
+from .crops import content
+from .pairs import PairSet
 from .picture_files import WHITE, Member, Picture, decode, flatten, list_folder
-from .picture_set import VALIDATION_CROP, PictureSet
+from .picture_set import FEW, SMALLEST, VALIDATION_CROP, PictureSet, validation_rows
 from .recipes import read_recipe, reduced_by
 from .settings import ValSettings
 
@@ -37,17 +38,22 @@ DOMAINS = {
 # Bicubic takes a third of the contrast of 1-pixel patterns: the question is what a net makes of those that arrive.
 FILTERS = {"patterns": "box"}
 CROPS = 24  # crops of a domain that its pictures are cut into, if they are large enough
-FEW = 6  # crops of a domain under which its mean says little
+OWN, PAIRS = "own", "pairs"  # the domains of val.folder, and of val.pairs and the pairs that data.pairs holds out
 LEAST = 3.0  # content under which a further crop of a picture is not worth a score
+
+
+Place = tuple[slice, slice]  # rows and columns
 
 
 @dataclass(frozen=True)
 class Crop:
-    """An HR crop, (VALIDATION_CROP, VALIDATION_CROP, 3) uint8 over white, and where it is from."""
+    """An HR crop, (VALIDATION_CROP, VALIDATION_CROP, 3) uint8 over white (smaller if its picture is), and where it is
+    from."""
 
     name: str
     domain: str
     picture: Picture
+    lr: Picture | None = None  # of a pair; the LR pictures of others are made
 
 
 @dataclass(frozen=True)
@@ -62,33 +68,66 @@ class Pair:
         return self.crop.picture
 
 
-def fullest(picture: Picture, count: int) -> list[Picture]:
-    """Up to `count` squares of VALIDATION_CROP pixels that do not overlap, those with most content first."""
-    height, width = picture.shape[:2]
+def fullest(picture: Picture, count: int, scale: int = 1) -> list[Picture]:
+    """Up to `count` squares of VALIDATION_CROP pixels that do not overlap, those with most content first.
+
+    A side that is shorter is taken whole, up to a multiple of the scale.
+    """
+    return [np.ascontiguousarray(picture[place]) for place in fullest_places(picture, count, scale)]
+
+
+def fullest_places(picture: Picture, count: int, scale: int = 1) -> list[Place]:
+    """Where `fullest` cuts: rows and columns, whose beginnings and lengths are multiples of the scale."""
     side = VALIDATION_CROP
-    places = [(y, x) for y in range(0, height - side + 1, side // 2) for x in range(0, width - side + 1, side // 2)]
-    ranked = sorted(places, key=lambda at: -content(picture[at[0] : at[0] + side, at[1] : at[1] + side]))
-    taken: list[tuple[int, int]] = []
-    for y, x in ranked:
-        if len(taken) < count and all(abs(y - v) >= side or abs(x - u) >= side for v, u in taken):
-            taken.append((y, x))
-    crops = [np.ascontiguousarray(picture[y : y + side, x : x + side]) for y, x in taken]
-    return crops[:1] + [crop for crop in crops[1:] if content(crop) >= LEAST]
+    high, wide = (min(side, length // scale * scale) for length in picture.shape[:2])
+    starts = [
+        range(0, length - taken + 1, side // 2) for length, taken in zip(picture.shape, (high, wide), strict=False)
+    ]
+    places = [(slice(y, y + high), slice(x, x + wide)) for y in starts[0] for x in starts[1]]
+    taken: list[Place] = []
+    for rows, columns in sorted(places, key=lambda place: -content(picture[place])):
+        apart = (abs(rows.start - v.start) >= side or abs(columns.start - u.start) >= side for v, u in taken)
+        if len(taken) < count and all(apart):
+            taken.append((rows, columns))
+    return taken[:1] + [place for place in taken[1:] if content(picture[place]) >= LEAST]
 
 
 Pictures = list[tuple[str, Callable[[], Picture]]]  # names, and how each is read: one at a time is in memory
 
 
-def cut_domain(domain: str, pictures: Pictures) -> list[Crop]:
+def cut_domain(domain: str, pictures: Pictures, scale: int = 1) -> list[Crop]:
     """CROPS crops of a domain, as even a number from each picture as can be; one of each where there are more."""
     each = max(1, -(-CROPS // max(1, len(pictures))))
     crops = [
         Crop(f"{name}#{i}" if i else name, domain, crop)
         for name, read in pictures
-        for i, crop in enumerate(fullest(flatten(read(), WHITE), each))
+        for i, crop in enumerate(fullest(flatten(read(), WHITE), each, scale))
     ]
+    warn_of_few(domain, crops)
+    return crops
+
+
+def warn_of_few(domain: str, crops: Sequence[Crop]) -> None:
     if 0 < len(crops) < FEW:
-        logger.warning("domain %s: %d validation crops say little; add pictures", domain, len(crops))
+        way_out = "add pictures, raise data.val_share in a new run, or name val.folder"
+        logger.warning("domain %s: %d validation crops say little; %s", domain, len(crops), way_out)
+
+
+def cut_pairs(pairs: Sequence[PairSet], own: Sequence[PairSet], scale: int) -> list[Crop]:
+    """The domain PAIRS: crops of the pairs held out of training, and of all pairs of `own` (`val.pairs`)."""
+    chosen = [(pair, twin) for pair in pairs for twin in pair.val]
+    chosen += [(pair, twin) for pair in own for twin in (*pair.train, *pair.val)]
+    each = max(1, -(-CROPS // max(1, len(chosen))))
+    crops = []
+    for pair, twin in chosen:
+        if twin.side * scale < SMALLEST:
+            continue
+        lr, hr = pair.pixels(twin)
+        for i, (rows, columns) in enumerate(fullest_places(hr, each, scale)):
+            small = tuple(slice(one.start // scale, one.stop // scale) for one in (rows, columns))
+            name = f"{twin.hr.file}#{i}" if i else twin.hr.file
+            crops.append(Crop(name, PAIRS, np.ascontiguousarray(hr[rows, columns]), np.ascontiguousarray(lr[small])))
+    warn_of_few(PAIRS, crops)
     return crops
 
 
@@ -96,46 +135,59 @@ def _decoded(member: Member) -> Picture:
     return decode(member.read())
 
 
-def pictures_of_folder(domain: str, folder: Path) -> Pictures:
-    """Every picture below a folder that is large enough for a crop. Raises SengaError where there is none."""
+def pictures_of_folder(setting: str, folder: Path) -> Pictures:
+    """Every picture below a folder that is large enough for a crop; if these are few, smaller ones too, from SMALLEST
+    pixels a side.
+
+    Raises:
+        SengaError: there is none.
+    """
     found: Pictures = []
+    small: Pictures = []
     for member in list_folder(folder):
         try:
             side = min(decode(member.read()).shape[:2])
         except BROKEN as error:
-            logger.warning("val.sets.%s: %s cannot be read (%s)", domain, member.path, error)
+            logger.warning("%s: %s cannot be read (%s)", setting, member.path, error)
             continue
-        if side >= VALIDATION_CROP:
-            found.append((member.file, partial(_decoded, member)))
+        if side >= SMALLEST:
+            (found if side >= VALIDATION_CROP else small).append((member.file, partial(_decoded, member)))
+    if len(found) < FEW:
+        found += small
     if not found:
         raise SengaError(
-            f"val.sets.{domain}: {folder} has no picture of {VALIDATION_CROP} pixels a side or more; name a folder with"
-            " such pictures, or remove the line"
+            f"{setting}: {folder} has no picture of {SMALLEST} pixels a side or more; name a folder with such pictures,"
+            " or remove the line"
         )
     return found
 
 
-def validation_crops(pictures: PictureSet, val: ValSettings, scale: int) -> list[Crop]:
-    """All crops: of the set's validation pictures by domain, of the folders of `val.sets`, and the drawn ones.
+def validation_crops(
+    pictures: PictureSet, val: ValSettings, scale: int, own_pairs: Sequence[PairSet] = ()
+) -> list[Crop]:
+    """All crops: of the set's validation pictures by domain, of the folders of `val.sets` and `val.folder`, of pairs
+    (`own_pairs` are those of `val.pairs`), and the drawn ones.
 
     Raises:
         SengaError: no validation picture is large enough, a folder has none, or a font for the drawn ones is missing.
     """
     by_domain: dict[str, Pictures] = {}
-    for row in pictures.val:
-        if row.side >= VALIDATION_CROP:
-            by_domain.setdefault(DOMAINS.get(row.source, row.source), []).append(
-                (row.file, partial(pictures.pixels, row))
-            )
+    for row in validation_rows(pictures):
+        domain = DOMAINS.get(row.source, row.source)
+        by_domain.setdefault(domain, []).append((row.file, partial(pictures.pixels, row)))
     for domain, folder in val.sets.items():
-        by_domain.setdefault(domain, []).extend(pictures_of_folder(domain, Path(folder)))
-    crops = [crop for domain, found in by_domain.items() for crop in cut_domain(domain, found)]
+        by_domain.setdefault(domain, []).extend(pictures_of_folder(f"val.sets.{domain}", Path(folder)))
+    if val.folder:
+        by_domain.setdefault(OWN, []).extend(pictures_of_folder("val.folder", Path(val.folder)))
+    crops = [crop for domain, found in by_domain.items() for crop in cut_domain(domain, found, scale)]
+    crops += cut_pairs(pictures.pairs, own_pairs, scale)
     if val.procedural:
         drawn = validation_patterns(scale)
         crops += [Crop(name, name.partition("/")[0], picture) for name, picture in drawn]
     if not crops:
+        where = ", ".join(pair.where for pair in pictures.pairs) or pictures.folder
         raise SengaError(
-            f"{pictures.folder}: no validation picture has {VALIDATION_CROP} pixels a side; add larger ones"
+            f"{where}: no validation picture has {SMALLEST} pixels a side; add larger ones, or use val.folder"
         )
     return crops
 
@@ -166,6 +218,9 @@ def make_pairs(crops: Sequence[Crop], scale: int, degradation: str) -> list[Pair
     plain = read_recipe(degradation, "run.conditions").with_scale(scale)
     pairs = []
     for crop in crops:
+        if crop.lr is not None:
+            pairs.append(Pair(crop, crop.lr))
+            continue
         recipe = reduced_by(plain, FILTERS[crop.domain]) if crop.domain in FILTERS else plain
         seed = int.from_bytes(hashlib.sha256(crop.picture.tobytes()).digest()[:8], "big")
         pairs.append(Pair(crop, degrade(crop.picture, recipe, seed=seed)[0]))

@@ -98,8 +98,8 @@ def write_report(folder: Path, header: Header, findings: Findings, pictures: Tag
         {},
         facts=facts(header),
         command=header.provenance.command,
-        export="",
-        use="senga tag PICTURE --model {weights}",
+        exports=False,
+        use="senga tag PICTURE --model",
         plots=PLOTS,
     )
     names = np.array(index.names)

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
+from ..run.stopping import EndedError, StopSignals, ended
 from .batches import TagPictures, batches
 from .index import SPLITS, build_index
 from .losses import LOSSES
@@ -61,6 +63,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
         command: how it was started, for the header of the weights.
 
     Raises:
+        EndedError: SIGTERM or Ctrl-C ended it, after a checkpoint was written.
         SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     data, optim, run = settings.data, settings.optim, settings.run
@@ -128,7 +131,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
     # Loop. It is left early, and begun again further back, when the loss is not finite any more.
     board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main else None
     bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main)
-    with bar, logging_redirect_tqdm([logger]):
+    writing = closing(board) if board else nullcontext()
+    with writing, bar, logging_redirect_tqdm([logger]), StopSignals() as signals:
         while now.step < optim.steps:
             first, before, began, waited = now.step, now.seconds, time.monotonic(), 0.0
             bar.n = first
@@ -151,7 +155,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
 
                 value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
                 last = step + 1 == optim.steps
-                saves = last or (step + 1) % run.save_every == 0
+                signal = signals.agreed(fabric)
+                saves = last or bool(signal) or (step + 1) % run.save_every == 0
                 if not is_sound(value, unwrapped.parameters() if saves else ()):
                     now.roll_back(run.rollbacks)
                     break
@@ -166,11 +171,12 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if saves:
                     now.save()
+                if signal:
+                    stream.close()
+                    raise ended(signal, settings.name, now.step, optim.steps, command)
                 bar.set_postfix(loss=f"{now.running:.3f}", refresh=False)
                 bar.update()
             stream.close()
-    if board:
-        board.close()
 
     # Thresholds, report and weights
     path = folder.path / f"{settings.name}.safetensors"
@@ -218,5 +224,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     settings = read_settings(TaggerSettings, args.config, args.set)
     with alone(Path(settings.run.folder) / settings.name):
-        train(settings, command_line(PROG, args))
+        try:
+            train(settings, command_line(PROG, args))
+        except EndedError as end:
+            logger.warning("%s", end)
+            return end.code
     return 0

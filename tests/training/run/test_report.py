@@ -278,7 +278,7 @@ class TestReport:
 
     def test_another_task_brings_its_own_plots_and_command(self, run):
         curve(run, "step,loss,mAP\n1,0.5,0.2\n2,0.4,0.3\n")
-        page = write_report(run, plots=(Plot("mAP", ("mAP",)),), use="senga tag PICTURE --model {weights}").read_text()
+        page = write_report(run, plots=(Plot("mAP", ("mAP",)),), use="senga tag PICTURE --model").read_text()
         assert f"senga tag PICTURE --model {run.as_posix()}/my_run.safetensors" in page
         assert "senga upscale" not in page
 

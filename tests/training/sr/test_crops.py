@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 from sample_picture_sets import make_set, same
 from senga.arch import SengaError
-from senga.training.sr.patches import PictureSet, batch, cut, difficulty, flatten, recoloured
+from senga.training.sr.crops import cut, difficulty
+from senga.training.sr.patches import PictureSet, batch, recoloured
+from senga.training.sr.picture_files import flatten
 from senga.training.sr.settings import DataSettings
 
 

@@ -21,7 +21,8 @@ from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.schedule import learning_rate
 from senga.training.run.settings import OptimSettings, read_settings
 from senga.training.sr.losses import LOSSES
-from senga.training.sr.patches import PictureSet, batches, flatten, to_tensor
+from senga.training.sr.patches import PictureSet, batches, to_tensor
+from senga.training.sr.picture_files import flatten
 from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
 from senga.training.tagger.settings import TaggerSettings
@@ -229,7 +230,7 @@ def test_the_shipped_configs_are_valid(path):
         ("optim.stepps=3", "'stepps' is unknown; did you mean 'steps'"),
         ("colour=red", "'colour' is unknown; it has name"),
         ("steps=3", "'steps' is unknown; did you mean 'optim.steps'?"),
-        ("folder=art", "'folder' is unknown; did you mean 'data.folder' or 'run.folder'?"),
+        ("folder=art", "'folder' is unknown; did you mean 'data.folder' or 'val.folder' or 'run.folder'?"),
         ("optim.steps=many", "steps is 'many'; expected int"),
         ("data.shrink=[1, 'a']", "shrink is 'a'; expected float"),
         ("data.degradation=3", "data.degradation is 3; expected a preset, a recipe's .json, or a table"),

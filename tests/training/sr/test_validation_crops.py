@@ -89,7 +89,7 @@ def test_folders_and_drawn_pictures_are_domains_of_their_own(art, tmp_path):
 
 
 def test_a_folder_without_pictures_is_named(art, tmp_path):
-    with pytest.raises(SengaError, match=r"val\.sets\.anime: .* has no picture of 192 pixels a side"):
+    with pytest.raises(SengaError, match=r"val\.sets\.anime: .* has no picture of 48 pixels a side"):
         validation_crops(PictureSet(art, 1.0), ValSettings(sets={"anime": tmp_path.as_posix()}), 2)
 
 

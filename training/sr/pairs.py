@@ -1,0 +1,201 @@
+"""Pictures that exist in both sizes: LR and HR by the same name, instead of LR made by a recipe."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from ...arch import SengaError
+from ..degradation.params import pick
+from .crops import FLAT, GLANCE, TRIES, Window, content
+from .pair_checks import look_at_pairs
+from .picture_files import WHITE, Picture, Row, UnreadableError, flatten
+from .picture_set import PictureSet
+from .settings import DataSettings, PairSettings
+
+logger = logging.getLogger("senga")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """An LR and an HR picture of one name."""
+
+    lr: Row
+    hr: Row
+
+    @property
+    def side(self) -> int:
+        """LR pixels, the shorter side."""
+        return self.lr.side
+
+    def fits(self, scale: int) -> bool:
+        """Whether HR is `scale` times LR, give or take what rounding a size makes."""
+        sides = (self.lr.height, self.hr.height), (self.lr.width, self.hr.width)
+        return all(abs(hr - lr * scale) < max(scale, 2) and hr >= scale for lr, hr in sides)
+
+
+class PairSet:
+    """Two sets of pictures, LR and HR, that belong together by their names without the ending.
+
+    Args:
+        setting: what names it in messages, such as "data.pairs".
+        cache_gib: decoded pictures kept in memory, GiB, a fifth of it LR ones.
+        val_share: of the pairs that are validated on, by a hash of the HR picture's name, where no manifest says it.
+
+    Raises:
+        SengaError: a folder is missing or empty, no names match, or no pair has the scale.
+    """
+
+    def __init__(self, pair: PairSettings, scale: int, cache_gib: float, val_share: float, setting: str) -> None:
+        self.scale, self.weight = scale, pair.weight
+        self._large: dict[int, list[Twin]] = {}
+        self.where = f"{setting} {pair.lr} and {pair.hr}"
+        self.lr = PictureSet(pair.lr, cache_gib * 0.2, val_share)
+        self.hr = PictureSet(pair.hr, cache_gib * 0.8, val_share)
+        self.train = self._matched(self.hr.train)
+        self.val = self._matched(self.hr.val)
+        self._check()
+        self.sha256 = hashlib.sha256(f"{self.lr.sha256} {self.hr.sha256} {self.weight}".encode()).hexdigest()
+
+    def _matched(self, rows: Sequence[Row]) -> list[Twin]:
+        known = _by_name([*self.lr.train, *self.lr.val])
+        return [Twin(known[name], row) for name, row in _by_name(rows).items() if name in known]
+
+    def _check(self) -> None:
+        """Names and sizes of all, the shift and the colours of some."""
+        found = [*self.train, *self.val]
+        if not found:
+            first = [min((row.file for row in (*one.train, *one.val)), default="") for one in (self.lr, self.hr)]
+            raise SengaError(
+                f"{self.where}: no picture of one has the name of one of the other (the first are {first[0]!r} and"
+                f" {first[1]!r}); expected the same names, whatever their endings"
+            )
+        for one in (self.lr, self.hr):
+            if alone := len(one.train) + len(one.val) - len(found):
+                logger.warning("%s: %d pictures of %s have no partner and are left out", self.where, alone, one.folder)
+        wrong = [twin for twin in found if not twin.fits(self.scale)]
+        if wrong:
+            lr, hr = wrong[0].lr, wrong[0].hr
+            sizes = f"{lr.file} has {lr.width}x{lr.height} pixels and {hr.file} {hr.width}x{hr.height}"
+            expected = f"expected {self.scale} times the size, as the network's scale is {self.scale}"
+            if len(wrong) == len(found):
+                raise SengaError(f"{self.where}: {sizes}; {expected}")
+            logger.warning("%s: %d pairs are left out: %s; %s", self.where, len(wrong), sizes, expected)
+        self.train, self.val = ([twin for twin in part if twin.fits(self.scale)] for part in (self.train, self.val))
+        look_at_pairs([*self.train, *self.val], self.pixels, self.scale, self.where)
+
+    def pixels(self, twin: Twin, background: Picture = WHITE) -> tuple[Picture, Picture]:
+        """(h, w, 3) LR and (scale * h, scale * w, 3) HR uint8, clear parts over one colour.
+
+        An HR picture whose size is no multiple of the scale (301 pixels reduced to 150) is resized to one by Lanczos:
+        cut off instead, it would be a pixel beside its LR at the far end.
+
+        Raises:
+            UnreadableError: a file has gone bad or changed its size since it was looked at.
+        """
+        lr, hr = self.lr.pixels(twin.lr), self.hr.pixels(twin.hr)
+        if lr.shape[:2] != (twin.lr.height, twin.lr.width) or hr.shape[:2] != (twin.hr.height, twin.hr.width):
+            raise UnreadableError(f"{self.where}: {twin.hr.file} has changed its size; start again to look at it anew")
+        lr, hr = flatten(lr, background), flatten(hr, background)
+        size = lr.shape[1] * self.scale, lr.shape[0] * self.scale
+        if hr.shape[1::-1] != size:
+            hr = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.LANCZOS))
+        return lr, hr
+
+    def large(self, side: int) -> list[Twin]:
+        """Those to train on with both sides of at least `side` LR pixels."""
+        if side not in self._large:
+            self._large[side] = [twin for twin in self.train if twin.side >= side]
+        return self._large[side]
+
+    def parted(self, parts: int) -> "PairSet":
+        """For one of several processes: an empty cache and a share of the memory."""
+        part = object.__new__(PairSet)
+        vars(part).update(vars(self), lr=self.lr.parted(parts), hr=self.hr.parted(parts))
+        return part
+
+
+def _by_name(rows: Sequence[Row]) -> dict[str, Row]:
+    """By the name without its ending; of two of the same the first."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(PurePosixPath(row.file).with_suffix("").as_posix(), row)
+    return found
+
+
+def uses_folder(data: DataSettings) -> bool:
+    """Whether patches are cut from `data.folder`: all but those of pairs are."""
+    return not data.pairs or data.pairs_share < 1
+
+
+def open_pictures(data: DataSettings, scale: int) -> PictureSet:
+    """The set of `data.folder`, with the pairs of `data.pairs` as its `pairs`; without a folder if all patches are from
+    pairs.
+
+    Raises:
+        SengaError: as `PictureSet` and `PairSet`; or no pair is large enough for a patch.
+    """
+    alone = not uses_folder(data)
+    share = 1 / (len(data.pairs) + (not alone))  # of the memory, for each
+    pictures = PictureSet(None if alone else data.folder, data.cache_gib * share, data.val_share)
+    if not data.pairs:
+        return pictures
+    pairs = [PairSet(pair, scale, data.cache_gib * share, data.val_share, "data.pairs") for pair in data.pairs]
+    pictures.pairs = [pair for pair in pairs if pair.weight and pair.large(data.patch)]
+    for pair in pairs:
+        if not pair.large(data.patch):
+            logger.warning("%s: no LR picture to train on has %d pixels a side; not used", pair.where, data.patch)
+    if not pictures.pairs:
+        raise SengaError(
+            f"data.pairs: no LR picture to train on has the {data.patch} pixels a side of a patch; lower data.patch, or"
+            " add pairs"
+        )
+    pictures.sha256 = hashlib.sha256(
+        "\n".join([pictures.sha256, *(pair.sha256 for pair in pairs)]).encode()
+    ).hexdigest()
+    found = {twin.hr.licence for pair in pictures.pairs for twin in pair.train}
+    pictures.licences = tuple(sorted({*pictures.licences, *found}))
+    return pictures
+
+
+def sample_pair(pairs: Sequence[PairSet], side: int, rng: np.random.Generator) -> tuple[Picture, Picture]:
+    """A random LR patch of `side` pixels with its HR patch, turned and mirrored alike.
+
+    The set by its weight, then any of its pairs, then a place with content (TRIES are looked at).
+    """
+    for tries_left in reversed(range(TRIES)):
+        pair = pick(list(pairs), [one.weight for one in pairs], rng.random())
+        twins = pair.large(side)
+        twin = twins[rng.integers(len(twins))]
+        background = WHITE if rng.random() < 0.5 else rng.integers(0, 256, 3, dtype=np.uint8)
+        try:
+            lr, hr = pair.pixels(twin, background)
+            break
+        except UnreadableError as error:
+            if not tries_left:
+                raise
+            logger.warning("%s", error)
+    else:
+        raise AssertionError
+    best = max(_windows(lr, hr, side, pair.scale, rng), key=lambda found: min(found[0], FLAT))
+    turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    turned = [np.rot90(crop[:, ::-1] if mirrored else crop, turns) for crop in best[1:]]
+    return np.ascontiguousarray(turned[0]), np.ascontiguousarray(turned[1])
+
+
+def _windows(
+    lr: Picture, hr: Picture, side: int, scale: int, rng: np.random.Generator
+) -> Iterator[tuple[float, Picture, Picture]]:
+    """Content, LR and HR of random places, up to the first that has enough."""
+    for _ in range(TRIES):
+        top, left = (int(rng.integers(length - side + 1)) for length in lr.shape[:2])
+        small = Window(top, left, side, WHITE).cut(lr)
+        large = Window(top * scale, left * scale, side * scale, WHITE).cut(hr)
+        seen = content(large[::GLANCE, ::GLANCE])
+        yield seen, small, large
+        if seen >= FLAT:
+            return
