@@ -20,10 +20,10 @@ from senga.arch import UpscaleModel, read_header
 from senga.arch.precision import autocast, pick_precision
 from senga.training.run.ema import EMA
 from senga.training.run.optimisers import make_optimisers
-from senga.training.run.settings import ModelSettings, OptimSettings
+from senga.training.run.settings import ModelSettings
 from senga.training.sr.losses import make_loss
 from senga.training.sr.patches import PictureSet, batch
-from senga.training.sr.settings import DataSettings, LossSettings, Settings, SRRunSettings
+from senga.training.sr.settings import DataSettings, LossSettings, Settings, SROptimSettings, SRRunSettings
 from senga.training.sr.train import train
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "training.md"
@@ -58,7 +58,7 @@ def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int)
     return Settings(
         name=f"question_{number}",
         model=ModelSettings("espcn_7", {"scale": 2, **variant.model}),
-        optim=OptimSettings(steps=steps, learning_rate=1e-3, warmup=min(50, steps // 4), decay=0.6, ema=0.99),
+        optim=SROptimSettings(steps=steps, learning_rate=1e-3, warmup=min(50, steps // 4), decay=0.6, ema=0.99),
         data=DataSettings(
             folder=data,
             patch=variant.patch,
