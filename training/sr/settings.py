@@ -92,7 +92,8 @@ class SROptimSettings(OptimSettings):
 @dataclass(frozen=True)
 class SRRunSettings(RunSettings):
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
-    validation_crops: int = 48  # as many from each domain as possible; the last validation takes all
+    validation_crops: int = 48  # as many from each domain as possible
+    final_crops: int = 0  # the same for the scores of the finished weights; 0: all crops
     sheet_every: int = 2000  # steps between two contact sheets; 0: one at the end alone
     sheet_crops: int = 8
 
@@ -100,7 +101,7 @@ class SRRunSettings(RunSettings):
         super().__post_init__()
         check(self.sheet_crops > 0, "run.sheet_crops", self.sheet_crops, "1 or more")
         check(bool(self.conditions), "run.conditions", self.conditions, 'one damage or more, such as ["clean"]')
-        for name in ("validation_crops", "sheet_every"):
+        for name in ("validation_crops", "final_crops", "sheet_every"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
 
 

@@ -246,7 +246,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors"
     )
     if is_main:
-        pairs = {name: make_pairs(crops, scale, name) for name in run.conditions}
+        pairs = {name: make_pairs(some(crops, run.final_crops), scale, name) for name in run.conditions}
         about = Provenance(
             source="senga",
             commit=commit(),
