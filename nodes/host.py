@@ -32,6 +32,8 @@ logger = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 DEFAULT_UPSCALER = "senga_compact_x2.safetensors"  # first in every list
+# Files that came with Senga once -> what replaces them.
+RETIRED = {"senga_rrdb_6b_x1.safetensors": "senga_compact_x1.safetensors"}
 DEFAULT_TAGGER = "senga_tagger_large.safetensors"  # likewise
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
@@ -190,6 +192,8 @@ def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
             if path := listed(folder, TAGGER_EXTENSIONS).get(slashed):
                 return path
         folders = standalone.model_dirs
+    if name in RETIRED:
+        raise SengaError(f"{what} {quoted(name)} no longer comes with Senga; choose {RETIRED[name]}, which replaces it")
     searched = ", ".join(str(folder) for folder in [WEIGHTS, *folders])
     raise SengaError(f"{what} {quoted(name)} was not found in {searched}; put the file there or choose another {what}")
 

@@ -16,9 +16,9 @@ BEGIN, END = "<!-- made by python -m senga.training.model_card -->", "<!-- end -
 # File -> what to choose it for.
 PURPOSES = {
     "senga_compact_x2": "**the default**: clean pictures and JPEG damage; keeps dither, screentone and text",
+    "senga_compact_x1": "the same size: removes JPEG damage; keeps dither, screentone and text",
     "senga_dcscn_12_x2": "clean pictures; the most exact of ours on them",
     "senga_espcn_7_x2": "clean pictures",
-    "senga_rrdb_6b_x1": "the same size: removes strong JPEG damage (quality 75 and less)",
     "senga_rrdb_6b_x2": "JPEG damage of ordinary drawings, better than the default; slower; spoils stripes and dither",
     "senga_rrdb_6b_x4": "clean pictures and JPEG damage, four times as large; darkens fine patterns",
     "senga_rrdb_6b_x4_gan": "the same with crisper lines, less true to the original",

@@ -17,7 +17,6 @@ ALL = frozenset(patterns())
 KNOWN_FAULTS = {
     "senga_dcscn_12_x2.safetensors": ALL - {"vertical_1px", "horizontal_1px"},
     "senga_espcn_7_x2.safetensors": ALL,
-    "senga_rrdb_6b_x1.safetensors": ALL,
     "senga_rrdb_6b_x2.safetensors": ALL,
     "senga_rrdb_6b_x4.safetensors": ALL,
     "senga_rrdb_6b_x4_gan.safetensors": ALL,

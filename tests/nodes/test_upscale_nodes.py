@@ -219,3 +219,11 @@ def test_the_memory_asked_for_grows_with_tile_halo_and_network():
 def test_a_tile_between_1_and_15_is_refused(tile):
     with pytest.raises(SengaError, match=f"tile is {tile}; expected 0 .* or 16 or more"):
         SengaUpscale().upscale(Recorder(), picture(5, 7), **{**DEFAULTS, "tile": tile})
+
+
+@pytest.mark.parametrize("name", host.RETIRED)
+def test_a_retired_file_is_answered_with_what_replaces_it(name):
+    assert host.RETIRED[name] in host.shipped_upscale_models()
+    assert name not in host.shipped_upscale_models()
+    with pytest.raises(SengaError, match=f"no longer comes with Senga; choose {host.RETIRED[name]}, which replaces it"):
+        host.upscale_model_path(name)
