@@ -10,7 +10,6 @@ from senga.headless.cli import main
 from senga.training.run.stopping import StopSignals
 from senga.training.sr import train as sr
 
-
 pytestmark = pytest.mark.skipif(
     "PYTEST_XDIST_WORKER" in os.environ, reason="a worker of pytest-xdist dies of signals; .ci/run runs this file alone"
 )
