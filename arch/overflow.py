@@ -1,8 +1,9 @@
 """Networks whose output is not finite: in half precision they go on in float32, in float32 they are refused.
 
 NaN would become a black picture or an empty list of tags. float16 ends at 65504; bfloat16 overflows where float32 does,
-but loses digits on the way. Inf is hidden by the clamp to [0, 1], so once per model and precision the network's own
-output is looked at; after that, each tile's, in which NaN cannot hide.
+but loses digits on the way. Each tile of the result is looked at: UpscaleModel turns Inf into NaN, which a clamp keeps.
+Other programs' models may hide Inf in their clamp to [0, 1], so once per model and precision the network's own output
+is looked at as well.
 """
 
 import logging
@@ -44,8 +45,7 @@ def finite(run: Run, x: Tensor) -> Tensor:
     if all(own) and is_finite(y):
         known[run.precision] = False
         return y
-    if not is_finite(x):
-        raise SengaError("the picture holds NaN or Inf; look for the node or program that made it")
+    _check_picture(x)
     name = _name(run.model)
     if run.precision == "fp32":
         raise SengaError(
@@ -61,9 +61,13 @@ def check_probabilities(found: Tensor, prepared: Tensor, model: Any) -> Tensor:
     """The probabilities themselves. Raises SengaError where they are NaN, which no threshold would ever choose."""
     if is_finite(found):
         return found
-    if not is_finite(prepared):
-        raise SengaError("the picture holds NaN or Inf; look for the node or program that made it")
+    _check_picture(prepared)
     raise SengaError(f"the tagger ({_name(model)}) gives NaN; its weights are damaged: take another file")
+
+
+def _check_picture(x: Tensor) -> None:
+    if not is_finite(x):
+        raise SengaError("the picture holds NaN or Inf; look for the node or program that made it")
 
 
 def is_finite(x: Tensor) -> bool:

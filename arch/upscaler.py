@@ -13,6 +13,8 @@ from .header import UNKNOWN, Header, Provenance, as_table
 from .image import pad_to_multiple
 from .registry import architecture, make_config
 
+NAN = float("nan")
+
 
 class UpscaleModel:
     """A net and its header, callable; fits ComfyUI's UPSCALE_MODEL socket.
@@ -82,7 +84,8 @@ class UpscaleModel:
     def __call__(self, image: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1], any size from 1x1 -> (B, C, scale * H, scale * W) in [0, 1], same dtype and device.
 
-        The image is padded by repeating its edge, by `border` and up to `alignment`, and the result is cropped.
+        The image is padded by repeating its edge, by `border` and up to `alignment`, and the result is cropped. Where
+        the net gives NaN or Inf, the result is NaN.
         """
         return self.through(self.model, image.to(memory_format=torch.channels_last))
 
@@ -92,4 +95,5 @@ class UpscaleModel:
         x = pad_to_multiple(image, self.alignment, self.border)
         y = net(x.to(self.dtype))
         begin = self.border * self.scale
-        return y[..., begin : begin + height, begin : begin + width].to(image.dtype).clamp(0, 1)
+        y = y[..., begin : begin + height, begin : begin + width].to(image.dtype)
+        return y.nan_to_num(NAN, NAN, NAN).clamp(0, 1)  # Inf would be clamped to white or black, and stay unseen

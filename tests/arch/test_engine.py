@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import re
 import sys
 
@@ -218,39 +219,35 @@ def test_what_goes_wrong_ends_in_the_plain_network_and_one_line(monkeypatch, cap
     assert re.search(words, line)
 
 
-def test_a_refused_tile_goes_on_in_the_plain_network(monkeypatch, caplog):
-    monkeypatch.setenv(engine.VARIABLE, "torch")
-
+def refusing_wide_tiles(message: str):
     def prepare(net, sample, precision):
         def run(x):
             if x.shape[-1] > 60:
-                raise RuntimeError("the shape is refused")
+                raise RuntimeError(message)
             return net(x)
 
         return run, net(sample)
 
-    monkeypatch.setitem(engine.PREPARE, "torch", prepare)
+    return prepare
+
+
+def test_a_refused_tile_goes_on_in_the_plain_network(monkeypatch, caplog):
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    monkeypatch.setitem(engine.PREPARE, "torch", refusing_wide_tiles("the shape is refused"))
     model, image = small_model("compact"), picture(12, 80)
     out = upscale(model, image, precision="fp32")
     assert torch.equal(out, plain(monkeypatch, model, image, precision="fp32"))
     assert "refused a picture of 80x12 pixels" in caplog.text
 
 
-def test_running_out_of_memory_halves_the_tile_of_an_engine_too(monkeypatch):
+def test_running_out_of_memory_halves_the_tile_of_an_engine_too(monkeypatch, caplog):
     monkeypatch.setenv(engine.VARIABLE, "torch")
-
-    def prepare(net, sample, precision):
-        def run(x):
-            if x.shape[-1] > 60:
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-            return net(x)
-
-        return run, net(sample)
-
-    monkeypatch.setitem(engine.PREPARE, "torch", prepare)
+    message = "DefaultCPUAllocator: can't allocate memory"
+    monkeypatch.setitem(engine.PREPARE, "torch", refusing_wide_tiles(message))
     model, image = small_model("compact"), picture(12, 80)
     out = upscale(model, image, precision="fp32", halo=model.receptive_radius)
     assert (out - plain(monkeypatch, model, image, precision="fp32")).abs().max() <= 1e-5
+    assert "refused" not in caplog.text
 
 
 def test_an_operation_without_a_row_is_refused():
@@ -283,17 +280,29 @@ def test_the_graph_is_compiled_anew_after_many_sizes(monkeypatch):
     assert [request is requests[0] for request in requests] == [True] * 3 + [False] * 3
 
 
-def test_what_overflows_goes_on_in_float32_by_an_engine_of_that_precision(monkeypatch):
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_overflows_goes_on_in_float32_by_an_engine_of_that_precision(monkeypatch, value):
     monkeypatch.setenv(engine.VARIABLE, "torch")
     asked = []
 
     def prepare(net, sample, precision):
         asked.append(precision)
         overflows = precision == "bf16"
-        return lambda x: net(x) * (float("nan") if overflows and x.shape[-1] > 50 else 1.0), net(sample)
+        return lambda x: net(x) + (value if overflows and x.shape[-1] > 50 else 0.0), net(sample)
 
     monkeypatch.setitem(engine.PREPARE, "torch", prepare)
     model, image = small_model("compact"), picture(12, 60)
     out = upscale(model, image, precision="bf16")
     assert asked == ["bf16", "fp32"]
     assert torch.equal(out, plain(monkeypatch, model, image, precision="fp32"))
+
+
+def test_a_prepared_network_that_gives_inf_in_float32_is_refused(monkeypatch):
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+
+    def prepare(net, sample, precision):
+        return lambda x: net(x) + (math.inf if x.shape[-1] > 50 else 0.0), net(sample)
+
+    monkeypatch.setitem(engine.PREPARE, "torch", prepare)
+    with pytest.raises(SengaError, match=r"the network \(compact\) gives NaN or Inf"):
+        upscale(small_model("compact"), picture(12, 60), precision="fp32")
