@@ -65,6 +65,12 @@ class _Kept:
     prepared: dict[tuple[str, str], Net | None] = field(default_factory=dict)  # None: refused
     logged: str = ""
 
+    def refresh(self, state: tuple[object, ...]) -> None:
+        """Forget what was prepared from other weights."""
+        if state != self.state:
+            self.prepared.clear()
+            self.state = state
+
 
 _kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -89,6 +95,8 @@ def choose(model: Any, precision: str, pixels: int) -> Engine:
         kept = _kept.pop(model.model, None) or _Kept()
         _kept[model.model] = kept  # the newest at the end
         names = _wanted(asked, precision, pixels * sum(weight.numel() for weight in model.model.parameters()) / 1e9)
+        if names:
+            kept.refresh(_state(model.model))
         engine = next(filter(None, (_prepared(model, kept, name, precision) for name in names)), plain)
         for oldest in [net for net, of in _kept.items() if of.prepared][:-KEPT]:
             _kept[oldest].prepared.clear()
@@ -128,17 +136,11 @@ def _wanted(asked: str, precision: str, work: float) -> list[str]:
     if asked == "plain":
         return []
     worth = [name for name in PREPARE if work >= WORTH[name][precision] and (name == "torch" or is_there(name))]
-    if asked == "torch":
-        return ["torch"]
     return worth if asked == "auto" else list(dict.fromkeys([asked, *(name for name in worth if name == "torch")]))
 
 
 def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str) -> Engine | None:
     """The engine of this name, where it gives what the network gives."""
-    state = _state(model.model)
-    if state != kept.state:
-        kept.prepared.clear()
-        kept.state = state
     key = name, precision
     if key not in kept.prepared:
         kept.prepared[key] = _checked(model, name, precision)
