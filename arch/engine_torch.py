@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .folding import Convolution, folded
+from .folding import Convolution, folded, pair
 from .precision import DTYPES
 from .recording import INPUT, Operation, Recording, Value, record, rewritten
 
@@ -33,7 +33,7 @@ class PackedConvolution:
 
     def __init__(self, conv: Convolution, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        self.sides = [list(_pair(side)) for side in (conv.padding, conv.stride, conv.dilation)]
+        self.sides = [pair(side) for side in (conv.padding, conv.stride, conv.dilation)]
         self.groups = conv.groups
         self.bias = None if conv.bias is None else conv.bias.to(dtype)
         self.weight = conv.weight.to(dtype).contiguous(memory_format=torch.channels_last)
@@ -122,10 +122,6 @@ class _Enlarged:
         x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
         y = F.conv_transpose2d(x, self.weight, self.bias, self.stride, self.padding)
         return y if self.activation is None else IN_PLACE[self.activation](y, *self.slope)
-
-
-def _pair(side: int | tuple[int, int]) -> tuple[int, int]:
-    return (side, side) if isinstance(side, int) else side
 
 
 def _slope(step: Operation) -> float:

@@ -12,6 +12,11 @@ from torch.nn import functional as F
 from .recording import Operation, Recording, Value, only, rewritten
 
 
+def pair(side: int | tuple[int, int]) -> list[int]:
+    """One number for both sides, or one for each -> [height, width], as torch's own arguments of convolutions."""
+    return [side, side] if isinstance(side, int) else list(side)
+
+
 class Convolution(NamedTuple):
     """The arguments of torch.nn.functional.conv2d."""
 

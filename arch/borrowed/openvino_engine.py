@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..folding import Convolution, folded, without_base
+from ..folding import Convolution, folded, pair, without_base
 from ..recording import INPUT, Recording, record, replaced
 from . import borrow
 
@@ -143,12 +143,12 @@ class _Table:
         conv = Convolution(*arguments, **options)
         if conv.groups != 1:
             raise TypeError(f"a convolution in {conv.groups} groups has no row here")
-        stride, padding, dilation = (_pair(side) for side in (conv.stride, conv.padding, conv.dilation))
+        stride, padding, dilation = (pair(side) for side in (conv.stride, conv.padding, conv.dilation))
         y = self.ops.convolution(conv.x, self.constant(conv.weight), stride, padding, padding, dilation)
         return self.biased(y, conv.bias)
 
     def transposed(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Node:
-        strides, paddings = _pair(stride), _pair(padding)
+        strides, paddings = pair(stride), pair(padding)
         kernel = self.constant(weight)
         y = self.ops.convolution_backprop_data(x, kernel, strides, None, paddings, paddings, [1, 1])
         return self.biased(y, bias)
@@ -186,7 +186,3 @@ class _Table:
             cube_coeff=CUBIC,
             axes=self.ops.constant(np.array([2, 3], np.int64)),
         )
-
-
-def _pair(side: int | tuple[int, int]) -> list[int]:
-    return [side, side] if isinstance(side, int) else list(side)
