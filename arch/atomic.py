@@ -77,15 +77,13 @@ def replace(temporary: Path, path: Path) -> None:
 
     Raises SengaError, OSError.
     """
-    for _ in range(TRIES - 1):
+    for left in reversed(range(TRIES)):
         try:
             temporary.replace(path)
             return
-        except PermissionError:
+        except PermissionError as error:
+            if not left:
+                raise SengaError(
+                    f"{path}: it cannot be replaced ({error.strerror}); close the program that has it open"
+                ) from error
             time.sleep(WAIT)
-    try:
-        temporary.replace(path)
-    except PermissionError as error:
-        raise SengaError(
-            f"{path}: it cannot be replaced ({error.strerror}); close the program that has it open"
-        ) from error
