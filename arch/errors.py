@@ -8,8 +8,17 @@ import reprlib
 
 # What a terminal or a log would obey instead of showing it: control characters but tabs and line feeds, line ends of
 # other alphabets, and marks that reverse the direction of writing.
-OBEYED = (*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, 0x200E, 0x200F, *range(0x202A, 0x202F))
-_ESCAPES = {code: chr(code).encode("unicode_escape").decode() for code in (*OBEYED, *range(0x2066, 0x206A))}
+OBEYED = (
+    *(*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029),
+    *(0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+_ESCAPES = {code: _escaped(chr(code)) for code in OBEYED}
 
 
 def printable(text: str) -> str:
@@ -45,9 +54,8 @@ class NotOurs(SengaError):
 
 def brief(text: object, most: int = 80) -> str:
     """A name from elsewhere for a message: on one line, without control characters, at most `most` characters."""
-    shown = str(text)
-    shown = shown if len(shown) <= most else f"{shown[: most - 3]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    shown = "".join(c if c.isprintable() else _escaped(c) for c in str(text)[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def quoted(value: object, most: int = 80) -> str:
