@@ -16,7 +16,6 @@ from .overflow import finite
 from .precision import autocast, pick_precision
 from .repeats import Repeats
 from .sizes import LARGEST_SIDE, pass_sizes, target_size
-from .sizes import fit_size as fit_size
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
 
 

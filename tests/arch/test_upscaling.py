@@ -6,7 +6,7 @@ from sample_upscalers import Recorder, picture, small_model
 from senga.arch import SengaError, Stopped, upscale
 from senga.arch.image import apply_mask, bleed, resize, take_mask, to_bchw, to_bhwc
 from senga.arch.precision import pick_precision
-from senga.arch.upscaling import fit_size, pass_sizes, target_size
+from senga.arch.sizes import fit_size, pass_sizes, target_size
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
