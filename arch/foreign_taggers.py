@@ -20,8 +20,8 @@ from torch import Tensor
 
 from .errors import SengaError, brief
 from .mobilenetv3 import LARGE, SMALL, STEM, Row, divisible
-from .preprocessing import Preprocessing
-from .reading import is_file, read_json
+from .preprocessing import RESIZES, Preprocessing
+from .reading import beside, read_json
 from .vocabulary import TagVocabulary, read_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -138,7 +138,7 @@ LAST_OF_TIMM = {name: f"{[*timm_modules(rows)][-4]}.weight" for name, rows in NE
 
 def vocabulary_beside(path: Path, outputs: int) -> TagVocabulary:
     """The list of tags in the folder of a weights file. Raises SengaError if it is missing or has another length."""
-    found = _beside(path, TAGS)
+    found = beside(path, TAGS)
     if found is None:
         names = ", ".join(name.format(stem=path.stem) for name in TAGS)
         raise SengaError(
@@ -159,10 +159,8 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], Preprocessing]:
 
     Without settings: 224 pixels on white with ImageNet's mean and deviation, as in torchvision and timm.
     """
-    found = _beside(path, SETTINGS)
-    raw = _read_settings(found) if found else {}
-    timm = raw.get("pretrained_cfg", raw)
-    timm = timm if isinstance(timm, dict) else {}
+    found = beside(path, SETTINGS)
+    raw = read_settings(found)
     hyperparameters: dict[str, Any] = {}
     name = str(raw.get("architecture", ""))
     if name.startswith(("mobilenetv3_", "tf_mobilenetv3_")):
@@ -170,11 +168,7 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], Preprocessing]:
         hyperparameters = {"eps": 1e-3 if tensorflow else 1e-5, "padding": "same" if tensorflow else "symmetric"}
     hyperparameters |= {key: raw[key] for key in HYPERPARAMETERS if key in raw}
     values: dict[str, Any] = {"size": 224, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-    values |= {key: timm[key] for key in ("mean", "std") if key in timm}
-    if isinstance(shape := timm.get("input_size"), list) and shape:
-        values["size"] = shape[-1]
-    if timm.get("interpolation") in ("bicubic", "bilinear"):
-        values["resize"] = timm["interpolation"]
+    values |= timm_preprocessing(raw)
     values |= {key: raw[key] for key in PREPROCESSING if key in raw}
     try:
         return hyperparameters, Preprocessing(**values)
@@ -182,13 +176,21 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], Preprocessing]:
         raise SengaError(f"{found.name if found else path.name}: {error}") from error
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
-    raw = read_json(path)
-    if not isinstance(raw, dict):
+def read_settings(path: Path | None) -> dict[str, Any]:
+    """The table in a file of settings; empty without a file. Raises SengaError, naming the file."""
+    raw = {} if path is None else read_json(path)
+    if path is not None and not isinstance(raw, dict):
         raise SengaError(f"{brief(path.name)}: holds a {type(raw).__name__}; expected a table of settings")
     return raw
 
 
-def _beside(path: Path, names: tuple[str, ...]) -> Path | None:
-    candidates = (path.with_name(name.format(stem=path.stem)) for name in names)
-    return next((candidate for candidate in candidates if is_file(candidate)), None)
+def timm_preprocessing(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of Preprocessing that timm's config.json gives, under `pretrained_cfg` or at its top."""
+    cfg = settings.get("pretrained_cfg", settings)
+    cfg = cfg if isinstance(cfg, Mapping) else {}
+    values = {key: cfg[key] for key in ("mean", "std") if key in cfg}
+    if isinstance(shape := cfg.get("input_size"), list) and shape:
+        values["size"] = shape[-1]
+    if cfg.get("interpolation") in RESIZES:
+        values["resize"] = cfg["interpolation"]
+    return values

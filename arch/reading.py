@@ -105,6 +105,12 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def beside(path: Path, names: tuple[str, ...]) -> Path | None:
+    """The first of these files in the folder of `path`; "{stem}" is the name of `path` without its ending."""
+    candidates = (path.with_name(name.format(stem=path.stem)) for name in names)
+    return next((candidate for candidate in candidates if is_file(candidate)), None)
+
+
 def why_unreadable(path: Path) -> str:
     """Why a path cannot be opened as a file, for a message; "" where it can. Opens nothing: a pipe would wait."""
     try:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SengaError
+from ..foreign_taggers import SETTINGS, read_settings, timm_preprocessing
 from ..header import Header, Provenance
 from ..preprocessing import Preprocessing
-from ..reading import is_file, read_json
+from ..reading import beside, is_file, read_json
 from ..registry import Architecture
 from ..vocabulary import TagVocabulary, csv_rows
 from .tag_lists import COLUMNS, camie_tables, read_tags, read_thresholds, with_thresholds
@@ -31,7 +32,6 @@ TAGS = (
     "metadata.json",
     "top_tags.txt",
 )
-SETTINGS = ("{stem}.config.json", "config.json")
 THRESHOLDS = (
     "{stem}.best_thresholds.csv",
     "{stem}.best_thresholds.json",
@@ -105,12 +105,6 @@ def header(
     )
 
 
-def beside(path: Path, names: tuple[str, ...]) -> Path | None:
-    """The first of these files that is there; "{stem}" is the name of `path` without its ending."""
-    candidates = (path.with_name(name.format(stem=path.stem)) for name in names)
-    return next((candidate for candidate in candidates if is_file(candidate)), None)
-
-
 def tags_beside(
     path: Path, outputs: int | None, given: TagVocabulary | None = None, *, levels: bool = False
 ) -> TagList:
@@ -167,11 +161,7 @@ def _layout(path: Path | None, vocabulary: TagVocabulary, *, levels: bool) -> La
 
 def settings_beside(path: Path) -> dict[str, Any]:
     """The table of settings next to a weights file; empty where there is none. Raises SengaError for a damaged one."""
-    found = beside(path, SETTINGS)
-    raw = read_json(found) if found else {}
-    if not isinstance(raw, dict):
-        raise SengaError(f"{found.name if found else ''}: holds a {type(raw).__name__}; expected a table of settings")
-    return raw
+    return read_settings(beside(path, SETTINGS))
 
 
 def preprocessing_of(
@@ -187,21 +177,16 @@ def preprocessing_of(
     """
     if given is not None:
         return given
-    timm = settings.get("pretrained_cfg", settings)
-    timm = timm if isinstance(timm, dict) else {}
+    timm = timm_preprocessing(settings)
     own = {f.name: settings[f.name] for f in dataclasses.fields(Preprocessing) if f.name in settings}
-    if not layout.settled and not timm.keys() & {"mean", "std", "input_size"} and not own.keys() & {"mean", "std"}:
+    if not layout.settled and not timm.keys() & {"mean", "std", "size"} and not own.keys() & {"mean", "std"}:
         raise SengaError(
             "nothing says how pictures are prepared for this tagger; put its config.json in the same folder, or"
             ' NAME.config.json with {"size": 448, "mean": [r, g, b], "std": [r, g, b], "order": "rgb" or "bgr"}'
         )
     values = dict(layout.preprocessing)
     if not layout.settled:
-        values |= {key: timm[key] for key in ("mean", "std") if key in timm}
-        if timm.get("interpolation") in ("bicubic", "bilinear"):
-            values["resize"] = timm["interpolation"]
-        if isinstance(shape := timm.get("input_size"), list) and shape:
-            values["size"] = shape[-1]
+        values |= timm
     if type(settings.get("image_size")) is int:  # JoyTag's name for it
         values["size"] = settings["image_size"]
     values |= own
