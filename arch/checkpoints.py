@@ -47,9 +47,10 @@ def read_checkpoint(path: Path, *, index: bool) -> Any:
             of another kind.
         OSError: it cannot be opened.
     """
+    size = path.stat().st_size
     with path.open("rb") as file:
         zipped = file.read(len(LOCAL)) == LOCAL  # as torch decides it
-        pickled = _check_archive(file, path.stat().st_size) if zipped else _head(file)
+        pickled = _check_archive(file, size) if zipped else _head(file)
         if kind := next((kind for name, kind in ODD_KINDS.items() if name in pickled), ""):
             raise SengaError(f"has a tensor that is {kind}; expected plain ones of float numbers: convert the file")
         file.seek(0)
@@ -61,7 +62,7 @@ def read_checkpoint(path: Path, *, index: bool) -> Any:
                     map_location="meta" if index else "cpu",
                     weights_only=True,
                 )
-            if not zipped and index and file.tell() + _bytes_of(found) > path.stat().st_size:
+            if not zipped and index and file.tell() + _bytes_of(found) > size:
                 raise EOFError
             return found
         except SengaError:
@@ -72,9 +73,7 @@ def read_checkpoint(path: Path, *, index: bool) -> Any:
                 " carries: ask its author for a safetensors file, or save only its state_dict()"
             ) from error
         except Exception as error:
-            raise SengaError(
-                f"is not a torch checkpoint or is cut short ({path.stat().st_size} bytes); fetch or copy it again"
-            ) from error
+            raise _cut_short(size) from error
 
 
 def _storages_skipped() -> AbstractContextManager[None]:
@@ -148,6 +147,10 @@ def _too_long(most: int) -> SengaError:
     )
 
 
+def _cut_short(size: int) -> SengaError:
+    return SengaError(f"is not a torch checkpoint or is cut short ({size} bytes); fetch or copy it again")
+
+
 def _check_archive(file: io.BufferedReader, size: int) -> bytes:
     """The pickle of an archive whose entries are no larger than its size allows."""
     count, directory = _directory(file, size)
@@ -173,7 +176,7 @@ def _check_archive(file: io.BufferedReader, size: int) -> bytes:
     except SengaError:
         raise
     except Exception as error:  # zipfile's own, a decompressor's own, whatever damaged lengths lead to
-        raise SengaError(f"is not a torch checkpoint or is cut short ({size} bytes); fetch or copy it again") from error
+        raise _cut_short(size) from error
 
 
 def _directory(file: io.BufferedReader, size: int) -> tuple[int, int]:
@@ -182,7 +185,7 @@ def _directory(file: io.BufferedReader, size: int) -> tuple[int, int]:
     tail = file.read(END_BYTES + COMMENT)
     at = tail.rfind(END)
     if at < 0 or len(tail) - at < END_BYTES:
-        raise SengaError(f"is not a torch checkpoint or is cut short ({size} bytes); fetch or copy it again")
+        raise _cut_short(size)
     count, length = struct.unpack("<HI", tail[at + 10 : at + 16])
     where = at - 20
     if where >= 0 and tail[where : where + 4] == WHERE_64:

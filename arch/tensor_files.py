@@ -87,8 +87,7 @@ def read_index(path: Path) -> Index:
     try:
         if path.suffix.lower() in SAFETENSORS:
             text, found = _safetensors_index(path)
-            names = {name: name for name in found} if text is not None else without_prefixes(found)
-            state = {new: found[old] for old, new in names.items()}
+            state = found if text is not None else _unprefixed(found)
         else:
             text, state = None, _tensors_of(read_checkpoint(path, index=True), path.stat().st_size)
     except (OSError, RuntimeError) as error:  # torch opens the file once more, which may be one file too many
@@ -108,8 +107,7 @@ def read_tensors(path: Path, index: Index) -> State:
         if path.suffix.lower() in SAFETENSORS:
             # Copies: load_file maps the file, which a download or a training may write over while the model is in use.
             found = {name: value.clone() for name, value in load_file(path).items()}
-            names = {name: name for name in found} if index.text is not None else without_prefixes(found)
-            state = {new: found[old] for old, new in names.items()}
+            state = found if index.text is not None else _unprefixed(found)
         else:
             state = _tensors_of(read_checkpoint(path, index=False), path.stat().st_size)
     except SafetensorError as error:
@@ -167,7 +165,7 @@ def _tensors_of(found: Any, size: int) -> State:
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise SengaError(f"holds a {type(found).__name__}, not the tensors of a network; save its state_dict()")
     check_names(found)
-    found = {new: found[old] for old, new in without_prefixes(found).items()}
+    found = _unprefixed(found)
     for name, value in found.items():
         if value.layout != torch.strided or value.is_quantized:
             kind = "quantised" if value.is_quantized else "sparse"
@@ -185,18 +183,26 @@ def _tensors_of(found: Any, size: int) -> State:
     return found
 
 
+def _unprefixed(state: State) -> State:
+    return {new: state[old] for old, new in without_prefixes(state).items()}
+
+
 def _as_tensor(value: Any) -> Any:
     if type(value) in (bool, int) and -(2**63) <= value < 2**63:
         return torch.tensor(value)
     return value
 
 
+def _check_count(tensors: int) -> None:
+    if tensors > MOST_TENSORS:
+        raise SengaError(f"has {tensors} tensors; expected at most {MOST_TENSORS}: it is not a network of ours")
+
+
 def _check_kinds(state: State) -> None:
     """Refuse tensors that no network computes with, before any of them is read."""
     if not any(value.numel() for value in state.values()):
         raise SengaError("holds no numbers; expected the tensors of a network")
-    if len(state) > MOST_TENSORS:
-        raise SengaError(f"has {len(state)} tensors; expected at most {MOST_TENSORS}: it is not a network of ours")
+    _check_count(len(state))
     for name, value in state.items():
         kind = str(value.dtype).removeprefix("torch.")
         # Small attention networks have matrices with a side of 0; kernels of convolutions never do.
@@ -247,8 +253,7 @@ def parse_safetensors_header(raw: bytes, room: int) -> tuple[str | None, State]:
     metadata = found.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY, ""), str):
         raise SengaError(f"is not a safetensors file: its metadata is {quoted(metadata)}; expected a table of texts")
-    if len(found) > MOST_TENSORS:
-        raise SengaError(f"has {len(found)} tensors; expected at most {MOST_TENSORS}: it is not a network of ours")
+    _check_count(len(found))
     return metadata.get(METADATA_KEY), {name: _entry(name, entry, room) for name, entry in found.items()}
 
 
