@@ -77,11 +77,21 @@ def test_a_strangers_file_is_refused_in_one_sentence(name, write, words, tmp_pat
     assert capfd.readouterr() == ("", "")
 
 
+def write_tagger(path: Path, prefix: str = "") -> dict[str, torch.Tensor]:
+    """A checkpoint and the list of its tags beside it; gives its tensors."""
+    model = small_tagger()
+    state = model.model.state_dict()
+    torch.save({"params_ema": {prefix + key: value for key, value in state.items()}}, path)
+    path.with_suffix(".json").write_text(json.dumps(model.vocabulary.names), encoding="utf-8")
+    return state
+
+
 def test_counters_of_batch_normalisation_stay_integers(tmp_path):
-    state = small_tagger().model.state_dict()
-    assert any(value.dtype == torch.int64 for value in state.values())
-    torch.save(state, tmp_path / "t.pth")
+    state = write_tagger(tmp_path / "t.pth")
     assert task_of(tmp_path / "t.pth") == "tag"
+    loaded = load_model(tmp_path / "t.pth").model.state_dict()
+    assert {key: value.dtype for key, value in loaded.items()} == {key: value.dtype for key, value in state.items()}
+    assert torch.int64 in {value.dtype for value in loaded.values()}
 
 
 # One table of prefixes serves every network: each alone, some nested, in both kinds of file.
@@ -137,14 +147,10 @@ def test_tables_in_tables_and_flattened_ones_give_the_averaged_network(tmp_path)
 
 
 def test_prefixes_are_removed_from_taggers_and_from_what_spandrel_gets(tmp_path):
-    from published_taggers import NAMES
     from sample_foreign import write_foreign
 
-    model = small_tagger()
-    torch.save({"params_ema": {f"module.{k}": v for k, v in model.model.state_dict().items()}}, tmp_path / "t.pth")
-    (tmp_path / "t.json").write_text(str([*model.vocabulary.names]).replace("'", '"'), encoding="utf-8")
+    write_tagger(tmp_path / "t.pth", "module.")
     assert load_model(tmp_path / "t.pth").header.architecture == "mobilenetv3_small"
-    assert NAMES
     path = write_foreign(tmp_path, "esrgan_plus.pth")
     state = torch.load(path, weights_only=True)["params"]
     torch.save({f"generator._orig_mod.{key}": value for key, value in state.items()}, path)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 from sample_taggers import small_tagger
-from sample_upscalers import small_model
+from sample_upscalers import small_model, state_of
 from senga.arch.tensor_files import MOST_HEADER
 
 Write = Callable[[Path], object]
@@ -27,7 +27,7 @@ ESCAPES = "\x1b[2J\x1b[31m\n\r\t\x00"
 
 
 def rrdb() -> dict[str, torch.Tensor]:
-    return {key: value.contiguous().clone() for key, value in small_model("rrdb").model.state_dict().items()}
+    return state_of(small_model("rrdb"))
 
 
 # --- safetensors: the index
@@ -126,8 +126,7 @@ def tagger_header(field: str, value: Any) -> Write:
         raw = json.loads(model.header.to_json())
         table, _, last = field.rpartition(".")
         (raw[table] if table else raw)[last] = value
-        state = {key: tensor.contiguous().clone() for key, tensor in model.model.state_dict().items()}
-        path.write_bytes(save(state, metadata={"senga": json.dumps(raw)}))
+        path.write_bytes(save(state_of(model), metadata={"senga": json.dumps(raw)}))
 
     return write
 

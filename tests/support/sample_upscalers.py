@@ -1,7 +1,7 @@
 """Small models and pictures that several tests share."""
 
 import torch
-from senga.arch import UpscaleModel
+from senga.arch import TaggerModel, UpscaleModel
 from torch import Tensor
 
 # architecture id, small hyperparameters with the real geometry's features
@@ -40,6 +40,11 @@ def small_model(architecture: str, **hyperparameters: object) -> UpscaleModel:
     """A seeded model, small where the architecture allows, whose output depends visibly on its whole input."""
     torch.manual_seed(7)
     return UpscaleModel.create(architecture, **{**SMALL[architecture], **hyperparameters})
+
+
+def state_of(model: UpscaleModel | TaggerModel) -> dict[str, Tensor]:
+    """Copies of a model's tensors, as files hold them."""
+    return {key: value.contiguous().clone() for key, value in model.model.state_dict().items()}
 
 
 def picture(height: int, width: int, channels: int = 3, frames: int = 1, seed: int = 0) -> Tensor:
