@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 
@@ -41,10 +42,11 @@ def test_threads_exclude_each_other(tmp_path: Path) -> None:
     inside, most = [0], [0]
 
     def work() -> None:
-        for _ in range(20):
+        for _ in range(5):
             with locked(tmp_path / "lock"):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
+                time.sleep(0.002)  # for the other threads to come in, if they could
                 inside[0] -= 1
 
     threads = [threading.Thread(target=work) for _ in range(4)]
