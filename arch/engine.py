@@ -1,4 +1,4 @@
-"""How an upscaler's network is run: by torch as it is, prepared for torch, or by OpenVINO. Chosen once per `upscale`.
+"""What runs an upscaler's network: plain torch, torch with prepared weights, or OpenVINO. Chosen once per `upscale`.
 
 A prepared network is kept for the process, as long as its model lives and its weights stay what they are. Whatever goes
 wrong with one (a library that is missing, a graph that does not compile, a result that is not the plain network's) ends
@@ -102,7 +102,7 @@ def choose(model: Any, precision: str, pixels: int) -> Engine:
             _kept[oldest].prepared.clear()
     if engine.label != kept.logged:
         level = logging.DEBUG if engine.name == "plain" else logging.INFO
-        logger.log(level, "%s x%d runs by %s", model.header.architecture, model.scale, engine.label)
+        logger.log(level, "%s x%d runs on %s", model.header.architecture, model.scale, engine.label)
         kept.logged = engine.label
     return engine
 
@@ -116,14 +116,14 @@ def asked_for() -> str:
 
 
 def summary(device: torch.device) -> str:
-    """One sentence: what Senga's upscalers run by in large jobs on a device, as far as is known without trying."""
+    """One sentence: which engine large jobs of Senga's upscalers use on a device, as far as is known without trying."""
     asked, precision = asked_for(), pick_precision("auto", device, half=True, bf16=True)
     name = "torch"
     if device.type != "cpu" or asked == "plain":
         name = "plain"
     elif asked != "torch" and is_there("openvino"):
         name = "openvino"
-    return f"Senga's upscalers run on {device} by {LABELS[name]} in {precision}; small jobs by torch as it is"
+    return f"Senga's upscalers use {LABELS[name]} in {precision} on {device}; small jobs use plain torch"
 
 
 def _can_be_prepared(model: Any, precision: str) -> bool:

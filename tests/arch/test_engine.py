@@ -131,23 +131,23 @@ def test_the_log_says_once_what_runs(monkeypatch, caplog):
     with caplog.at_level(logging.INFO, "senga"):
         for _ in range(3):
             upscale(model, picture(8, 8), precision="fp32")
-    assert [r.getMessage() for r in caplog.records] == ["compact x2 runs by torch, prepared in fp32"]
+    assert [r.getMessage() for r in caplog.records] == ["compact x2 runs on torch, prepared in fp32"]
 
 
 def test_the_summary_names_engine_and_precision(monkeypatch):
     cpu = torch.device("cpu")
     monkeypatch.setattr(engine, "pick_precision", lambda *_, **__: "fp32")
     for asked, there, words in (
-        ("", True, "on cpu by OpenVINO in fp32"),
-        ("", False, "on cpu by torch, prepared in fp32"),
-        ("torch", True, "on cpu by torch, prepared in fp32"),
-        ("plain", True, "on cpu by torch in fp32"),
+        ("", True, "use OpenVINO in fp32 on cpu"),
+        ("", False, "use torch, prepared in fp32 on cpu"),
+        ("torch", True, "use torch, prepared in fp32 on cpu"),
+        ("plain", True, "use torch in fp32 on cpu"),
     ):
         monkeypatch.setenv(engine.VARIABLE, asked)
         monkeypatch.setattr(engine, "is_there", lambda library, there=there: there)
         assert words in engine.summary(cpu)
     monkeypatch.setenv(engine.VARIABLE, "")
-    assert "on mps by torch in fp32" in engine.summary(torch.device("mps"))
+    assert "use torch in fp32 on mps" in engine.summary(torch.device("mps"))
 
 
 def test_an_unknown_engine_is_named(monkeypatch):
