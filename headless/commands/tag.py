@@ -23,13 +23,14 @@ from ..errors import UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
 from ..files.plan import Job, checked, is_one, pictures
+from ..files.results import written
 from ..log import logger
 from ..model_cache import shared_tagger
 from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
-from .batch import Output, Work, max_pixels, run_batch, written
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 TAGGER = "SengaTagImage"
