@@ -102,7 +102,7 @@ def _run(args: argparse.Namespace, shown: Mapping[Path, Path]) -> int:
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
-    path = find_model(args.model, TAGGERS, default=host.DEFAULT_TAGGER)
+    path = find_model(args.model, TAGGERS)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)
