@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import SengaError, UsageError
 from .log import logger
-from .stdout import CLOSED, OutputClosedError
+from .stdout import writing
 
 PIPE = "-"
 STDIN, STDOUT = "standard input", "standard output"
@@ -73,11 +73,6 @@ def _named(names: dict[str, str]) -> Iterator[None]:
 
 
 def _send(result: Path) -> None:
-    try:
-        with result.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
+    with writing(), result.open("rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-    except OSError as error:
-        if error.errno in CLOSED:
-            raise OutputClosedError from error
-        raise

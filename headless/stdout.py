@@ -5,6 +5,8 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..arch.errors import printable
 
@@ -15,20 +17,27 @@ class OutputClosedError(Exception):
     """Nobody reads standard output any more; nothing is wrong."""
 
 
+@contextmanager
+def writing() -> Iterator[None]:
+    """A block that writes to standard output. Raises OutputClosedError, or OSError where the disk behind it is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in CLOSED:
+            raise OutputClosedError from error
+        raise
+
+
 def say(text: str) -> None:
     """A result, on lines of its own; on a terminal without characters that it would obey, for programs as it is.
 
     Raises OutputClosedError, or OSError where the disk behind it is full.
     """
-    try:
+    with writing():
         on_terminal = getattr(sys.stdout, "isatty", bool)()  # a script's own stream may have write alone
         text = printable(text) if on_terminal else text
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except OSError as error:
-        if error.errno in CLOSED:
-            raise OutputClosedError from error
-        raise
 
 
 def silence() -> None:

@@ -32,9 +32,9 @@ logger = logging.getLogger("senga")
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 DEFAULT_UPSCALER = "senga_compact_x2.safetensors"  # first in every list
+DEFAULT_TAGGER = "senga_tagger_large.safetensors"  # likewise
 # Files that came with Senga once -> what replaces them.
 RETIRED = {"senga_rrdb_6b_x1.safetensors": "senga_compact_x1.safetensors"}
-DEFAULT_TAGGER = "senga_tagger_large.safetensors"  # likewise
 TAGGERS = "senga_taggers"  # ComfyUI's folder models/senga_taggers
 EXTENSIONS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin")
 TAGGER_EXTENSIONS = (*EXTENSIONS, ".onnx")

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from ..arch import SengaError, TaggerModel, UpscaleModel, load_tagger, load_upscaler
 from . import host
+from .model_files import stamp
 
 
 class SengaLoadUpscaleModel:
@@ -34,8 +35,7 @@ class SengaLoadUpscaleModel:
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
         """Load again if the file was replaced."""
-        stat = host.upscale_model_path(model_name).stat()
-        return f"{stat.st_mtime_ns} {stat.st_size}"
+        return stamp(host.upscale_model_path(model_name))
 
     def load(self, model_name: str) -> tuple[UpscaleModel]:
         model = load_upscaler(host.upscale_model_path(model_name))
@@ -72,8 +72,7 @@ class SengaLoadTagger:
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
         """Load again if the file was replaced."""
-        stat = host.tagger_path(model_name).stat()
-        return f"{stat.st_mtime_ns} {stat.st_size}"
+        return stamp(host.tagger_path(model_name))
 
     def load(self, model_name: str) -> tuple[TaggerModel]:
         model = load_tagger(host.tagger_path(model_name))

@@ -37,6 +37,12 @@ def is_tagger(path: Path) -> bool:
     return task(path)[0] == "tag"
 
 
+def stamp(path: Path) -> str:
+    """Another text whenever a file is replaced, for IS_CHANGED."""
+    stat = path.stat()
+    return f"{stat.st_mtime_ns} {stat.st_size}"
+
+
 def task(path: Path) -> tuple[str, str]:
     """("tag" or "upscale", ""), by a file's index; ("", reason) for one that cannot be read. Remembered by file."""
     try:

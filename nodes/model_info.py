@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from ..arch import Header, SengaError, read_header
 from ..arch.purpose import one_line, page
 from . import host
+from .model_files import stamp
 
 ROUTE = "/senga/model"  # ?task=upscale|tag&name=NAME, of the front end
 
@@ -40,8 +41,7 @@ class SengaModelInfo:
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
         """Read again if the file was replaced."""
-        stat = path_of(model_name).stat()
-        return f"{stat.st_mtime_ns} {stat.st_size}"
+        return stamp(path_of(model_name))
 
     def read(self, model_name: str) -> dict[str, Any]:
         path = path_of(model_name)

@@ -1,6 +1,5 @@
 """SengaSaveTags: pictures and their captions as NAME.png and NAME.txt, the form that trainers read."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +8,7 @@ from torch import Tensor
 from ..arch import SengaError
 from ..arch.image import apply_mask, flatten
 from . import host
-from .saving import Numbered, check_prefix, png_writer, text_writer, truncated_levels
+from .saving import Numbered, check_prefix, png_writer, text_writer, truncated_levels, workflow_texts
 
 FORBIDDEN = '/\\:*?"<>|%'  # in the name of a file; % would be filled in
 
@@ -88,7 +87,7 @@ class SengaSaveTags:
             raise SengaError(
                 f"there are {len(frames)} pictures and {len(tags)} texts; expected one text for each, or one for all"
             )
-        text = metadata((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_allowed() else {}
+        text = workflow_texts((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_allowed() else {}
         if names is not None and len(names) != len(frames):
             raise SengaError(f"there are {len(frames)} pictures and {len(names)} names; expected one name for each")
         prefix, root = filename_prefix[0], self.folder()
@@ -126,10 +125,3 @@ def check_names(names: list[str]) -> None:
             raise SengaError(
                 f"the name {name!r} cannot be that of a file; expected a name without {' '.join(FORBIDDEN)}"
             )
-
-
-def metadata(prompt: Any, extra_pnginfo: Any) -> dict[str, str]:
-    """What SaveImage writes into a PNG: the workflow, in two forms."""
-    extra = extra_pnginfo if isinstance(extra_pnginfo, dict) else {}
-    own = {} if prompt is None else {"prompt": json.dumps(prompt)}
-    return own | {key: json.dumps(value) for key, value in extra.items()}

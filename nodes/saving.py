@@ -1,6 +1,7 @@
 """Files written by nodes and commands: named as in ComfyUI's SaveImage, each whole or not at all."""
 
 import itertools
+import json
 import os
 import re
 import threading
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +56,13 @@ def png_writer(
         chunks.add_text(key, value)
     picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if channels == 1 else levels))
     return lambda path: picture.save(path, format="PNG", pnginfo=chunks, compress_level=level)
+
+
+def workflow_texts(prompt: Any, extra_pnginfo: Any) -> dict[str, str]:
+    """What SaveImage writes into the text chunks of a PNG: the workflow, in two forms."""
+    extra = extra_pnginfo if isinstance(extra_pnginfo, dict) else {}
+    own = {} if prompt is None else {"prompt": json.dumps(prompt)}
+    return own | {key: json.dumps(value) for key, value in extra.items()}
 
 
 def text_writer(text: str) -> Callable[[Path], None]:

@@ -1,7 +1,7 @@
 // Draws the result of Compare Images (Senga) on the node: two pictures and a slider that follows the pointer, or one.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { textOnNode } from "./texts.js";
+import { afterRun, boxOnNode, textOnNode } from "./texts.js";
 
 function address({ filename, subfolder, type }) {
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
@@ -15,7 +15,7 @@ function picture(source) {
   return image;
 }
 
-// Both pictures lie over each other; the upper one is cut at the pointer. The left part is A.
+// One picture is drawn over the other and is cut at the pointer. The left part is A.
 function slider(box, a, b) {
   const upper = picture(a);
   const line = document.createElement("div");
@@ -36,30 +36,19 @@ app.registerExtension({
   name: "senga.compare",
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name !== "SengaCompareImages") return;
-    const onExecuted = nodeType.prototype.onExecuted;
-    nodeType.prototype.onExecuted = function (message) {
-      onExecuted?.apply(this, arguments);
-      const files = (message?.senga_compared ?? []).map(address);
-      let widget = this.widgets?.find((w) => w.name === "compared");
+    afterRun(nodeType, (node, { senga_compared, text }) => {
+      const files = (senga_compared ?? []).map(address);
+      let widget = node.widgets?.find((w) => w.name === "compared");
       if (!widget && files.length) {
-        const box = document.createElement("div");
-        box.className = "senga-compare";
-        Object.assign(box.style, { position: "relative", overflow: "hidden", cursor: "col-resize" });
-        widget = this.addDOMWidget("compared", "senga_compare", box, {
-          serialize: false,
-          hideOnZoom: false,
-          getMinHeight: () => 240,
-        });
-        widget.serialize = false;
-        const [width, height] = this.computeSize();
-        this.setSize([Math.max(this.size[0], width), Math.max(this.size[1], height)]);
+        const style = { position: "relative", overflow: "hidden", cursor: "col-resize" };
+        widget = boxOnNode(node, "compared", "senga_compare", style, { height: 240 });
       }
       if (widget) {
         widget.element.onpointermove = null;
         if (files.length === 2) slider(widget.element, ...files);
         else widget.element.replaceChildren(...files.map(picture));
       }
-      textOnNode(this, "numbers", message?.text ?? []);
-    };
+      textOnNode(node, "numbers", text ?? []);
+    });
   },
 });

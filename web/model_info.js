@@ -1,7 +1,7 @@
 // Says on the load nodes what the chosen file is for, and shows the result of Model Info (Senga).
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { textOnNode, words } from "./texts.js";
+import { afterRun, follow, textOnNode, words } from "./texts.js";
 
 const TASKS = { SengaLoadUpscaleModel: "upscale", SengaLoadTagger: "tag" };
 
@@ -23,12 +23,7 @@ app.registerExtension({
     if (!(node.comfyClass in TASKS)) return;
     const widget = node.widgets?.find((w) => w.name === "model_name");
     if (!widget) return;
-    const callback = widget.callback;
-    widget.callback = function () {
-      const result = callback?.apply(this, arguments);
-      describe(node);
-      return result;
-    };
+    follow(widget, () => describe(node));
     describe(node);
   },
   loadedGraphNode(node) {
@@ -36,10 +31,12 @@ app.registerExtension({
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name !== "SengaModelInfo") return;
-    const onExecuted = nodeType.prototype.onExecuted;
-    nodeType.prototype.onExecuted = function (message) {
-      onExecuted?.apply(this, arguments);
-      textOnNode(this, "about", (message?.text ?? []).flatMap((text) => text.split("\n")));
-    };
+    afterRun(nodeType, (node, { text = [] }) => {
+      textOnNode(
+        node,
+        "about",
+        text.flatMap((page) => page.split("\n")),
+      );
+    });
   },
 });

@@ -2,6 +2,7 @@
 // recipe is used in its place.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { follow } from "./texts.js";
 
 const named = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
@@ -18,15 +19,6 @@ async function fill(node) {
   if (!parameters || !(step in known)) return;
   // Never over what somebody wrote.
   if (["", "{}", ...Object.values(known)].includes(parameters.value.trim())) parameters.value = known[step];
-}
-
-function follow(widget, then) {
-  const callback = widget.callback;
-  widget.callback = function () {
-    const result = callback?.apply(this, arguments);
-    then();
-    return result;
-  };
 }
 
 function grey(node) {

@@ -1,6 +1,6 @@
 // Shows the result of Tag Image (Senga) on the node, a numbered line for each picture, and keeps it in the workflow.
 import { app } from "../../scripts/app.js";
-import { textOnNode } from "./texts.js";
+import { afterRun, textOnNode } from "./texts.js";
 
 const KEPT = 50; // pictures whose tags a saved workflow holds
 
@@ -8,13 +8,10 @@ app.registerExtension({
   name: "senga.show_tags",
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name !== "SengaTagImage") return;
-    const onExecuted = nodeType.prototype.onExecuted;
-    nodeType.prototype.onExecuted = function (message) {
-      onExecuted?.apply(this, arguments);
-      const tags = message?.text ?? [];
-      this.properties.senga_tags = tags.slice(0, KEPT);
-      textOnNode(this, "found", tags, { numbered: true });
-    };
+    afterRun(nodeType, (node, { text: tags = [] }) => {
+      node.properties.senga_tags = tags.slice(0, KEPT);
+      textOnNode(node, "found", tags, { numbered: true });
+    });
   },
   loadedGraphNode(node) {
     const tags = node.comfyClass === "SengaTagImage" && node.properties?.senga_tags;

@@ -1,4 +1,5 @@
-// What our other files share: a text on a node, and the words of the front end's language.
+// What our other files share: a box or a text on a node, what happens after a choice or a run, and the words of the
+// front end's language.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
@@ -15,14 +16,48 @@ export async function words() {
   return { ...found.en?.senga, ...found[language]?.senga };
 }
 
-// Shows read-only lines on a node, in classic nodes and in Nodes 2.0. Not an input: it is neither saved nor sent.
+// Calls `then` after each change of a widget's value.
+export function follow(widget, then) {
+  const callback = widget.callback;
+  widget.callback = function () {
+    const result = callback?.apply(this, arguments);
+    then();
+    return result;
+  };
+}
+
+// Calls `then(node, result)` after each run of a node of this type.
+export function afterRun(nodeType, then) {
+  const onExecuted = nodeType.prototype.onExecuted;
+  nodeType.prototype.onExecuted = function (message) {
+    onExecuted?.apply(this, arguments);
+    then(this, message ?? {});
+  };
+}
+
+// Adds an element to a node, which grows to hold it. Not an input: it is neither saved nor sent.
+export function boxOnNode(node, name, type, style, { height, ...options }) {
+  const box = document.createElement("div");
+  box.className = type.replace("_", "-");
+  Object.assign(box.style, style);
+  const widget = node.addDOMWidget(name, type, box, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => height,
+    ...options,
+  });
+  widget.serialize = false;
+  const [width, least] = node.computeSize();
+  node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], least)]);
+  return widget;
+}
+
+// Shows read-only lines on a node, in classic nodes and in Nodes 2.0.
 export function textOnNode(node, name, lines, { numbered = false } = {}) {
   let widget = node.widgets?.find((w) => w.name === name);
   if (!widget) {
     if (!lines.length) return;
-    const box = document.createElement("div");
-    box.className = "senga-text";
-    Object.assign(box.style, {
+    const style = {
       overflow: "auto",
       boxSizing: "border-box",
       padding: "4px 8px",
@@ -32,16 +67,8 @@ export function textOnNode(node, name, lines, { numbered = false } = {}) {
       userSelect: "text",
       color: "var(--input-text, inherit)",
       background: "var(--comfy-input-bg, transparent)",
-    });
-    widget = node.addDOMWidget(name, "senga_text", box, {
-      serialize: false,
-      hideOnZoom: false,
-      getMinHeight: () => 64,
-      getValue: () => box.innerText,
-    });
-    widget.serialize = false;
-    const [width, height] = node.computeSize();
-    node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
+    };
+    widget = boxOnNode(node, name, "senga_text", style, { height: 64, getValue: () => widget?.element.innerText });
   }
   const list = document.createElement(numbered && lines.length > 1 ? "ol" : "div");
   Object.assign(list.style, { margin: 0, paddingInlineStart: numbered && lines.length > 1 ? "2em" : 0 });

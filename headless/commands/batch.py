@@ -9,20 +9,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...arch.atomic import publish, replace, replacing, temporary_in
 from ...arch.errors import printable
 from ...nodes import host
 from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, UsageError, one_line
-from ..files.journal import Content, Journal, Record, State, content_of, state_of, written_content
+from ..files.journal import Content, Journal, State, content_of, state_of
 from ..files.plan import Job, listed
+from ..files.results import Files, Signature, signature, write_files
 from ..log import logger
 from ..progress import BatchLine, ProgressLine, progress_line
 from ..stream import Stream, Waits
@@ -39,7 +37,7 @@ class Output:
     """What a picture became."""
 
     text: str  # its line on standard output
-    files: Mapping[Path, Callable[[Path], None]]  # what writes each, under a temporary name
+    files: Files
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
         raise UsageError(f"--workers {workers}: expected 1 to {MOST_WORKERS}")
     journal = Journal()
     # Before anything is decided: what is written in between by somebody else is not replaced.
-    seen = {} if force else {path: _signature(path) for job in jobs if job.recorded for path in job.results}
+    seen = {} if force else {path: signature(path) for job in jobs if job.recorded for path in job.results}
     left, outdated = (list(jobs), set()) if force else _left(jobs, journal, workers)
     failed: list[Path] = []
     if left:
@@ -158,7 +156,7 @@ def run_jobs(
     journal: Journal,
     line: ProgressLine,
     workers: int,
-    seen: "Mapping[Path, Signature | None]",
+    seen: Mapping[Path, Signature | None],
 ) -> list[Path]:
     """Make one result after the other while `workers` threads read the next pictures and write the last results.
 
@@ -258,7 +256,7 @@ def _write(
     made: Made,
     work: Work[Any, Made],
     journal: Journal,
-    seen: "Mapping[Path, Signature | None]",
+    seen: Mapping[Path, Signature | None],
 ) -> str:
     """Write a job's files, each whole or not at all, and note them. Returns the line that reports it.
 
@@ -266,80 +264,11 @@ def _write(
     """
     try:
         output = work.encode(job, made)
-        _write_files(job, source, output, journal, seen)
+        write_files(job, source, output.files, journal, seen)
         return output.text
     finally:
         if (stream := work.stream(made)) is not None:
             stream.close()  # where writing has failed, no more frames are made
-
-
-def _write_files(
-    job: Job, source: Content | None, output: Output, journal: Journal, seen: "Mapping[Path, Signature | None]"
-) -> None:
-    for folder in {path.parent for path in output.files}:
-        folder.mkdir(parents=True, exist_ok=True)
-    if not job.recorded or source is None:
-        for path, write in output.files.items():
-            with replacing(path) as temporary:
-                fill(temporary, write)
-        return
-    with ExitStack() as stack:
-        there = {path: stack.enter_context(temporary_in(path.parent)) for path in output.files}
-        for path, write in output.files.items():
-            fill(there[path], write)
-        contents = {path: written_content(temporary) for path, temporary in there.items()}
-        stack.enter_context(journal.writing(job.target.parent))
-        if any(path in seen and _signature(path) != seen[path] for path in output.files):
-            journal.refresh(job.target.parent)
-            if state_of(job, journal) is State.DONE:
-                return  # by another run of the same call
-            raise taken(job.target)
-        for path, temporary in there.items():
-            journal.add(path.parent, Record(path.name, contents[path], source, job.settings))
-            put(temporary, path, new=path in seen and seen[path] is None)
-
-
-def fill(temporary: Path, write: Callable[[Path], None]) -> None:
-    """Write one file. Disks fill up here: tests disturb it."""
-    write(temporary)
-
-
-def written(files: Mapping[Path, bytes]) -> dict[Path, Callable[[Path], None]]:
-    """The files of an Output, from their content."""
-    return {path: partial(_write_bytes, data=data) for path, data in files.items()}
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-
-def put(temporary: Path, path: Path, *, new: bool) -> None:
-    """Give a finished file its name. Raises SengaError where it is to be `new` and something has the name."""
-    if not new:
-        replace(temporary, path)
-        return
-    try:
-        publish(temporary, path)
-    except FileExistsError as error:
-        raise taken(path) from error
-
-
-def taken(path: Path) -> SengaError:
-    return SengaError(
-        f"{path}: something else was written there during the run, and is kept; give each run a folder of its own"
-    )
-
-
-Signature = tuple[int, int, int]
-
-
-def _signature(path: Path) -> Signature | None:
-    """Changes whenever a file is replaced or written to; None where there is none."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _finished(value: Made) -> "Future[Made]":

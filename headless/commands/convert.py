@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 
 from ...arch import Header, SengaError, TaggerModel, UpscaleModel, load_model, save_model
@@ -10,6 +9,7 @@ from ...arch.registry import BY_ID
 from ...arch.weights import save_official
 from ..errors import UsageError
 from ..log import logger
+from ..stdout import say
 from ..workflow.options import find_file
 
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             logger.warning("%s: the official code cannot know %s; set it there", args.target, ", ".join(lost))
     else:
         save_model(args.target, with_provenance(model, args.licence, args.source))
-    sys.stdout.write(f"{args.target}\n")
+    say(str(args.target))
     return 0
 
 

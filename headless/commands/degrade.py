@@ -17,13 +17,14 @@ from ..errors import SengaError, UsageError
 from ..files.formats import write_picture
 from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_levels, write_png
 from ..files.plan import Job, make_plan
+from ..files.results import written
 from ..files.sheet import draw_sheet
 from ..log import logger
 from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
-from .batch import Output, Work, max_pixels, run_batch, written
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 DEGRADER = "SengaDegradeImage"

@@ -1,13 +1,13 @@
 """`senga export MODEL --onnx OUT.onnx`: a network of Senga's for other runtimes, checked against torch."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ...arch import SengaError, load_model
 from ...arch.borrowed.onnx_export import export_onnx
 from ..errors import UsageError
 from ..log import logger
+from ..stdout import say
 from ..workflow.options import find_file
 
 
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
         named = str(error) if path.name in str(error) else f"{path.name}: {error}"
         raise SengaError(named) from error
     logger.info("%s: differs from torch by %.1g of 1 at the most", args.onnx, error)
-    sys.stdout.write(f"{args.onnx}\n")
+    say(str(args.onnx))
     return 0

@@ -23,13 +23,14 @@ from ..errors import UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
 from ..files.plan import Job, checked, is_one, pictures
+from ..files.results import written
 from ..log import logger
 from ..model_cache import shared_tagger
 from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
-from .batch import Output, Work, max_pixels, run_batch, written
+from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
 
 TAGGER = "SengaTagImage"
@@ -101,7 +102,7 @@ def _run(args: argparse.Namespace, shown: Mapping[Path, Path]) -> int:
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
-    path = find_model(args.model, TAGGERS, default=host.DEFAULT_TAGGER)
+    path = find_model(args.model, TAGGERS)
     settings = settings_of(path, options, args.channel_order)
     jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)

@@ -106,9 +106,9 @@ def _run(args: argparse.Namespace) -> int:
     path = find_model(args.model, UPSCALERS)
     fields = fields_of(path, options) if args.name is not None else {}
     jobs = make_plan(args.pictures, args.output, args.format, recursive=args.recursive, name=args.name, fields=fields)
-    kinds = {job.format: job for job in jobs}
-    if faults := [fault for kind in kinds for fault in kind_faults(args.quality, args.depth, kind)]:
-        raise UsageError(faults[0])
+    kinds = dict.fromkeys(job.format for job in jobs)
+    for kind in kinds:
+        check_kind(args.quality, args.depth, kind)
     own = {"strip": args.strip, "depth": args.depth}
     settings = {kind: settings_of(path, options, args.quality, kind) | own for kind in kinds}
     jobs = [dataclasses.replace(job, settings=settings[job.format]) for job in jobs]
@@ -130,21 +130,15 @@ def fields_of(model: Path, options: dict[str, Any]) -> dict[str, str]:
     return fields if scale is None else {**fields, "scale": f"{scale:g}"}
 
 
-def kind_faults(quality: int | None, depth: int | None, name: str) -> list[str]:
-    """What is wrong with options that a format does not have."""
-    faults = [fault] if (fault := quality_fault(quality, name)) else []
+def check_kind(quality: int | None, depth: int | None, name: str) -> None:
+    """Raises UsageError for options that a format does not have."""
+    if quality is not None and FORMATS[name].quality is None:
+        raise UsageError(f"--quality {quality}: {name} has no quality; leave it out, or choose another --format")
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"--quality {quality}: expected 1 to 100")
     if depth == DEPTHS[-1] and not FORMATS[name].deep:
         deep = " and ".join(key for key, known in FORMATS.items() if known.deep)
-        faults.append(f"--depth {depth}: {name} has 8 bits a sample; {deep} have 16")
-    return faults
-
-
-def quality_fault(quality: int | None, name: str) -> str:
-    if quality is None:
-        return ""
-    if FORMATS[name].quality is None:
-        return f"--quality {quality}: {name} has no quality; leave it out, or choose another --format"
-    return "" if 1 <= quality <= 100 else f"--quality {quality}: expected 1 to 100"
+        raise UsageError(f"--depth {depth}: {name} has 8 bits a sample; {deep} have 16")
 
 
 def settings_of(model: Path, options: dict[str, Any], quality: int | None, format: str) -> dict[str, Any]:

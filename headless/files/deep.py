@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, TiffImagePlugin
 from ...training.run.pictures import open_picture
 from ..errors import SengaError
 from .animations import chunk, png_parts
+from .metadata import SUB_IFDS
 
 AnyLevels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -24,7 +25,6 @@ ROWS = 64  # of a picture, filtered and compressed at once
 LARGEST_TIFF = 2**32 - 2**20  # bytes; its places have 32 bits
 SIGNATURE_AND_IHDR = 8 + 25  # bytes of a PNG
 ADOBE_DEFLATE, DIFFERENCES, STRAIGHT_ALPHA, INCHES = 8, 2, 2, 2
-SUB_IFDS = (0x8769, 0x8825)
 _NATIVE = "L" if sys.byteorder == "little" else "B"
 _OTHER = {"L": "B", "B": "L", "N": "B" if _NATIVE == "L" else "L"}  # byte orders
 

@@ -150,7 +150,8 @@ def _palette(page: Image.Image) -> Image.Image:
     few = page.convert("RGB").quantize(255)
     indices = np.where(np.asarray(page.getchannel("A")) < OPAQUE, np.uint8(255), np.asarray(few))
     clear = Image.fromarray(indices).convert("L")
-    clear.putpalette((few.getpalette() or [])[: 255 * 3] + [0] * (768 - len((few.getpalette() or [])[: 255 * 3])))
+    colours = (few.getpalette() or [])[: 255 * 3]
+    clear.putpalette(colours + [0] * (256 * 3 - len(colours)))
     clear.info["transparency"] = 255
     return clear
 

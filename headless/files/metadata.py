@@ -16,16 +16,7 @@ from ..log import logger
 
 # What describes a picture. Left out: orientation, which is applied; sizes, places and thumbnails, which would be wrong;
 # resolution, which is kept as such; makers' notes, whose places in the file are part of them.
-DESCRIBING = (
-    270,
-    271,
-    272,
-    305,
-    306,
-    315,
-    316,
-    33432,
-)  # text, make, model, software, time, artist, host, rights
+DESCRIBING = (270, 271, 272, 305, 306, 315, 316, 33432)  # text, make, model, software, time, artist, host, rights
 SUB_IFDS = (0x8769, 0x8825)  # how it was taken; where
 WRONG = (0xA002, 0xA003, 0x927C)  # width and height; maker's note
 MOST_DPI = 30_000  # fields of formats have 16 bits

@@ -2,14 +2,13 @@
 
 import filecmp
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...arch.atomic import publish
+from ...arch.atomic import publish, temporary_in
 from ..errors import NodeError, SengaError, UsageError, brief
 from ..log import logger
 from ..progress import ProgressLine, progress_line
@@ -204,8 +203,7 @@ def _store(server: Server, file: Mapping[str, Any], folder: Path) -> Path:
         raise SengaError(f"the server names a file {name}, which cannot be stored ({reason})") from error
     if not inside:
         raise SengaError(f"the server names a file {brief(path)} outside {folder}; it was not stored")
-    with tempfile.TemporaryDirectory(prefix=".senga_", suffix=".tmp", dir=path.parent) as temp:
-        content = Path(temp) / "content"
+    with temporary_in(path.parent) as content:
         server.download(file, content)
         number, target = 0, path
         while True:

@@ -4,7 +4,6 @@ They are better than ComfyUI with some files: 16-bit grey keeps its levels inste
 refused instead of being filled with grey, and frames with and without alpha can be mixed.
 """
 
-import json
 import mimetypes
 import random
 import re
@@ -16,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ...nodes.saving import Numbered, png_writer
+from ...nodes.saving import Numbered, png_writer, workflow_texts
 from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, one_line, quoted
 from ..files.pictures import Frame, Take, read_frames, truncated_levels
@@ -171,8 +170,7 @@ class SaveImage:
         """Write (B, H, W, C) as `prefix_00001_.png` and so on, each with the workflow inside."""
         folder: Path = getattr(self.folders, self.kind)
         names = Numbered(folder, filename_prefix, width=images.shape[2], height=images.shape[1])
-        text = {} if prompt is None else {"prompt": json.dumps(prompt)}
-        text |= {key: json.dumps(value) for key, value in (extra_pnginfo or {}).items()}
+        text = workflow_texts(prompt, extra_pnginfo)
         saved = []
         for number, image in enumerate(images):
             picture = png_writer(truncated_levels(image), text=text, level=self.compress_level)

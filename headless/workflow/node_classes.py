@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from ...nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, host
 from ..files.pictures import read_frames
 from ..model_cache import shared_tagger, shared_upscaler
-from .core_files import Folders
+from .core_files import Folders, masked
 from .core_nodes import core_nodes
 
 LOADER, TAGGER_LOADER = "SengaLoadUpscaleModel", "SengaLoadTagger"
@@ -50,8 +49,7 @@ class _LoadImages(NODE_CLASS_MAPPINGS[LOAD_IMAGES]):
 
     def read(self, path: Path) -> tuple[Tensor, Tensor]:
         frame = read_frames(path, take="first", max_pixels=self.folders.max_pixels)[0]
-        holes = torch.zeros(frame.rgb.shape[:2]) if frame.alpha is None else 1 - frame.alpha
-        return frame.rgb[None], holes[None]
+        return frame.rgb[None], masked(frame.alpha, frame.rgb.shape[:2])[None]
 
 
 def all_nodes(folders: Folders) -> dict[str, type]:

@@ -102,17 +102,17 @@ UPSCALERS = Kind(
 TAGGERS = Kind("tagger", "a tagger", "senga tag", lambda: host.tagger_names(), lambda n: host.tagger_path(n))
 
 
-def find_model(model: str | None, kind: Kind, *, default: str = "") -> Path:
+def find_model(model: str | None, kind: Kind) -> Path:
     """The file of a model by its name in the list, with or without its ending, or by its path.
 
-    Without one, the file of `default`, or of the first name. Raises UsageError for one that does not exist, or that is
+    Without one, that of the first name, which is the default. Raises UsageError for one that does not exist, or that is
     listed for the other command.
     """
     names = kind.names()
     if model is None:
         if not names:
             raise UsageError(f"no {kind.what} was found in weights/; give a file with --model")
-        model = default if default in names else names[0]
+        model = names[0]
     if named := listed_name(model, names):
         return kind.path(named)
     if is_file(path := Path(model)):

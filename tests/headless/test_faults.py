@@ -20,7 +20,7 @@ from sample_faults import COMMANDS, Command, album, check, for_all, left_over, r
 from sample_nodes import MADE, own_folder, workflow  # noqa: F401 (pytest finds the fixtures by their names)
 from senga.arch import atomic
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
-from senga.headless.commands import batch
+from senga.headless.files import results as written
 from senga.headless.files.journal import LOCK, NAME
 from senga.nodes import saving
 
@@ -77,12 +77,12 @@ READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
 @for_all
 @pytest.mark.parametrize("first", [0, 2])
 def test_a_disk_that_is_full_for_one_file(command: Command, first: int, patched: Any) -> None:
-    check(command, patched(batch, "fill", FULL, first=first, half=True))
+    check(command, patched(written, "fill", FULL, first=first, half=True))
 
 
 @for_all
 def test_a_disk_that_fills_up_and_stays_full(command: Command, patched: Any) -> None:
-    check(command, patched(batch, "fill", FULL, first=1, on=True, half=True))
+    check(command, patched(written, "fill", FULL, first=1, on=True, half=True))
 
 
 @for_all
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written(command: Command, patched: Any) -> None
     for path in Path("out").rglob("*.*"):
         if path.is_file():
             path.unlink()
-    with patched(batch, "fill", READ_ONLY, on=True)():
+    with patched(written, "fill", READ_ONLY, on=True)():
         assert command("out") == FAILED
     assert results("out") == {}
     assert command("out") == OK
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_written(command: Command, patched: Any) -> None
 def test_a_finished_folder_that_is_read_only_now_is_skipped(command: Command, patched: Any) -> None:
     assert command("out") == OK
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "fill", lambda *_: pytest.fail("something was written"))
+        patch.setattr(written, "fill", lambda *_: pytest.fail("something was written"))
         for name in ("write_bytes", "mkdir", "touch"):
             patch.setattr(Path, name, lambda *_: pytest.fail("something was written"))
         assert command("out") == OK
@@ -122,7 +122,7 @@ def test_a_finished_folder_that_is_read_only_now_is_skipped(command: Command, pa
 
 @for_all
 def test_a_result_that_cannot_take_its_place(command: Command, patched: Any) -> None:
-    check(command, patched(batch, "publish", FULL, first=1))
+    check(command, patched(written, "publish", FULL, first=1))
 
 
 @posix

@@ -62,6 +62,7 @@ def test_a_load_node_says_what_the_chosen_file_is_for(found):
     assert found["first"] == "既定\nabout upscale a"
     assert found["chosen"] == "about upscale b&c"
     assert found["loaded"] == "about upscale d"
+    assert found["late"] == "about upscale d"  # an answer about a file that is no longer chosen
     assert found["widgets"] == [["model_name", None, None], ["about", False, False]]
     assert found["size"] == [210, 300]
     assert found["other"] == 1
@@ -71,6 +72,7 @@ def test_tags_are_numbered_and_kept(found):
     assert (found["list"], found["tags"]) == ("OL", "one\ntwo")
     assert found["alone"] == ["DIV", "alone", 1]
     assert found["again"] == "alone"
+    assert found["kept"] == 50
 
 
 def test_the_slider_cuts_the_first_picture_at_the_pointer(found):

@@ -86,6 +86,17 @@ def test_a_name_that_another_program_takes_in_between_is_left_to_it(tmp_path: Pa
     assert names_in(tmp_path) == ["a_00001_.png", "a_00002_.txt", "a_00003_.png", "a_00003_.txt"]
 
 
+def test_of_a_pair_with_a_taken_name_neither_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process killed in between would leave a caption of ours beside a picture of others."""
+    tried: list[str] = []
+    real = saving.publish
+    monkeypatch.setattr(saving, "publish", lambda temporary, path: (tried.append(path.name), real(temporary, path)))
+    names = Numbered(tmp_path, "a", width=1, height=1)
+    (tmp_path / "a_00001_.png").write_text("theirs")
+    names.save(0, {".txt": text_writer("ours"), ".png": text_writer("ours")})
+    assert tried == ["a_00002_.txt", "a_00002_.png"]
+
+
 def test_a_pair_whose_second_name_is_taken_at_the_last_moment_moves_on_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from sample_nodes import own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, main
-from senga.headless.commands import batch, degrade
+from senga.headless.commands import degrade
+from senga.headless.files import results
 from senga.headless.files.journal import LOCK, NAME
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -88,14 +89,14 @@ def test_force_replaces_whatever_is_there(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_name_that_another_program_takes_at_the_last_moment_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = batch.publish
+    real = results.publish
 
     def publish(temporary: Path, path: Path) -> None:
         if path.name == "b.png":
             path.write_bytes(b"theirs")
         real(temporary, path)
 
-    monkeypatch.setattr(batch, "publish", publish)
+    monkeypatch.setattr(results, "publish", publish)
     assert run("one") == FAILED
     assert contents()["b.png"] == b"theirs"
     assert sorted(contents()) == ["a.json", "a.png", "b.json", "b.png"]

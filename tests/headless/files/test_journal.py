@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from senga.arch.atomic import replacing
+from senga.arch.locking import HeldError
 from senga.headless.files.journal import (
     FRESH,
     LOCK,
@@ -90,6 +92,26 @@ def test_a_journal_reads_what_other_runs_add(monkeypatch: pytest.MonkeyPatch) ->
     lines: list[bytes] = []
     ours.refresh(Path())
     assert lines == [b"", record("c.png").to_line()]  # no line twice
+
+
+def test_one_run_at_a_time_changes_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("senga.arch.locking.locked.__wrapped__.__defaults__", (0.01,))
+    with Journal().writing(Path()), pytest.raises(HeldError), Journal().writing(Path()):
+        pytest.fail("two runs hold the folder")
+    with Journal().writing(Path()):
+        pass
+
+
+def test_a_journal_that_another_run_has_replaced_is_read_from_its_beginning() -> None:
+    journal = Journal()
+    Journal().add(Path(), record())
+    assert journal.records(Path("b.png"))
+    lines = [b"\n" + record(name).to_line() for name in ("c.png", "d.png", "e.png")]
+    with replacing(Path(NAME)) as temporary:
+        temporary.write_bytes(b"".join(lines))  # no shorter than before
+    journal.refresh(Path())
+    assert journal.records(Path("c.png")) == [record("c.png")]
+    assert journal.records(Path("b.png")) == []
 
 
 def test_a_journal_full_of_repetitions_is_compacted_when_a_run_begins(monkeypatch: pytest.MonkeyPatch) -> None:
