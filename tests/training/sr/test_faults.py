@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sample_picture_sets import make_set
-from sample_runs import checkpoint, equal, tiny_config
+from sample_runs import checkpoint, equal
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.headless.cli import main
 from senga.training.datasets.procedural import kind_names
@@ -16,21 +15,7 @@ from senga.training.run.settings import read_settings
 from senga.training.sr import train as sr
 from senga.training.sr.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
-
-
-@pytest.fixture
-def config(tmp_path, art) -> Path:
-    return tiny_config(tmp_path, art)
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def settings(config: Path, *changes: str) -> Settings:

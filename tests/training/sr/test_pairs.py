@@ -22,11 +22,7 @@ from senga.training.sr.patches import PictureSet, batch, batches
 from senga.training.sr.settings import DataSettings, PairSettings, Settings, ValSettings
 from senga.training.sr.validation_crops import make_pairs, validation_crops
 
-
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def picture(side: int, seed: int) -> Image.Image:

@@ -4,13 +4,12 @@ import copy
 import json
 import threading
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sample_picture_sets import SMALL, drawing, make_set, same
+from sample_picture_sets import SMALL, drawing, same
 from senga.arch import SengaError
 from senga.headless.cli import main
 from senga.training.degradation import preset
@@ -25,11 +24,6 @@ from senga.training.sr.validation import levels
 def kept_bytes(pictures: PictureSet) -> int:
     """Of the decoded pictures that a set keeps."""
     return sum(picture.nbytes for picture in pictures._cache.values())
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
 
 
 # --- the stream -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 from repository import ROOT
-from sample_picture_sets import make_set
 from senga.arch import SengaError, load_model, load_upscaler, read_header
 from senga.arch.metrics import psnr_y
 from senga.headless.cli import main
@@ -57,15 +56,7 @@ save_every = 3
 """
 
 
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def config(tmp_path: Path, art: Path, architecture="espcn_7", hyperparameters="widths = [8, 8]", loss="l1") -> Path:
