@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .crops import LUMA
 from .picture_files import Picture
 
 logger = logging.getLogger("senga")
@@ -18,7 +19,6 @@ SEEN = 384  # LR pixels a side in the middle of a picture that are compared
 SHIFTED = 0.25  # HR pixels from which on a shift is worth a warning: a net learns it, and its lines get soft
 COLOURED = 2.0  # levels of 255 by which a channel's mean may differ
 PASSES = 4  # of the estimate of a shift, each on what the one before has left
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 Floats = NDArray[np.float32]
 

@@ -34,11 +34,13 @@ from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
+from .crops import MARGIN
 from .gan import GanStep
 from .losses import make_loss
 from .metrics import check_ssimulacra2
 from .pairs import PairSet, open_pictures, uses_folder
-from .patches import MARGIN, batches, check_set, check_shares
+from .patches import batches, check_shares
+from .picture_set import check_set
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings

@@ -7,8 +7,9 @@ from PIL import Image
 from sample_picture_sets import same
 from senga.arch import SengaError
 from senga.training.sr.crops import cut, difficulty
-from senga.training.sr.patches import PictureSet, batch, recoloured
+from senga.training.sr.patches import batch, recoloured
 from senga.training.sr.picture_files import flatten
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings
 
 

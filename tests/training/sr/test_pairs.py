@@ -18,7 +18,8 @@ from senga.training.run.settings import read_settings, to_dict
 from senga.training.sr import train as sr
 from senga.training.sr.pair_checks import shift_of
 from senga.training.sr.pairs import open_pictures
-from senga.training.sr.patches import PictureSet, batch, batches
+from senga.training.sr.patches import batch, batches
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, PairSettings, Settings, ValSettings
 from senga.training.sr.validation_crops import make_pairs, validation_crops
 

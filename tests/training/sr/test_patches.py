@@ -15,7 +15,8 @@ from senga.headless.cli import main
 from senga.training.degradation import preset
 from senga.training.run.sheet import CAPTION, GAP
 from senga.training.sr import patches as data
-from senga.training.sr.patches import PictureSet, batch, batches
+from senga.training.sr.patches import batch, batches
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.recipes import damaged, described, mixture
 from senga.training.sr.settings import DataSettings
 from senga.training.sr.validation import levels

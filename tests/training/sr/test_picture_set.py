@@ -13,8 +13,9 @@ from PIL import Image
 from sample_picture_sets import SMALL, drawing, same
 from senga.arch import SengaError
 from senga.training.sr import survey
-from senga.training.sr.patches import PictureSet, batch, check_set
+from senga.training.sr.patches import batch
 from senga.training.sr.picture_files import Member, UnreadableError, decode
+from senga.training.sr.picture_set import PictureSet, check_set
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from sample_picture_sets import SMALL, drawing, same
 from senga.arch import SengaError
 from senga.headless.cli import main
 from senga.training.sr import survey
-from senga.training.sr.patches import PictureSet, batch
+from senga.training.sr.patches import batch
+from senga.training.sr.picture_set import PictureSet
 
 
 @pytest.fixture
