@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from senga.arch import SengaError
+from senga.training.sr.picture_set import evenly
 from tqdm import tqdm
 
 from . import quality_bf16, quality_crops
@@ -116,11 +117,6 @@ def command_line(args: argparse.Namespace) -> str:
     return shlex.join(["python", "-m", "benchmarks.quality", *words])
 
 
-def spread(entries: Sequence[Source], count: int) -> list[Source]:
-    """`count` entries, evenly spread."""
-    return [entries[i * len(entries) // count] for i in range(count)] if count < len(entries) else list(entries)
-
-
 def describe(sources: Sequence[Source]) -> str:
     sizes: dict[str, int] = {}
     for source in sources:
@@ -189,7 +185,7 @@ def benchmark(args: argparse.Namespace) -> None:
     if args.csv:
         write_csv(args.csv, scores)
     if args.crops:
-        shown = {source.name for source in spread(sources, args.sheets)}
+        shown = {source.name for source in evenly(sources, args.sheets)}
         for scale, some in pairs.items():
             runners = [Runner(c, Cache(args.cache)) for c in rivals if c.scale == scale]
             for pair in some:

@@ -141,6 +141,19 @@ def test_the_best_weights_are_kept_and_exported(config, tmp_path, monkeypatch):
     assert equal(dict(load_model(found).model.state_dict()), dict(best["average"]))
 
 
+def test_the_finished_weights_are_measured_on_as_many_crops_as_final_crops_says(config):
+    found = {}
+    for name, count in (("all", 0), ("few", 1)):
+        path = sr.train(settings(config, f"name={name}", "optim.steps=1", f"run.final_crops={count}"), "test")
+        found[name] = read_header(path).provenance, (path.parent / "report.md").read_text()
+    for name, crops in (("all", "2 a, 1 b"), ("few", "1 a, 1 b")):
+        provenance, page = found[name]
+        assert f"validated on crops: {crops}; " in provenance.notes
+        assert f"- validated on: {crops} crops, clean" in page.splitlines()
+    assert found["all"][0].metrics["psnr_y_a"] != found["few"][0].metrics["psnr_y_a"]
+    assert found["all"][0].metrics["psnr_y_b"] == found["few"][0].metrics["psnr_y_b"]
+
+
 def test_there_is_no_best_before_a_validation_and_no_other_word(config, capsys):
     with pytest.raises(SengaError, match="has no best checkpoint yet; it is written at the first validation"):
         sr.train(settings(config), "test", export="best")
