@@ -7,7 +7,6 @@ Run it from the repository root; it needs no data. docs/quality.md says what eac
 """
 
 import argparse
-import logging
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -17,14 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from senga.arch import SengaError
 from tqdm import tqdm
 
+from .command import exit_code
+from .docs_tables import QUALITY, write_docs
 from .quality_contenders import OPENERS, Contender, filters, ours, peers, shipped
-from .quality_docs import DOCS, write_docs
 from .quality_table import Table
-
-logger = logging.getLogger("senga")
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 Upscale = Callable[[Picture], Picture]
@@ -193,24 +190,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def benchmark(args: argparse.Namespace) -> None:
+    own = ours(args.models or shipped(), "fp32")
+    tables = []
+    for scale in args.scale:
+        some = [c for c in own if c.scale == scale]
+        tables.append(table([*filters(scale), *peers(args.peers, scale), *some], scale))
+    sys.stdout.write("\n".join(t.as_text() for t in tables))
+    if args.write_docs:
+        words = ["--scale", *map(str, args.scale)] + ([] if args.peers == ["usual"] else ["--peers", *args.peers])
+        command = shlex.join(["python", "-m", "benchmarks.complaints", *words])
+        write_docs(QUALITY, command, "\n".join(t.as_markdown() for t in tables))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse(argv)
-    logging.basicConfig(format="%(message)s")
-    try:
-        own = ours(args.models or shipped(), "fp32")
-        tables = []
-        for scale in args.scale:
-            some = [c for c in own if c.scale == scale]
-            tables.append(table([*filters(scale), *peers(args.peers, scale), *some], scale))
-        sys.stdout.write("\n".join(t.as_text() for t in tables))
-        if args.write_docs:
-            words = ["--scale", *map(str, args.scale)] + ([] if args.peers == ["usual"] else ["--peers", *args.peers])
-            command = shlex.join(["python", "-m", "benchmarks.complaints", *words])
-            write_docs(DOCS, command, "\n".join(t.as_markdown() for t in tables))
-    except SengaError as error:
-        logger.error("%s", error)
-        return 2
-    return 0
+    return exit_code(benchmark, parse(argv))
 
 
 if __name__ == "__main__":

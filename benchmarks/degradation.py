@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from senga.arch import SengaError
 from senga.training.degradation import degrade, final_size, preset, preset_names
 from senga.training.degradation.colour import from_levels
 from senga.training.degradation.engine import draw
 from senga.training.degradation.steps import run_step
+
+from .command import exit_code
 
 SOURCE = Path(__file__).resolve().parent.parent / "example_workflows" / "senga_lucy.png"
 
@@ -84,19 +85,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=2.0)
     parser.add_argument("--preset", action="append", metavar="NAME", help="one preset; again for more; else all")
     parser.add_argument("--picture", type=Path, default=SOURCE)
-    args = parser.parse_args(argv)
+    return exit_code(benchmark, parser.parse_args(argv))
+
+
+def benchmark(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    try:
-        picture = load(args.picture, args.side)
-        print(f"{args.pictures} pictures of {args.side} x {args.side}, scale {args.scale:g}, one core")  # noqa: T201
-        print(f"{'preset':<16} {'pictures/s':>10}  share of each step")  # noqa: T201
-        for name in args.preset or preset_names():
-            speed = measure(name, picture, args.pictures, args.scale)
-            print(f"{name:<16} {speed.per_second():>10.1f}  {speed.shares()}", flush=True)  # noqa: T201
-    except (SengaError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+    picture = load(args.picture, args.side)
+    print(f"{args.pictures} pictures of {args.side} x {args.side}, scale {args.scale:g}, one core")  # noqa: T201
+    print(f"{'preset':<16} {'pictures/s':>10}  share of each step")  # noqa: T201
+    for name in args.preset or preset_names():
+        speed = measure(name, picture, args.pictures, args.scale)
+        print(f"{name:<16} {speed.per_second():>10.1f}  {speed.shares()}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ a strip is outside every window and still the whole of it is cheap; horizontal a
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +24,8 @@ from senga.arch import SengaError, load_model, upscale
 from torch import Tensor
 from tqdm import tqdm
 
+from .command import exit_code
 from .peer_weights import read_peer
-
-logger = logging.getLogger("senga")
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_FOLDERS = (ROOT / "data" / "art" / "val", ROOT / "example_workflows")
@@ -208,21 +206,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def benchmark(args: argparse.Namespace) -> None:
+    # All models first: a mistyped name should not show after minutes of measuring.
+    models = {name: open_model(name) for name in args.models}
+    folders = [args.pictures] if args.pictures else DEFAULT_FOLDERS
+    strips = load_strips(folders, args.count, *args.strip)
+    for name, model in models.items():
+        sys.stdout.write(report(name, model, strips, args))
+        sys.stdout.flush()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse(argv)
-    logging.basicConfig(format="%(message)s")
-    try:
-        # All models first: a mistyped name should not show after minutes of measuring.
-        models = {name: open_model(name) for name in args.models}
-        folders = [args.pictures] if args.pictures else DEFAULT_FOLDERS
-        strips = load_strips(folders, args.count, *args.strip)
-        for name, model in models.items():
-            sys.stdout.write(report(name, model, strips, args))
-            sys.stdout.flush()
-    except SengaError as error:
-        logger.error("%s", error)
-        return 2
-    return 0
+    return exit_code(benchmark, parse(argv))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ says what is measured.
 
 import argparse
 import csv
-import logging
 import multiprocessing
 import shlex
 import sys
@@ -21,16 +20,16 @@ from pathlib import Path
 
 import torch
 from senga.arch import SengaError
+from senga.training.sr.picture_set import evenly
 from tqdm import tqdm
 
 from . import quality_bf16, quality_crops
+from .command import exit_code
+from .docs_tables import QUALITY, write_docs
 from .quality_contenders import ROOT, Cache, Contender, Runner, Score, filters, ours, peers, run, shipped
-from .quality_docs import DOCS, write_docs
 from .quality_metrics import METRICS
 from .quality_pictures import CONDITIONS, Pair, Source, load_pictures, make_pair
 from .quality_table import Table, groups, leads, means
-
-logger = logging.getLogger("senga")
 
 BF16_PEERS = ("x4plus-anime",)
 
@@ -118,11 +117,6 @@ def command_line(args: argparse.Namespace) -> str:
     return shlex.join(["python", "-m", "benchmarks.quality", *words])
 
 
-def spread(entries: Sequence[Source], count: int) -> list[Source]:
-    """`count` entries, evenly spread."""
-    return [entries[i * len(entries) // count] for i in range(count)] if count < len(entries) else list(entries)
-
-
 def describe(sources: Sequence[Source]) -> str:
     sizes: dict[str, int] = {}
     for source in sources:
@@ -169,43 +163,40 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse(argv)
-    logging.basicConfig(format="%(message)s")
+def benchmark(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    try:
-        unknown = [name for name in args.by_domain if name not in args.conditions]
-        if unknown:
-            raise SengaError(f"--by-domain {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
-        sets = {domain: folder for domain, _, folder in (item.partition("=") for item in args.set)}
-        sources = load_pictures(args.data, args.limit, sets, args.drawn)
-        rivals = contenders(args)
-        pairs = {
-            scale: [make_pair(source, scale, condition) for condition in args.conditions for source in sources]
-            for scale in sorted({contender.scale for contender in rivals})
-        }
-        scores = score_all([(c, pairs[c.scale]) for c in rivals], args.metrics, args.cache, args.jobs)
-        made = tables(scores, args.metrics, args.by_domain)
-        if args.bf16:
-            clean = {scale: [make_pair(s, scale, "clean") for s in sources] for scale in {*pairs, 4}}
-            made.append(quality_bf16.table([Path(c.what) for c in rivals if c.side == "ours"], BF16_PEERS, clean))
-        text = describe(sources) + "\n\n"
-        sys.stdout.write(text + "\n".join(t.as_markdown() if args.markdown else t.as_text() for t in made))
-        if args.csv:
-            write_csv(args.csv, scores)
-        if args.crops:
-            shown = {source.name for source in spread(sources, args.sheets)}
-            for scale, some in pairs.items():
-                runners = [Runner(c, Cache(args.cache)) for c in rivals if c.scale == scale]
-                for pair in some:
-                    if pair.source.name in shown:
-                        quality_crops.write(args.crops, pair, runners)
-        if args.write_docs:
-            write_docs(DOCS, command_line(args), text + "\n".join(table.as_markdown() for table in made))
-    except SengaError as error:
-        logger.error("%s", error)
-        return 2
-    return 0
+    unknown = [name for name in args.by_domain if name not in args.conditions]
+    if unknown:
+        raise SengaError(f"--by-domain {unknown[0]} is not among --conditions {' '.join(args.conditions)}; add it")
+    sets = {domain: folder for domain, _, folder in (item.partition("=") for item in args.set)}
+    sources = load_pictures(args.data, args.limit, sets, args.drawn)
+    rivals = contenders(args)
+    pairs = {
+        scale: [make_pair(source, scale, condition) for condition in args.conditions for source in sources]
+        for scale in sorted({contender.scale for contender in rivals})
+    }
+    scores = score_all([(c, pairs[c.scale]) for c in rivals], args.metrics, args.cache, args.jobs)
+    made = tables(scores, args.metrics, args.by_domain)
+    if args.bf16:
+        clean = {scale: [make_pair(s, scale, "clean") for s in sources] for scale in {*pairs, 4}}
+        made.append(quality_bf16.table([Path(c.what) for c in rivals if c.side == "ours"], BF16_PEERS, clean))
+    text = describe(sources) + "\n\n"
+    sys.stdout.write(text + "\n".join(t.as_markdown() if args.markdown else t.as_text() for t in made))
+    if args.csv:
+        write_csv(args.csv, scores)
+    if args.crops:
+        shown = {source.name for source in evenly(sources, args.sheets)}
+        for scale, some in pairs.items():
+            runners = [Runner(c, Cache(args.cache)) for c in rivals if c.scale == scale]
+            for pair in some:
+                if pair.source.name in shown:
+                    quality_crops.write(args.crops, pair, runners)
+    if args.write_docs:
+        write_docs(QUALITY, command_line(args), text + "\n".join(table.as_markdown() for table in made))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return exit_code(benchmark, parse(argv))
 
 
 if __name__ == "__main__":

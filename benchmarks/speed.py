@@ -30,6 +30,7 @@ from senga.arch import SengaError, load_upscaler
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import speed_page
+from .command import exit_code
 
 logger = logging.getLogger("senga")
 
@@ -250,8 +251,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return exit_code(benchmark, parser.parse_args(argv), logging.INFO)
+
+
+def benchmark(args: argparse.Namespace) -> None:
     peers = list(args.peers)
     if not torch.cpu._is_amx_tile_supported() and not torch.cpu._is_avx512_bf16_supported():
         peers = [peer for peer in peers if peer not in ("OpenVINO bf16", "Senga, no engine")]  # equal to those in fp32
@@ -261,7 +264,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout.write(text)
     if args.write_docs:
         speed_page.write(ROOT / "docs", rows, args.threads, args.rounds)
-    return 0
 
 
 if __name__ == "__main__":

@@ -75,12 +75,17 @@ def _load(pos: tuple[int, int]) -> Box:
 
 OWN_PICTURE = "Choose a picture of your own in Load Image, or run it as it is."
 
+# The first three nodes of what upscales a picture with its transparency.
+UPSCALED = {
+    1: _load((40, 300)),
+    2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
+    3: Box("SengaUpscale", (440, 80), (340, 320), links={"upscale_model": (2, 0), "image": (1, 0), "mask": (1, 1)}),
+}
+
 # title: node id -> node. Columns are 440 wide.
 TEMPLATES: dict[str, dict[int, Box]] = {
     "Upscale a picture and keep its transparency": {
-        1: _load((40, 300)),
-        2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
-        3: Box("SengaUpscale", (440, 80), (340, 320), links={"upscale_model": (2, 0), "image": (1, 0), "mask": (1, 1)}),
+        **UPSCALED,
         4: Box("JoinImageWithAlpha", (860, 80), (260, 60), links={"image": (3, 0), "alpha": (3, 1)}),
         5: Box("SaveImage", (860, 220), (420, 460), {"filename_prefix": "senga/upscaled"}, {"images": (4, 0)}),
         6: _note(
@@ -93,9 +98,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
         ),
     },
     "Upscale an animation or a batch": {
-        1: _load((40, 300)),
-        2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
-        3: Box("SengaUpscale", (440, 80), (340, 320), links={"upscale_model": (2, 0), "image": (1, 0), "mask": (1, 1)}),
+        **UPSCALED,
         4: Box(
             "SaveAnimatedWEBP",
             (860, 80),

@@ -8,10 +8,10 @@ the processor (not of the clock, so other work on the machine changes nothing), 
 
 import argparse
 import logging
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -22,14 +22,19 @@ from senga.training.run.ema import EMA
 from senga.training.run.optimisers import make_optimisers
 from senga.training.run.settings import ModelSettings
 from senga.training.sr.losses import make_loss
-from senga.training.sr.patches import PictureSet, batch
+from senga.training.sr.patches import batch
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, LossSettings, Settings, SROptimSettings, SRRunSettings
 from senga.training.sr.train import train
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "training.md"
-BEGIN, END = "<!-- made by python -m benchmarks.training_questions -->", "<!-- end -->"
+from .command import exit_code
+from .docs_tables import TRAINING, write_docs
+from .quality_table import Table
+
+PROGRAM = "python -m benchmarks.training_questions"
 TIMED = 4  # steps whose cost is measured, after WARM others
 WARM = 2
+HEAD = ["question", "variant", "steps", "PSNR_Y, dB", "difference", "SSIM_Y", "SSIMULACRA2"]
 
 
 class Variant(NamedTuple):
@@ -103,7 +108,7 @@ def measure(variants: Sequence[Variant], data: str, runs: str, minutes: float) -
     for number, variant in enumerate(variants):
         cost = seconds_a_step(settings_of(variant, number, data, runs, 10))
         steps = max(1, round(60 * minutes / cost))
-        path = train(settings_of(variant, number, data, runs, steps), "python -m benchmarks.training_questions")
+        path = train(settings_of(variant, number, data, runs, steps), PROGRAM)
         metrics = read_header(path).provenance.metrics
         best = best or metrics["psnr_y"]
         rows.append(
@@ -120,36 +125,23 @@ def measure(variants: Sequence[Variant], data: str, runs: str, minutes: float) -
     return rows
 
 
-def table(rows: list[list[str]]) -> str:
-    head = ["question", "variant", "steps", "PSNR_Y, dB", "difference", "SSIM_Y", "SSIMULACRA2"]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
-
-
-def with_table(page: str, text: str) -> str:
-    """A page with the text between its markers."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_questions", description="Equal-time trainings of ESPCN_7."
-    )
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Equal-time trainings of ESPCN_7.")
     parser.add_argument("--data", default="data/art", help="the set to train on (default: %(default)s)")
     parser.add_argument("--runs", default="runs/questions", help="where the runs go (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=12.0, help="processor time of each run (default: %(default)s)")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/training.md")
-    args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return exit_code(benchmark, parser.parse_args(arguments), logging.INFO)
+
+
+def benchmark(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # so that the processor's time is the run's
-    text = f"{args.minutes:g} minutes of one core each.\n\n" + table(
-        measure(VARIANTS, args.data, args.runs, args.minutes)
-    )
-    sys.stdout.write(text + "\n")
+    rows = measure(VARIANTS, args.data, args.runs, args.minutes)
+    made = Table(f"{args.minutes:g} minutes of one core each", HEAD, rows)
+    sys.stdout.write(made.as_text())
     if args.write_docs:
-        DOCS.write_text(with_table(DOCS.read_text(encoding="utf-8"), text), encoding="utf-8")
-    return 0
+        command = shlex.join([*PROGRAM.split(), "--data", args.data, "--minutes", f"{args.minutes:g}"])
+        write_docs(TRAINING, command, made.as_markdown())
 
 
 if __name__ == "__main__":

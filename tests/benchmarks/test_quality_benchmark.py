@@ -10,12 +10,12 @@ from sample_quality_pictures import data_set, made_file, source, waves
 from sample_upscalers import small_model
 from senga.arch import SengaError, save_model
 from senga.benchmarks import (  # pyright: ignore[reportMissingImports]
+    docs_tables,
     peer_weights,
     quality,
     quality_bf16,
     quality_contenders,
     quality_crops,
-    quality_docs,
     quality_metrics,
     quality_pictures,
     quality_table,
@@ -23,7 +23,7 @@ from senga.benchmarks import (  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.quality_contenders import Score  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.quality_pictures import Source, make_pair  # pyright: ignore[reportMissingImports]
 
-BEGIN, END = quality_docs.markers("python -m benchmarks.quality")
+BEGIN, END = docs_tables.markers("python -m benchmarks.quality")
 
 # Pictures and their damage
 
@@ -236,7 +236,7 @@ def test_the_command_prints_tables_and_writes_csv_sheets_and_docs(tmp_path, caps
     mine = made_file(tmp_path)
     docs = tmp_path / "quality.md"
     docs.write_text(f"before\n{BEGIN}-->\nold\n{END}\nafter\n", encoding="utf-8")
-    monkeypatch.setattr(quality, "DOCS", docs)
+    monkeypatch.setattr(quality, "QUALITY", docs)
     monkeypatch.setattr(quality, "BF16_PEERS", ())
     common = [
         "--models",
@@ -343,13 +343,20 @@ def test_docs_without_markers_are_not_touched(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("no markers", encoding="utf-8")
     with pytest.raises(SengaError, match="has no lines '<!-- made by"):
-        quality_docs.write_docs(page, "python -m benchmarks.quality", "tables")
+        docs_tables.write_docs(page, "python -m benchmarks.quality", "tables")
     assert page.read_text(encoding="utf-8") == "no markers"
 
 
-@pytest.mark.parametrize("program", ["python -m benchmarks.quality", "python -m benchmarks.complaints"])
-def test_the_docs_page_has_its_markers(program):
-    begin, end = quality_docs.markers(program)
-    page = quality.DOCS.read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("program", "path"),
+    [
+        ("quality", docs_tables.QUALITY),
+        ("complaints", docs_tables.QUALITY),
+        ("training_questions", docs_tables.TRAINING),
+    ],
+)
+def test_the_docs_page_has_its_markers(program, path):
+    begin, end = docs_tables.markers(f"python -m benchmarks.{program}")
+    page = path.read_text(encoding="utf-8")
     assert page.count(begin) == page.count(end) == 1
     assert page.index(begin) < page.index(end)

@@ -2,8 +2,8 @@
 
 import pytest
 from sample_picture_sets import make_set
-from senga.benchmarks import training_questions  # pyright: ignore[reportMissingImports]
-from senga.benchmarks.training_questions import VARIANTS, Variant, measure, settings_of, table, with_table  # pyright: ignore[reportMissingImports]
+from senga.benchmarks import docs_tables, training_questions  # pyright: ignore[reportMissingImports]
+from senga.benchmarks.training_questions import VARIANTS, Variant, measure, settings_of  # pyright: ignore[reportMissingImports]
 from senga.training.run.settings import to_dict
 
 
@@ -38,10 +38,16 @@ def test_a_variants_steps_are_those_that_fit_into_its_time(tmp_path, monkeypatch
     assert float(rows[1][4]) == pytest.approx(float(rows[1][3]) - float(rows[0][3]), abs=0.011)
 
 
-def test_the_table_takes_its_place_in_the_page():
-    text = table([["loss", "L1", "4", "30.00", "", "0.9", "50.0"]])
-    page = f"before\n{training_questions.BEGIN}\nold\n{training_questions.END}\nafter\n"
-    made = with_table(page, text)
+def test_the_table_takes_its_place_in_the_page(tmp_path, monkeypatch):
+    rows = [["loss", "L1", "4", "30.00", "", "0.9", "50.0"]]
+    begin, end = docs_tables.markers(training_questions.PROGRAM)
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{begin}-->\nold\n{end}\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(training_questions, "TRAINING", page)
+    monkeypatch.setattr(training_questions, "measure", lambda *_: rows)
+    assert training_questions.main(["--data", "my art", "--minutes", "2", "--write-docs"]) == 0
+    made = page.read_text(encoding="utf-8")
+    assert "<!-- made by python -m benchmarks.training_questions --data 'my art' --minutes 2 -->" in made
     assert made.startswith("before\n")
     assert made.endswith("\nafter\n")
     assert "| loss | L1 | 4 | 30.00 |" in made

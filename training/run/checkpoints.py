@@ -63,8 +63,8 @@ class RunState:
             setattr(self, name, state[name])
         return True
 
-    def keep_best(self, score: float, of: str) -> bool:
-        """Keep the averaged weights beside the checkpoints if they score higher than those kept; whether they do.
+    def keep_best(self, score: float, of: str) -> None:
+        """Keep the averaged weights beside the checkpoints if they score higher than those kept.
 
         Args:
             of: what was scored. A score of something else (a run may change what it validates on) is not compared.
@@ -72,11 +72,10 @@ class RunState:
         if self.best is None and (kept := self.folder.load_best(self.identity)):
             self.best = kept["score"], kept["of"]
         if not math.isfinite(score) or (self.best and self.best[1] == of and score <= self.best[0]):
-            return False
+            return
         state = {"step": self.step, "score": score, "of": of, "identity": self.identity, "average": self.ema.values}
         self.folder.save_best(state)
         self.best = score, of
-        return True
 
     def load_best(self) -> None:
         """Take up the averaged weights of `keep_best` and their step, to export them.

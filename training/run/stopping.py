@@ -24,7 +24,9 @@ class EndedError(SengaError):
 class StopSignals:
     """Inside the block the first signal is only remembered in `received`; a second Ctrl-C interrupts at once.
 
-    Outside the main thread, where Python cannot handle signals, it does nothing.
+    A signal that is ignored stays so: a shell without job control starts its background jobs with SIGINT ignored, so
+    that a Ctrl-C meant for another job does not end them. Outside the main thread, where Python cannot handle signals,
+    it does nothing.
     """
 
     def __init__(self) -> None:
@@ -33,7 +35,8 @@ class StopSignals:
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(self, *_: object) -> None:

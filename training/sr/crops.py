@@ -1,18 +1,39 @@
 """Which part of an HR picture becomes a patch: squares with content, and the hardest of several."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .picture_files import WHITE, Picture, flatten
+from .picture_files import WHITE, Picture, UnreadableError, flatten
+
+logger = logging.getLogger("senga")
+
+Read = TypeVar("Read")
 
 MARGIN = 8  # LR pixels cut away around a patch: one block of a codec, and what a filter over the crop's edge has spoilt
 FLAT = 3.0  # a patch whose luma deviates less than this (of 255) teaches nothing
 TRIES = 6  # crops looked at before a flat one is taken after all; pictures tried before a set counts as lost
 GLANCE = 4  # a crop's content is measured on every 4th pixel of every 4th row
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def readable(draw: Callable[[], Read]) -> Read:
+    """What `draw` reads, which draws anew each time; a picture that has gone bad since the set was looked at is passed.
+
+    Raises:
+        UnreadableError: TRIES of them had.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return draw()
+        except UnreadableError as error:
+            logger.warning("%s", error)
+    return draw()
 
 
 def content(picture: Picture) -> float:

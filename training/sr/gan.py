@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
 from .gan_losses import accuracies, discriminator_loss, generator_loss
-from .losses import blur
+from .losses import blur, mean_terms
 from .settings import GanSettings
 
 
@@ -125,4 +125,4 @@ class GanStep:
             seen = accuracies(self.kind, fake=logits[0], real=logits[1])
             found.append({"loss_discriminator": loss.detach(), **seen})
         self.optimiser.step()
-        return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}
+        return mean_terms(found)

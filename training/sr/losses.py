@@ -4,7 +4,7 @@
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -156,6 +156,11 @@ LOSSES: dict[str, Loss] = {
 }
 FEATURE = "feature"
 NAMES = (*LOSSES, FEATURE)
+
+
+def mean_terms(terms: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each term over several results, or parts of a batch."""
+    return {name: torch.stack([one[name] for one in terms]).mean() for name in terms[0]}
 
 
 def make_loss(

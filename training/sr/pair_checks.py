@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .crops import LUMA
 from .picture_files import Picture
+from .picture_set import evenly
 
 logger = logging.getLogger("senga")
 
@@ -18,7 +20,6 @@ SEEN = 384  # LR pixels a side in the middle of a picture that are compared
 SHIFTED = 0.25  # HR pixels from which on a shift is worth a warning: a net learns it, and its lines get soft
 COLOURED = 2.0  # levels of 255 by which a channel's mean may differ
 PASSES = 4  # of the estimate of a shift, each on what the one before has left
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 Floats = NDArray[np.float32]
 
@@ -27,10 +28,9 @@ def look_at_pairs(
     twins: Sequence[Any], pixels: Callable[[Any], tuple[Picture, Picture]], scale: int, where: str
 ) -> None:
     """Warns of pairs that are shifted or coloured against each other; looks at a few of them."""
-    taken = min(LOOKED_AT, len(twins))
     shifts, differences = [], []
-    for i in range(taken):
-        lr, hr = pixels(twins[i * len(twins) // taken])
+    for twin in evenly(twins, LOOKED_AT):
+        lr, hr = pixels(twin)
         shifts.append(shift_of(lr, hr))
         differences.append(lr.mean((0, 1)) - hr.mean((0, 1)))
     offsets = [scale * max(abs(dy), abs(dx)) for dy, dx in shifts]
@@ -39,14 +39,14 @@ def look_at_pairs(
         logger.warning(
             "%s: %d of %d pairs looked at are shifted by more than %.2f HR pixels (LR is %.2f lower and %.2f further"
             " right, by the median); the network will learn the shift: align the pictures",
-            *(where, moved, taken, SHIFTED, down, right),
+            *(where, moved, len(shifts), SHIFTED, down, right),
         )
-    if taken and np.abs(typical := np.median(differences, 0)).max() > COLOURED:
+    if differences and np.abs(typical := np.median(differences, 0)).max() > COLOURED:
         levels = ", ".join(f"{value:+.1f}" for value in typical)
         logger.warning(
             "%s: LR differs from HR by %s levels of red, green and blue (by the median of %d pairs); the network will"
             " learn to change colours, if that is not what you want match them first",
-            *(where, levels, taken),
+            *(where, levels, len(differences)),
         )
 
 

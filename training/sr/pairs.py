@@ -1,5 +1,6 @@
 """Pictures that exist in both sizes: LR and HR by the same name, instead of LR made by a recipe."""
 
+import copy
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from PIL import Image
 
 from ...arch import SengaError
 from ..degradation.params import pick
-from .crops import FLAT, GLANCE, TRIES, Window, content
+from .crops import FLAT, GLANCE, TRIES, Window, content, readable
 from .pair_checks import look_at_pairs
 from .picture_files import WHITE, Picture, Row, UnreadableError, flatten
 from .picture_set import PictureSet
@@ -114,8 +115,8 @@ class PairSet:
 
     def parted(self, parts: int) -> "PairSet":
         """For one of several processes: an empty cache and a share of the memory."""
-        part = object.__new__(PairSet)
-        vars(part).update(vars(self), lr=self.lr.parted(parts), hr=self.hr.parted(parts))
+        part = copy.copy(self)
+        part.lr, part.hr = self.lr.parted(parts), self.hr.parted(parts)
         return part
 
 
@@ -167,21 +168,16 @@ def sample_pair(pairs: Sequence[PairSet], side: int, rng: np.random.Generator) -
 
     The set by its weight, then any of its pairs, then a place with content (TRIES are looked at).
     """
-    for tries_left in reversed(range(TRIES)):
+
+    def drawn() -> tuple[Picture, Picture]:
         pair = pick(list(pairs), [one.weight for one in pairs], rng.random())
         twins = pair.large(side)
         twin = twins[rng.integers(len(twins))]
         background = WHITE if rng.random() < 0.5 else rng.integers(0, 256, 3, dtype=np.uint8)
-        try:
-            lr, hr = pair.pixels(twin, background)
-            break
-        except UnreadableError as error:
-            if not tries_left:
-                raise
-            logger.warning("%s", error)
-    else:
-        raise AssertionError
-    best = max(_windows(lr, hr, side, pair.scale, rng), key=lambda found: min(found[0], FLAT))
+        return pair.pixels(twin, background)
+
+    lr, hr = readable(drawn)
+    best = max(_windows(lr, hr, side, pairs[0].scale, rng), key=lambda found: found[0])
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
     turned = [np.rot90(crop[:, ::-1] if mirrored else crop, turns) for crop in best[1:]]
     return np.ascontiguousarray(turned[0]), np.ascontiguousarray(turned[1])

@@ -17,14 +17,12 @@ from ...arch import SengaError
 from ...arch.image import to_bchw
 from ..datasets.procedural import KINDS, draw
 from ..degradation.params import pick
-from .crops import MARGIN, TRIES, cut
+from .crops import MARGIN, cut, readable
 from .pairs import sample_pair
-from .picture_files import Picture, Row, UnreadableError
-from .picture_set import PictureSet, check_set
-from .recipes import damaged, mixture
+from .picture_files import Picture, Row
+from .picture_set import PictureSet
+from .recipes import damaged
 from .settings import DataSettings
-
-__all__ = ["MARGIN", "PictureSet", "batch", "batches", "check_set", "mixture", "to_tensor"]
 
 logger = logging.getLogger("senga")
 
@@ -78,17 +76,14 @@ def draw_picture(pictures: PictureSet, settings: DataSettings, side: int, rng: n
     """A source by its share, then any of its pictures; one that has gone bad since the set was looked at is passed."""
     by_source = pictures.sources(side)
     names = sorted(by_source)
-    for tries_left in reversed(range(TRIES)):
+
+    def drawn() -> Picture:
         rows = by_source[pick(names, [settings.shares.get(name, 1.0) for name in names], rng.random())]
-        try:
-            if settings.hard_pictures > 1:
-                return pictures.pixels(rows[np.searchsorted(chances(rows, settings.hard_pictures), rng.random())])
-            return pictures.pixels(rows[rng.integers(len(rows))])
-        except UnreadableError as error:
-            if not tries_left:
-                raise
-            logger.warning("%s", error)
-    raise AssertionError
+        if settings.hard_pictures > 1:
+            return pictures.pixels(rows[np.searchsorted(chances(rows, settings.hard_pictures), rng.random())])
+        return pictures.pixels(rows[rng.integers(len(rows))])
+
+    return readable(drawn)
 
 
 def draw_procedural(

@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...arch import SengaError
 from ..run.pictures import BROKEN
@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # pairs.py imports PictureSet from here
     from .pairs import PairSet
 
 logger = logging.getLogger("senga")
+
+Entry = TypeVar("Entry")
 
 VALIDATION_CROP = 192  # HR pixels; a multiple of every scale
 UNKNOWN = "unknown"  # licence of pictures without one
@@ -207,6 +209,12 @@ def _once(found: "map[list[Facts]]") -> list[Facts]:
             member = replace(member, file=f"{member.path.name}/{member.file}")
         by_name[member.file] = replace(facts, member=member)
     return list(by_name.values())
+
+
+def evenly(entries: Sequence[Entry], count: int) -> list[Entry]:
+    """`count` of the entries, or all of fewer, spread evenly."""
+    taken = min(count, len(entries))
+    return [entries[i * len(entries) // taken] for i in range(taken)]
 
 
 def validation_rows(pictures: PictureSet) -> list[Row]:

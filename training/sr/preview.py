@@ -20,10 +20,11 @@ from ...arch import UpscaleModel
 from ..run.entry import add_settings
 from ..run.settings import read_settings
 from ..run.sheet import draw_grid
+from .crops import MARGIN
 from .pairs import open_pictures, uses_folder
-from .patches import MARGIN, batch, check_set, check_shares
+from .patches import batch, check_shares
 from .picture_files import Picture
-from .picture_set import PictureSet
+from .picture_set import PictureSet, check_set
 from .settings import DataSettings, Settings
 from .validation import levels
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...arch import SengaError
 from .gan import GanStep, usm_sharpen
+from .losses import mean_terms
 from .settings import GanSettings
 
 Terms = dict[str, Tensor]  # name of a column -> scalar, detached
@@ -64,7 +65,7 @@ class Step:
                 self.fabric.backward(loss / self.parts)
             losses.append(loss.detach())
             terms.append(found)
-        return torch.stack(losses).mean(), _means(terms)
+        return torch.stack(losses).mean(), mean_terms(terms)
 
     def _losses(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
         lr = lr.contiguous(memory_format=torch.channels_last)
@@ -72,7 +73,7 @@ class Step:
         target = usm_sharpen(hr) if self.gan.sharpen else hr
         found = [self.loss_of(one, target) for one in results]
         loss = torch.stack([total for total, _ in found]).mean()
-        terms = _means([{f"loss_{name}": value for name, value in parts.items()} for _, parts in found])
+        terms = mean_terms([{f"loss_{name}": value for name, value in parts.items()} for _, parts in found])
         if self.discriminator:
             adversarial = self.discriminator.generator_loss(results[-1], hr)
             loss = loss + self.gan.weight * adversarial
@@ -84,11 +85,6 @@ class Step:
         """The discriminator's step on the batch of `gradients`; its loss, and what share of either side it judged
         rightly. Nothing without one."""
         return self.discriminator.update(self._shown) if self.discriminator else {}
-
-
-def _means(terms: list[Terms]) -> Terms:
-    """The mean of each term over several results or parts."""
-    return {name: torch.stack([one[name] for one in terms]).mean() for name in terms[0]} if terms else {}
 
 
 class Means:

@@ -34,23 +34,24 @@ from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
+from .crops import MARGIN
 from .gan import GanStep
 from .losses import make_loss
 from .metrics import check_ssimulacra2
-from .pairs import PairSet, open_pictures, uses_folder
-from .patches import MARGIN, batches, check_set, check_shares
+from .pairs import open_pictures, uses_folder
+from .patches import batches, check_shares
+from .picture_set import check_set
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
 from .step import Means, Step
 from .validation import baseline, draw_sheet, score_all, write_weights
-from .validation_crops import count_text, make_pairs, mean_of_domains, some, validation_crops
+from .validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
 from .whole_pictures import WHOLE_SCORES, list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
 
 PROG = "senga train sr"
-VAL_CACHE = 0.25  # GiB of decoded pictures of val.pairs
 
 
 def columns(settings: Settings, domains: Sequence[str]) -> tuple[str, ...]:
@@ -112,14 +113,14 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     # Data
     with fabric.rank_zero_first():  # which looks at every picture the first time
         pictures = open_pictures(settings.data, scale)
-        own = [PairSet(pair, scale, VAL_CACHE, 0.0, "val.pairs") for pair in settings.val.pairs]
+        own = open_own(settings.val, scale)
     path = Path(run.folder) / settings.name
     path.mkdir(parents=True, exist_ok=True)
     if uses_folder(settings.data):
         check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
         check_shares(pictures, settings.data, scale)
     crops = validation_crops(pictures, settings.val, scale, own)
-    wholes = list_wholes(settings.val, own, scale, run.conditions[0])
+    wholes = list_wholes(own, scale, run.conditions[0])
     folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
     few = some(crops, run.validation_crops)
     pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
@@ -167,10 +168,11 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         """Score the averaged weights, add a line to the curve, and draw a sheet when one is due."""
         step = now.step
         due = step == optim.steps or bool(run.sheet_every and step % run.sheet_every == 0)
-        scores, made = score_all(candidate(), pairs, precision, slow=due)
+        ours = candidate()
+        scores, made = score_all(ours, pairs, precision, slow=due)
         scores["psnr_y_lanczos"] = lanczos
         if due:
-            scores |= validate_wholes(candidate(), wholes, folder.path, precision, step, board)
+            scores |= validate_wholes(ours, wholes, folder.path, precision, step, board)
         folder.add_to_curve(step, **scores, **values)
         now.keep_best(scores["psnr_y"], f"{run.conditions[0]}: {count_text(few)}")
         for name, value in (scores | values).items():
@@ -246,7 +248,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         f"{settings.name}.safetensors" if export is None else f"{settings.name}-{export}.safetensors"
     )
     if is_main:
-        pairs = {name: make_pairs(some(crops, run.final_crops), scale, name) for name in run.conditions}
+        measured = some(crops, run.final_crops)
+        pairs = {name: make_pairs(measured, scale, name) for name in run.conditions}
         about = Provenance(
             source="senga",
             commit=commit(),
@@ -261,7 +264,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
             folder.write_json("metrics.json", metrics)
             names = [settings.data.folder] if uses_folder(settings.data) else []
             names += [pair.where for pair in pictures.pairs]
-            validated = f"{count_text(crops)} crops, {run.conditions[0]}"
+            validated = f"{count_text(measured)} crops, {run.conditions[0]}"
             write_report(folder.path, ", ".join(names), trained_on, pictures.licences, validated, command)
     fabric.barrier()
     return weights

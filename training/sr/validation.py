@@ -20,6 +20,7 @@ from ..run.sheet import SheetRow, contact_sheet
 from .metrics import colour_shift, ssimulacra2
 from .patches import to_tensor
 from .picture_files import Picture
+from .picture_set import evenly
 from .validation_crops import Pair, by_domain, count_text, mean_of_domains
 
 logger = logging.getLogger("senga")
@@ -89,12 +90,6 @@ def score_all(
     return scores, made
 
 
-def evenly(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """`count` of the pairs, or all of fewer, spread evenly."""
-    taken = min(count, len(pairs))
-    return [pairs[i * len(pairs) // taken] for i in range(taken)]
-
-
 def bf16_psnr(model: UpscaleModel, pairs: Sequence[Pair]) -> float:
     """How near bfloat16 comes to float32: PSNR in dB between the model's two outputs, over all values of all crops."""
     exact, fast = outputs(model, pairs, "fp32"), outputs(model, pairs, "bf16")
@@ -132,11 +127,8 @@ def write_weights(
 
 def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale: int, crops: int) -> Picture:
     """A contact sheet of `crops` of the pairs, spread evenly: LR, Lanczos, ours, HR."""
-    taken = min(crops, len(pairs))
-    chosen = [i * len(pairs) // taken for i in range(taken)]
-    few = evenly(pairs, crops)
+    few, ours = evenly(pairs, crops), evenly(made, crops)
     lanczos = filtered(few, "lanczos")
-    ours = [made[i] for i in chosen]
     rows = [
         SheetRow(
             name=Path(pair.crop.name).name,

@@ -16,12 +16,12 @@ import numpy as np
 
 from ...arch import SengaError
 from ..datasets.procedural import validation_patterns
-from ..degradation import degrade
+from ..degradation import Recipe, degrade
 from ..run.pictures import BROKEN
 from .crops import content
 from .pairs import PairSet
 from .picture_files import WHITE, Member, Picture, decode, flatten, list_folder
-from .picture_set import FEW, SMALLEST, VALIDATION_CROP, PictureSet, validation_rows
+from .picture_set import FEW, SMALLEST, VALIDATION_CROP, PictureSet, evenly, validation_rows
 from .recipes import read_recipe, reduced_by
 from .settings import ValSettings
 
@@ -39,6 +39,7 @@ DOMAINS = {
 FILTERS = {"patterns": "box"}
 CROPS = 24  # crops of a domain that its pictures are cut into, if they are large enough
 OWN, PAIRS = "own", "pairs"  # the domains of val.folder, and of val.pairs and the pairs that data.pairs holds out
+VAL_CACHE = 0.25  # GiB of decoded pictures of val.pairs
 LEAST = 3.0  # content under which a further crop of a picture is not worth a score
 
 
@@ -162,11 +163,26 @@ def pictures_of_folder(setting: str, folder: Path) -> Pictures:
     return found
 
 
-def validation_crops(
-    pictures: PictureSet, val: ValSettings, scale: int, own_pairs: Sequence[PairSet] = ()
-) -> list[Crop]:
-    """All crops: of the set's validation pictures by domain, of the folders of `val.sets` and `val.folder`, of pairs
-    (`own_pairs` are those of `val.pairs`), and the drawn ones.
+@dataclass(frozen=True)
+class Own:
+    """A user's own validation pictures: the HR ones of `val.folder`, and the pairs of `val.pairs`."""
+
+    pictures: Pictures
+    pairs: Sequence[PairSet]
+
+
+NO_OWN = Own([], [])
+
+
+def open_own(val: ValSettings, scale: int) -> Own:
+    """Look at every picture of `val.folder` and `val.pairs`. Raises SengaError where one of them has none to use."""
+    pictures = pictures_of_folder("val.folder", Path(val.folder)) if val.folder else []
+    return Own(pictures, [PairSet(pair, scale, VAL_CACHE, 0.0, "val.pairs") for pair in val.pairs])
+
+
+def validation_crops(pictures: PictureSet, val: ValSettings, scale: int, own: Own = NO_OWN) -> list[Crop]:
+    """All crops: of the set's validation pictures by domain, of the folders of `val.sets`, of a user's own pictures
+    and pairs, of the pairs that `data.pairs` holds out, and the drawn ones.
 
     Raises:
         SengaError: no validation picture is large enough, a folder has none, or a font for the drawn ones is missing.
@@ -177,10 +193,10 @@ def validation_crops(
         by_domain.setdefault(domain, []).append((row.file, partial(pictures.pixels, row)))
     for domain, folder in val.sets.items():
         by_domain.setdefault(domain, []).extend(pictures_of_folder(f"val.sets.{domain}", Path(folder)))
-    if val.folder:
-        by_domain.setdefault(OWN, []).extend(pictures_of_folder("val.folder", Path(val.folder)))
+    if own.pictures:
+        by_domain.setdefault(OWN, []).extend(own.pictures)
     crops = [crop for domain, found in by_domain.items() for crop in cut_domain(domain, found, scale)]
-    crops += cut_pairs(pictures.pairs, own_pairs, scale)
+    crops += cut_pairs(pictures.pairs, own.pairs, scale)
     if val.procedural:
         drawn = validation_patterns(scale)
         crops += [Crop(name, name.partition("/")[0], picture) for name, picture in drawn]
@@ -198,9 +214,7 @@ def some(crops: Sequence[Crop], count: int) -> list[Crop]:
     each = -(-count // len(domains)) if count else len(crops)
     chosen = []
     for domain in domains:
-        own = [crop for crop in crops if crop.domain == domain]
-        taken = min(each, len(own))
-        chosen += [own[i * len(own) // taken] for i in range(taken)]
+        chosen += evenly([crop for crop in crops if crop.domain == domain], each)
     return chosen
 
 
@@ -222,9 +236,14 @@ def make_pairs(crops: Sequence[Crop], scale: int, degradation: str) -> list[Pair
             pairs.append(Pair(crop, crop.lr))
             continue
         recipe = reduced_by(plain, FILTERS[crop.domain]) if crop.domain in FILTERS else plain
-        seed = int.from_bytes(hashlib.sha256(crop.picture.tobytes()).digest()[:8], "big")
-        pairs.append(Pair(crop, degrade(crop.picture, recipe, seed=seed)[0]))
+        pairs.append(Pair(crop, made_lr(crop.picture, recipe)))
     return pairs
+
+
+def made_lr(hr: Picture, recipe: Recipe) -> Picture:
+    """The LR picture of an HR one, every time the same: the recipe's draws are seeded by the pixels."""
+    seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
+    return degrade(hr, recipe, seed=seed)[0]
 
 
 def by_domain(values: Sequence[float], pairs: Sequence[Pair]) -> dict[str, float]:

@@ -5,7 +5,6 @@ RUN/validation/, in TensorBoard and in the report.
 """
 
 import csv
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,13 +20,11 @@ from PIL import Image
 from ...arch import UpscaleModel, upscale
 from ...arch.atomic import replacing
 from ...arch.metrics import psnr_y, ssim_y
-from ..degradation import Recipe, degrade
-from .pairs import PairSet
+from ..degradation import Recipe
 from .patches import to_tensor
 from .picture_files import WHITE, Picture, UnreadableError, flatten
 from .recipes import read_recipe
-from .settings import ValSettings
-from .validation_crops import OWN, PAIRS, pictures_of_folder
+from .validation_crops import OWN, PAIRS, Own, made_lr
 
 logger = logging.getLogger("senga")
 
@@ -46,12 +43,11 @@ class Whole:
     read: Callable[[], tuple[Picture, Picture]]  # LR and HR, (H, W, 3) uint8
 
 
-def list_wholes(val: ValSettings, own_pairs: Sequence[PairSet], scale: int, condition: str) -> list[Whole]:
-    """The pictures of `val.folder` and of `val.pairs`. Raises SengaError where the folder has none."""
+def list_wholes(own: Own, scale: int, condition: str) -> list[Whole]:
+    """A user's own pictures and pairs, with LR made under `condition` where there is none."""
     recipe = read_recipe(condition, "run.conditions").with_scale(scale)
-    found = pictures_of_folder("val.folder", Path(val.folder)) if val.folder else []
-    wholes = [Whole(_result(OWN, name), partial(_made, read, recipe, scale)) for name, read in found]
-    for pair in own_pairs:
+    wholes = [Whole(_result(OWN, name), partial(_made, read, recipe, scale)) for name, read in own.pictures]
+    for pair in own.pairs:
         wholes += [Whole(_result(PAIRS, t.hr.file), partial(pair.pixels, t)) for t in (*pair.train, *pair.val)]
     return wholes
 
@@ -63,8 +59,7 @@ def _result(domain: str, name: str) -> str:
 def _made(read: Callable[[], Picture], recipe: Recipe, scale: int) -> tuple[Picture, Picture]:
     hr = flatten(read(), WHITE)
     hr = np.ascontiguousarray(hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale])
-    seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
-    return degrade(hr, recipe, seed=seed)[0], hr
+    return made_lr(hr, recipe), hr
 
 
 def validate_wholes(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from sample_picture_sets import make_set
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.training.run.run_folder import RunFolder, alone
 from senga.training.run.settings import read_settings
@@ -49,11 +48,6 @@ sheet_every = 0
 """
 
 
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
-
-
 @pytest.fixture
 def config(tmp_path, art) -> Path:
     path = tmp_path / "tiny.toml"
@@ -62,10 +56,7 @@ def config(tmp_path, art) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def settings(config: Path, *changes: str) -> Settings:

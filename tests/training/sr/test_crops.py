@@ -1,22 +1,16 @@
 """Which square is cut from a picture, and what colours it takes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sample_picture_sets import make_set, same
+from sample_picture_sets import same
 from senga.arch import SengaError
 from senga.training.sr.crops import cut, difficulty
-from senga.training.sr.patches import PictureSet, batch, recoloured
+from senga.training.sr.patches import batch, recoloured
 from senga.training.sr.picture_files import flatten
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
 
 
 def corner(side: int = 400, busy: int = 100) -> np.ndarray:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sample_picture_sets import make_set
-from sample_runs import checkpoint, equal, tiny_config
+from sample_runs import checkpoint, equal
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.headless.cli import main
 from senga.training.datasets.procedural import kind_names
@@ -16,21 +15,7 @@ from senga.training.run.settings import read_settings
 from senga.training.sr import train as sr
 from senga.training.sr.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
-
-
-@pytest.fixture
-def config(tmp_path, art) -> Path:
-    return tiny_config(tmp_path, art)
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def settings(config: Path, *changes: str) -> Settings:
@@ -154,6 +139,19 @@ def test_the_best_weights_are_kept_and_exported(config, tmp_path, monkeypatch):
     found = folder / "tiny-best.safetensors"
     assert read_header(found).provenance.steps == 4
     assert equal(dict(load_model(found).model.state_dict()), dict(best["average"]))
+
+
+def test_the_finished_weights_are_measured_on_as_many_crops_as_final_crops_says(config):
+    found = {}
+    for name, count in (("all", 0), ("few", 1)):
+        path = sr.train(settings(config, f"name={name}", "optim.steps=1", f"run.final_crops={count}"), "test")
+        found[name] = read_header(path).provenance, (path.parent / "report.md").read_text()
+    for name, crops in (("all", "2 a, 1 b"), ("few", "1 a, 1 b")):
+        provenance, page = found[name]
+        assert f"validated on crops: {crops}; " in provenance.notes
+        assert f"- validated on: {crops} crops, clean" in page.splitlines()
+    assert found["all"][0].metrics["psnr_y_a"] != found["few"][0].metrics["psnr_y_a"]
+    assert found["all"][0].metrics["psnr_y_b"] == found["few"][0].metrics["psnr_y_b"]
 
 
 def test_there_is_no_best_before_a_validation_and_no_other_word(config, capsys):

@@ -18,15 +18,12 @@ from senga.training.run.settings import read_settings, to_dict
 from senga.training.sr import train as sr
 from senga.training.sr.pair_checks import shift_of
 from senga.training.sr.pairs import open_pictures
-from senga.training.sr.patches import PictureSet, batch, batches
+from senga.training.sr.patches import batch, batches
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, PairSettings, Settings, ValSettings
 from senga.training.sr.validation_crops import make_pairs, validation_crops
 
-
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def picture(side: int, seed: int) -> Image.Image:
@@ -216,14 +213,16 @@ def test_pictures_smaller_than_a_crop_are_used_at_their_size(tmp_path):
         assert pair.lr.shape == (height // 2, width // 2, 3)
 
 
-def test_own_validation_pictures_are_upscaled_whole_saved_and_reported(pairs, tmp_path):
+def test_own_validation_pictures_are_upscaled_whole_saved_and_reported(pairs, tmp_path, caplog):
     art, own = tmp_path / "art", tmp_path / "own"
     art.mkdir()
     own.mkdir()
     picture(251, 8).save(own / "a page.png")
+    (own / "broken.png").write_bytes(b"not a picture")
     config = tiny_config(tmp_path, make_set(art))
     changes = [f"val.folder={own.as_posix()}", override("val.pairs", pairs), "run.sheet_every=2", "optim.steps=2"]
     path = sr.train(read_settings(Settings, config, changes), "test")
+    assert caplog.text.count("broken.png cannot be read") == 1  # each is looked at once
     with Image.open(path.parent / "validation" / "own" / "a page.png") as image:
         assert image.size == (250, 250)
     with Image.open(path.parent / "validation" / "pairs" / "sub" / "1.png") as image:

@@ -4,19 +4,19 @@ import copy
 import json
 import threading
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sample_picture_sets import SMALL, drawing, make_set, same
+from sample_picture_sets import SMALL, drawing, same
 from senga.arch import SengaError
 from senga.headless.cli import main
 from senga.training.degradation import preset
 from senga.training.run.sheet import CAPTION, GAP
 from senga.training.sr import patches as data
-from senga.training.sr.patches import PictureSet, batch, batches
+from senga.training.sr.patches import batch, batches
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.recipes import damaged, described, mixture
 from senga.training.sr.settings import DataSettings
 from senga.training.sr.validation import levels
@@ -25,11 +25,6 @@ from senga.training.sr.validation import levels
 def kept_bytes(pictures: PictureSet) -> int:
     """Of the decoded pictures that a set keeps."""
     return sum(picture.nbytes for picture in pictures._cache.values())
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
 
 
 # --- the stream -------------------------------------------------------------------------------------------------------

@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sample_picture_sets import SMALL, drawing, make_set, same
+from sample_picture_sets import SMALL, drawing, same
 from senga.arch import SengaError
 from senga.training.sr import survey
-from senga.training.sr.patches import PictureSet, batch, check_set
+from senga.training.sr.patches import batch
 from senga.training.sr.picture_files import Member, UnreadableError, decode
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
+from senga.training.sr.picture_set import PictureSet, check_set
 
 
 @pytest.fixture

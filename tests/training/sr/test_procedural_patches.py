@@ -10,8 +10,9 @@ from senga.arch import SengaError
 from senga.training.datasets.procedural import kind_names
 from senga.training.run.run_folder import run_identity
 from senga.training.run.settings import to_dict
-from senga.training.sr.patches import PictureSet, chances, sample
+from senga.training.sr.patches import chances, sample
 from senga.training.sr.picture_files import Row
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.recipes import mixture, reduced_by
 from senga.training.sr.settings import DataSettings
 

@@ -9,16 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_picture_sets import SMALL, drawing, make_set, same
+from sample_picture_sets import SMALL, drawing, same
 from senga.arch import SengaError
 from senga.headless.cli import main
 from senga.training.sr import survey
-from senga.training.sr.patches import PictureSet, batch
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
+from senga.training.sr.patches import batch
+from senga.training.sr.picture_set import PictureSet
 
 
 @pytest.fixture

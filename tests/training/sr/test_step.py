@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sample_picture_sets import make_set
-from sample_runs import checkpoint, equal, tiny_config
+from sample_runs import checkpoint, equal
 from senga.arch import SengaError
 from senga.training.run import pace
 from senga.training.run.run_folder import run_identity
@@ -20,20 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 GAN = ("gan.weight=0.1", "gan.features=8", "loss.weights={l1 = 1.0, fft = 0.5}")
 
 
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
-
-
-@pytest.fixture
-def config(tmp_path, art) -> Path:
-    return tiny_config(tmp_path, art)
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def settings(config: Path, *changes: str) -> Settings:

@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 from repository import ROOT
-from sample_picture_sets import make_set
 from senga.arch import SengaError, load_model, load_upscaler, read_header
 from senga.arch.metrics import psnr_y
 from senga.headless.cli import main
@@ -21,8 +20,9 @@ from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.schedule import learning_rate
 from senga.training.run.settings import OptimSettings, read_settings
 from senga.training.sr.losses import LOSSES
-from senga.training.sr.patches import PictureSet, batches, to_tensor
+from senga.training.sr.patches import batches, to_tensor
 from senga.training.sr.picture_files import flatten
+from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
 from senga.training.tagger.settings import TaggerSettings
@@ -57,15 +57,7 @@ save_every = 3
 """
 
 
-@pytest.fixture(autouse=True)
-def quick_scores(monkeypatch):
-    """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory) -> Path:
-    return make_set(tmp_path_factory.mktemp("art"))
+pytestmark = pytest.mark.usefixtures("quick_scores")
 
 
 def config(tmp_path: Path, art: Path, architecture="espcn_7", hyperparameters="widths = [8, 8]", loss="l1") -> Path:

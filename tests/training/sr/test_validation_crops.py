@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from sample_picture_sets import drawing, make_set
+from sample_picture_sets import drawing
 from senga.arch import SengaError
 from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import ValSettings
@@ -23,11 +23,6 @@ from senga.training.sr.validation_crops import (
 )
 
 NONE = ValSettings()
-
-
-@pytest.fixture(scope="module")
-def art(tmp_path_factory):
-    return make_set(tmp_path_factory.mktemp("art"))
 
 
 def test_the_crops_and_their_lr_are_the_same_every_time(art):

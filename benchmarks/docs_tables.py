@@ -1,4 +1,4 @@
-"""Put what a benchmark printed into docs/quality.md, between the markers of that benchmark."""
+"""Put what a benchmark printed into a page of docs/, between the markers of that benchmark."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from senga.arch import SengaError
 
 from .quality_contenders import ROOT
 
-DOCS = ROOT / "docs" / "quality.md"
+QUALITY, TRAINING = (ROOT / "docs" / name for name in ("quality.md", "training.md"))
 
 
 def markers(program: str) -> tuple[str, str]:
