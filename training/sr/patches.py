@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from ...arch import SengaError
 from ...arch.image import to_bchw
 from ..datasets.procedural import KINDS, draw
+from ..degradation.blur import convolve, gaussian_kernel
 from ..degradation.params import pick
 from .crops import MARGIN, cut, readable
 from .pairs import sample_pair
@@ -27,6 +28,9 @@ from .settings import DataSettings
 logger = logging.getLogger("senga")
 
 AHEAD = 2  # batches cut before they are asked for, per worker
+
+GRAIN_LEVELS = (1.0, 14.0)  # standard deviation of film grain in HR patches, levels of 255
+GRAIN_SOFTEST = 1.5  # its largest Gaussian blur, pixels
 
 Batch = tuple[Tensor, Tensor]
 
@@ -43,6 +47,22 @@ def recoloured(crop: Picture, rng: np.random.Generator) -> Picture:
     low, high = max(rng.uniform(-0.5, 1.5, (3, 2, 3)).clip(0, 1), key=lambda ends: np.abs(ends[1] - ends[0]).sum())
     table = np.rint(255 * low + np.arange(256)[:, None] * (high - low)).astype(np.uint8)
     return table[crop[..., order], np.arange(3)]
+
+
+def grained(crop: Picture, rng: np.random.Generator) -> Picture:
+    """(H, W, 3) uint8 with film grain: Gaussian noise, grey in two of three patches, as fine as a pixel or softer.
+
+    LR is made from the result, so that grain that is in a picture belongs there, unlike the noise that the recipe's
+    damage adds. Grain of one pixel loses half its strength by the reduction, hence the strong draws.
+    """
+    height, width = crop.shape[:2]
+    grey = rng.random() < 2 / 3
+    grain = rng.standard_normal((height, width, 1 if grey else 3), dtype=np.float32)
+    softness = rng.uniform(0, GRAIN_SOFTEST)
+    if softness > 0.3:  # below it a kernel has one pixel
+        grain = convolve(grain, gaussian_kernel(9, softness, 0, 0, "normal", 1))
+        grain /= grain.std()
+    return np.rint(crop + grain * rng.uniform(*GRAIN_LEVELS)).clip(0, 255).astype(np.uint8)
 
 
 def chances(rows: Sequence[Row], hardest: float) -> NDArray[np.float64]:
@@ -119,6 +139,8 @@ def sample(
     hr = np.ascontiguousarray(np.rot90(crop[:, ::-1] if mirrored else crop, turns))
     if settings.recolour and rng.random() < settings.recolour:
         hr = recoloured(hr, rng)
+    if settings.grain and rng.random() < settings.grain:
+        hr = grained(hr, rng)
     lr = damaged(hr, settings.degradation, scale, rng, filters)
     m = MARGIN
     return lr[m:-m, m:-m], hr[m * scale : -m * scale, m * scale : -m * scale]

@@ -40,6 +40,7 @@ class DataSettings:
     kinds: dict[str, float] = field(default_factory=dict)  # procedural kind -> weight; a kind not named has its own
     hard_pictures: float = 1.0  # how much more often than the easiest the hardest pictures of a source are drawn
     recolour: float = 0.0  # share of the patches that get other colours: most line art is black, which nets then expect
+    grain: float = 0.0  # share of the patches with film grain on both sides, which nets otherwise learn to clean away
     cache_gib: float = 4.0  # decoded pictures kept in memory
     workers: int = 0  # processes that cut patches; 0 is one thread. Changes nothing in what is cut
 
@@ -58,6 +59,7 @@ class DataSettings:
         check(0 <= self.hard_crops <= 1, "data.hard_crops", self.hard_crops, "0 to 1")
         check(self.hard_crops_among > 1, "data.hard_crops_among", self.hard_crops_among, "2 or more")
         check(0 <= self.recolour <= 1, "data.recolour", self.recolour, "0 to 1")
+        check(0 <= self.grain <= 1, "data.grain", self.grain, "0 to 1")
         check(0 <= self.procedural <= 1, "data.procedural", self.procedural, "0 to 1")
         check(self.hard_pictures >= 1, "data.hard_pictures", self.hard_pictures, "1 (all alike) or more")
         for kind in self.kinds:

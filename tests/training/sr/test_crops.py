@@ -7,7 +7,7 @@ from PIL import Image
 from sample_picture_sets import same
 from senga.arch import SengaError
 from senga.training.sr.crops import cut, difficulty
-from senga.training.sr.patches import batch, recoloured
+from senga.training.sr.patches import GRAIN_LEVELS, batch, grained, recoloured
 from senga.training.sr.picture_files import flatten
 from senga.training.sr.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings
@@ -90,6 +90,34 @@ def test_lr_and_hr_are_recoloured_alike_in_their_share_of_the_patches(art):
     assert 2 < sum(kept) < 14
     reduced = torch.nn.functional.avg_pool2d(recoloured_hr, 2)
     assert (lr - reduced).abs().mean() < 0.03
+
+
+def test_grain_keeps_the_colour_and_is_grey_or_coloured_fine_or_soft():
+    flat = np.full((96, 96, 3), (180, 120, 90), np.uint8)
+    made = [grained(flat, np.random.default_rng(seed)).astype(float) - flat for seed in range(60)]
+    assert all(np.abs(grain.mean((0, 1))).max() < 1 for grain in made)
+    strengths = [grain.std() for grain in made]
+    assert GRAIN_LEVELS[0] * 0.9 < min(strengths) < 3
+    assert 12 < max(strengths) < GRAIN_LEVELS[1] * 1.1
+    strong = [grain for grain, strength in zip(made, strengths, strict=True) if strength > 4]
+    alike = [np.corrcoef(grain[..., 0].ravel(), grain[..., 2].ravel())[0, 1] for grain in strong]
+    assert min(alike) < 0.1
+    assert np.median(alike) > 0.95
+    neighbours = [np.corrcoef(grain[:, 1:, 0].ravel(), grain[:, :-1, 0].ravel())[0, 1] for grain in strong]
+    assert min(neighbours) < 0.1
+    assert max(neighbours) > 0.7
+
+
+def test_grain_is_in_lr_and_hr_of_its_share_of_the_patches(art):
+    pictures = PictureSet(art, 1.0)
+    plain, some = (DataSettings(patch=24, batch=16, degradation="senga_clean", grain=p) for p in (0.0, 0.5))
+    (_, hr), (lr, grained_hr) = batch(pictures, plain, 2, 1, 0), batch(pictures, some, 2, 1, 0)
+    assert same(batch(pictures, some, 2, 1, 0), (lr, grained_hr))
+    kept = torch.tensor([torch.equal(a, b) for a, b in zip(hr, grained_hr, strict=True)])
+    assert 2 < kept.sum() < 14
+    grain = torch.nn.functional.avg_pool2d(grained_hr - hr, 2)[~kept]
+    in_lr = (lr - torch.nn.functional.avg_pool2d(hr, 2))[~kept]
+    assert torch.corrcoef(torch.stack([grain.flatten(), in_lr.flatten()]))[0, 1] > 0.5
 
 
 def test_clear_parts_take_a_background():
