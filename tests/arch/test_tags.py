@@ -174,6 +174,7 @@ def test_scores_hold_every_category_the_thresholds_and_the_model():
     ("options", "words"),
     [
         ({"general_threshold": 1.5}, "general_threshold is 1.5"),
+        ({"general_threshold": -0.5}, "general_threshold is -0.5"),
         ({"character_threshold": float("nan")}, "character_threshold is nan"),
         ({"max_tags": -1}, "max_tags is -1"),
         ({"threshold_mode": "auto"}, "threshold_mode is 'auto'; expected one of fixed, mcut, per_tag"),
