@@ -7,6 +7,7 @@ that it was used; `import openvino` alone does so too, where the package openvin
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -39,6 +40,17 @@ def load() -> ModuleType:
         return borrow("openvino")
     finally:
         del sys.modules[TELEMETRY]
+
+
+@cache
+def core() -> Any:
+    """The process's one openvino.Core, which is never given up.
+
+    A Core gives the thread that first compiles with it a stack for signals, and frees it when it goes. Where two go in
+    the order in which they came, the thread keeps a freed one, and its next signal (Ctrl-C, a child's end) kills the
+    process.
+    """
+    return load().Core()
 
 
 def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[Tensor], Tensor], Tensor]:
@@ -83,7 +95,7 @@ class _Compiled:
             "INFERENCE_PRECISION_HINT": TYPES[self.precision],
         }
         graph = _graph(self.openvino, self.recording, self.channels)
-        return self.openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
+        return core().compile_model(graph, "CPU", settings).create_infer_request()
 
     def __call__(self, x: Tensor) -> Tensor:
         with self.lock:

@@ -4,10 +4,12 @@ import gc
 import logging
 import math
 import re
+import subprocess
 import sys
 
 import pytest
 import torch
+from repository import ROOT
 from sample_upscalers import VARIANT_IDS, VARIANTS, picture, small_model
 from senga.arch import SengaError, engine, engine_torch, upscale
 from senga.arch.borrowed import openvino_engine
@@ -49,6 +51,29 @@ def test_engines_give_the_networks_picture(prepared, monkeypatch, name, extra):
     assert engine.choose(model, "fp32", 1).name == prepared
     assert (tiled - whole).abs().max() <= 1e-4
     assert whole.std() > 0.01
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals have no stacks of their own there")
+def test_a_signal_is_survived_when_openvino_engines_are_gone():
+    """In a process of its own, since a freed signal stack would end it."""
+    skip_without_openvino()
+    code = f"""
+import gc, runpy, signal, sys
+sys.path[:0] = {sys.path!r}
+runpy.run_path({str(ROOT / "tests/conftest.py")!r})  # loads this package, whichever is installed
+import torch
+from sample_upscalers import small_model
+from senga.arch.borrowed import openvino_engine
+model, x = small_model("compact"), torch.rand(1, 3, 16, 16)
+nets = [openvino_engine.prepare(model.model, x, "fp32")[0] for _ in range(3)]
+while nets:
+    nets.pop(0)(x)
+    gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
+signal.raise_signal(signal.SIGUSR1)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "handled\n"), ended.stderr
 
 
 def test_engines_take_grey_alpha_batches_and_flips(prepared, monkeypatch):

@@ -1,6 +1,5 @@
 """A run that a signal ends loses no step, says how to go on, and ends later with the same bits."""
 
-import os
 import signal
 
 import pytest
@@ -9,11 +8,6 @@ from sample_runs import checkpoint, equal, tiny_config
 from senga.headless.cli import main
 from senga.training.run.stopping import StopSignals
 from senga.training.sr import train as sr
-
-pytestmark = pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ, reason="a worker of pytest-xdist dies of signals; .ci/run runs this file alone"
-)
-
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
