@@ -9,6 +9,7 @@ from senga.headless.cli import main
 from senga.training.run.stopping import StopSignals
 from senga.training.sr import train as sr
 
+
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
