@@ -70,6 +70,10 @@ def test_what_contradicts_itself_is_named(header: Header, fields: dict[str, Any]
         Header.from_json(edited(header, **fields))
 
 
+def test_names_are_written_as_they_are_read() -> None:
+    assert "線画" in Header("espcn_7", {"scale": 2}, 2, Provenance(notes="線画")).to_json()
+
+
 def test_what_is_not_json_is_called_damaged() -> None:
     with pytest.raises(SengaError, match="the file was damaged or made by another tool"):
         Header.from_json(UPSCALER.to_json()[:-1])
