@@ -7,64 +7,72 @@ depends on its window alone, so the same bytes can be copied from where they wer
 import hashlib
 import logging
 
+import torch
 from torch import Tensor
 
+from .strips import Source
 from .tiling import Tile
 
 logger = logging.getLogger("senga.engine")
 
 LEAST_HALO = 4  # a transparent tile this far from visible pixels is not mixed into them by the resize at the end
 KEPT = 4096  # results; those written first go first
+COPIED = 128 * 2**20  # bytes of results that are kept as copies
 
 
 class Repeats:
-    """Of one call of `upscale`. What is kept are views of results, not copies."""
+    """Of one call of `upscale`. What is kept are views of the result, and copies of what is resized afterwards."""
 
     def __init__(self) -> None:
         self._kept: dict[bytes, Tensor] = {}
+        self._copies: dict[bytes, Tensor] = {}
+        self._copied = 0  # bytes
         self._computed = self._repeated = self._hidden = 0  # input pixels
 
-    def key(self, part: Tensor, core: Tile, window: Tile, held: bool) -> bytes:
+    def key(self, part: Tensor, core: Tile, window: Tile, kind: object) -> bytes:
         """Equal for windows of equal content and shape whose cores are at the same place in them.
 
         Args:
             part: (1, C, h, w), the window's pixels.
-            held: whether the result is clamped to its neighbours, as alpha is.
+            kind: what else the result depends on.
         """
         digest = hashlib.blake2b(part.contiguous().cpu().numpy().data, digest_size=16)
-        digest.update(f"{core.inside(window)} {tuple(part.shape)} {held}".encode())
+        digest.update(f"{core.inside(window)} {tuple(part.shape)} {kind}".encode())
         return digest.digest()
 
     def find(self, key: bytes, core: Tile) -> Tensor | None:
         """The result of such a tile: (1, C, scale * h, scale * w)."""
-        found = self._kept.get(key)
+        found = self._kept.get(key, self._copies.get(key))
         if found is None:
             self._computed += core.pixels
         else:
             self._repeated += core.pixels
         return found
 
-    def keep(self, key: bytes, result: Tensor) -> None:
-        self._kept[key] = result
-        if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+    def keep(self, key: bytes, result: Tensor, lasting: bool) -> None:
+        """lasting: whether the memory of `result` is held anyway, until the end of the call."""
+        if lasting:
+            self._kept[key] = result
+            if len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+            return
+        self._copies[key] = result.clone(memory_format=torch.contiguous_format)
+        self._copied += result.nbytes
+        while self._copied > COPIED:
+            self._copied -= self._copies.pop(next(iter(self._copies))).nbytes
 
-    def forget(self) -> None:
-        """Drop the results, whose memory is to be freed."""
-        self._kept.clear()
-
-    def invisible(self, core: Tile, window: Tile, alpha: Tensor, scale: int, halo: int) -> bool:
+    def invisible(self, core: Tile, window: Tile, alpha: Source, scale: int, halo: int) -> bool:
         """Whether nothing of a window can be seen.
 
         Args:
-            alpha: (1, 1, H, W) of the picture before the first pass.
+            alpha: of the picture before the first pass.
             scale: how many times larger the picture is in which core and window are.
             halo: its context, in pixels of that picture.
         """
         if halo < LEAST_HALO * scale:
             return False
         first = Tile(window.top // scale, window.left // scale, -(-window.bottom // scale), -(-window.right // scale))
-        if first.of(alpha).max() > 0:
+        if alpha.of(first).max() > 0:
             return False
         self._hidden += core.pixels
         return True

@@ -50,6 +50,12 @@ class Tile:
         """Where it is in a window that contains it."""
         return Tile(self.top - window.top, self.left - window.left, self.bottom - window.top, self.right - window.left)
 
+    def borders(self, height: int, width: int, outer: int, inner: int) -> tuple[int, int, int, int]:
+        """Pixels on the left, right, top and bottom: `outer` where it reaches the edge of a picture, else `inner`."""
+        reached = self.left == 0, self.right == width, self.top == 0, self.bottom == height
+        left, right, top, bottom = (outer if side else inner for side in reached)
+        return left, right, top, bottom
+
     def window(self, halo: int, height: int, width: int) -> "Tile":
         """The core with its context, clipped to the picture."""
         return Tile(
@@ -148,14 +154,16 @@ def empty_cache() -> None:
 
 def run_tiles(
     grid: TileGrid,
+    area: Tile,
     fill: Callable[[Tile, Tile], None],
     before_tile: Callable[[], None],
     after_tile: Callable[[int], None],
 ) -> TileGrid:
-    """Go through the tiles. If memory runs out, halve the tile and go on with the rest.
+    """Go through the tiles of an area. If memory runs out, halve the tile and go on with the rest.
 
     Args:
-        grid: the tiles.
+        grid: how the picture is cut.
+        area: a part of it, such as a row of tiles.
         fill: (core, window) -> computes the window and writes the core; each pixel is written once.
         before_tile: may raise to stop.
         after_tile: called with the number of input pixels of the tile.
@@ -166,7 +174,7 @@ def run_tiles(
     Raises:
         The device's out-of-memory error, if the tile cannot be halved any further.
     """
-    pending = list(grid)[::-1]
+    pending = cut(area, grid.tile, grid.alignment)[::-1]
     while pending:
         before_tile()
         core = pending.pop()

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 from sample_upscalers import Recorder, picture, small_model
-from senga.arch import engine, upscale
+from senga.arch import engine, repeats, upscale
 from senga.arch.repeats import Repeats
 
 
@@ -79,10 +79,20 @@ def test_each_different_window_goes_through_once():
     assert calls == 16
 
 
-def test_frames_share_results_that_are_resized_afterwards_inside_one_frame_alone():
+def test_frames_share_results_that_are_resized_afterwards():
     out, calls = counted(torch.ones(2, 64, 64, 3), tile=16, halo=8, scale=1.5)
-    assert calls == 2 * 9
+    assert calls == 9
     assert torch.equal(out, torch.ones(2, 96, 96, 3))
+
+
+def test_copies_are_kept_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(repeats, "COPIED", 40 * 2**10)  # three tiles of 32 x 32
+    image = torch.ones(1, 48, 96, 3) * (torch.arange(96) // 16 % 3)[:, None] / 8  # three kinds of tiles
+    options = {"tile": 16, "halo": 0}
+    assert counted(image, **options, scale=1.5)[1] == 3
+    monkeypatch.setattr(repeats, "COPIED", 25 * 2**10)  # two of them
+    assert counted(image, **options, scale=1.5)[1] == 18
+    assert counted(image, **options)[1] == 3  # views of the result take no memory
 
 
 def test_transparent_tiles_need_a_halo_that_shows_what_is_near():

@@ -1,0 +1,173 @@
+"""The passes of a picture through a network, tile by tile and strip by strip."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .engine import Engine, choose
+from .errors import SengaError, Stopped
+from .image import pad_to_multiple, within_neighbours
+from .memory import free_memory, tile_that_fits
+from .overflow import finite
+from .precision import autocast
+from .repeats import Repeats
+from .resizing import resized
+from .spec import ModelSpec
+from .strips import Canvas, Made, Source
+from .tiling import MIN_TILE, Tile, TileGrid, edges, is_out_of_memory, run_tiles
+
+
+@dataclass
+class Run:
+    """The arguments of an `upscale` call, and its progress."""
+
+    model: Any
+    spec: ModelSpec
+    precision: str
+    engine: Engine
+    pixels: int  # of a frame, over all passes: what the engine is chosen by
+    halo: int
+    tile: int  # 0: chosen for each pass; reduced for good when memory runs out
+    ensemble: bool
+    total: int
+    progress: Callable[[int, int], None] | None
+    should_stop: Callable[[], bool] | None
+    done: int = 0
+    alpha: Source | None = None  # of the picture whose colour is being upscaled
+    repeats: Repeats = field(default_factory=Repeats)
+
+    def passes(self, source: Source, count: int, canvas: Canvas, held: bool) -> None:
+        """Run `count` passes and resize to the size of the canvas. held: see within_neighbours."""
+        scale, channels = self.spec.scale, canvas.result.shape[1]
+        for _ in range(count - 1):
+            strips = self.one_pass(source, channels, None, held)
+            source = Made(source.height * scale, source.width * scale, strips)
+        exact = (canvas.height, canvas.width) == (source.height * scale, source.width * scale)
+        strips = self.one_pass(source, channels, canvas if exact else None, held)
+        if exact:
+            for _ in strips:
+                pass
+            return
+        for top, strip in resized(Made(source.height * scale, source.width * scale, strips), *canvas.size):
+            canvas.place(strip, top)
+
+    def one_pass(self, source: Source, channels: int, canvas: Canvas | None, held: bool) -> Iterator[Tensor]:
+        """(1, C, rows, scale * width) of each row of tiles, top to bottom. They are written to a canvas, if given."""
+        scale, height, width = self.spec.scale, source.height, source.width
+        grid = self.grid(height, width)
+        for top, bottom in pairwise(edges(0, height, grid.tile, grid.alignment)):
+            rows = Tile(top, 0, bottom, width)
+            source.drop(grid.window(rows).top)
+            there = None if canvas is None else canvas.rows(top * scale, bottom * scale)
+            strip = torch.empty((1, channels, (bottom - top) * scale, width * scale)) if there is None else there
+            grid = self.tiles(grid, rows, source, strip, held, lasting=there is not None)
+            if canvas is not None and there is None:
+                canvas.place(strip, top * scale)
+            yield strip
+
+    def grid(self, height: int, width: int) -> TileGrid:
+        spec, tile = self.spec, self.tile or room(self.spec, self.halo)
+        return TileGrid(height, width, tile, self.halo, spec.alignment, spec.least)
+
+    def tiles(
+        self, grid: TileGrid, rows: Tile, source: Source, strip: Tensor, held: bool, *, lasting: bool
+    ) -> TileGrid:
+        """Fill a strip with the tiles of these rows; gives the grid that fitted the memory."""
+        spec = self.spec
+
+        def fill(core: Tile, window: Tile) -> None:
+            part, target = source.of(window), core.inside(rows).of(strip, spec.scale)
+            if self.alpha is not None and self.repeats.invisible(
+                core, window, self.alpha, grid.height // self.alpha.height, grid.halo
+            ):
+                # Shown nowhere, so the network is skipped.
+                target.copy_(_enlarged(core.inside(window).of(part), spec.scale))
+                return
+            borders = window.borders(grid.height, grid.width, spec.border, spec.inner_border(grid.halo))
+            key = self.repeats.key(part, core, window, (held, borders))
+            if (same := self.repeats.find(key, core)) is not None:
+                target.copy_(same)
+                return
+            target.copy_(core.inside(window).of(self.process(part, borders, held), spec.scale))
+            self.repeats.keep(key, target, lasting)
+
+        try:
+            used = run_tiles(grid, rows, fill, self.before_tile, self.after_tile)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            device = str(spec.device)
+            self.model.to("cpu")
+            raise SengaError(
+                f"{device} has too little memory for a tile of {MIN_TILE} with a halo of {grid.halo} of the"
+                f" {grid.width}x{grid.height} picture; lower the halo, free memory on the device or use another one"
+            ) from error
+        if used is not grid:
+            self.tile = used.tile
+        return used
+
+    def process(self, part: Tensor, borders: tuple[int, int, int, int], held: bool) -> Tensor:
+        """(1, C, h, w) -> (1, C, scale * h, scale * w) on the CPU. borders: pixels to repeat, see Tile.borders."""
+        scale = self.spec.scale
+        if held and part.min() == part.max():
+            # Flat alpha stays as it is, so the network can be skipped: an opaque picture costs nothing extra.
+            return _enlarged(part, scale).cpu()
+        part = part.to(self.spec.device)
+        result = finite(self, F.pad(part, borders, mode="replicate") if any(borders) else part)
+        (left, _, top, _), (height, width) = borders, part.shape[-2:]
+        result = result[..., top * scale : (top + height) * scale, left * scale : (left + width) * scale]
+        return (within_neighbours(result, part) if held else result).cpu()
+
+    def call(self, x: Tensor) -> Tensor:
+        """(1, C, H, W) -> (1, C, scale * H, scale * W): match the model's channels, average the flips."""
+        channels = x.shape[1]
+        if self.spec.channels == 1:
+            x = x.transpose(0, 1)  # each channel as a picture of its own
+        elif channels == 1:
+            x = x.expand(-1, 3, -1, -1)
+        if self.engine.precision != self.precision:  # it overflowed, see overflow.py
+            self.engine = choose(self.model, self.precision, self.pixels)
+        with autocast(x.device, self.precision):
+            y = self.ensembled(x) if self.ensemble else self.engine.run(x)
+        if self.spec.channels == 1:
+            return y.transpose(0, 1)
+        return y.mean(1, keepdim=True) if channels == 1 else y
+
+    def ensembled(self, x: Tensor) -> Tensor:
+        """The mean over eight flips and rotations, each undone."""
+        height, width = x.shape[-2] * self.spec.scale, x.shape[-1] * self.spec.scale
+        # Pad to the alignment first: a flip must not move the blocks of pixels that the network works on.
+        x = pad_to_multiple(x, self.spec.alignment)
+        total: Tensor | None = None
+        for turns in range(4):
+            for flip in (False, True):
+                view = torch.rot90(x, turns, (2, 3))
+                y = self.engine.run((view.flip(3) if flip else view).contiguous()).float()
+                y = torch.rot90(y.flip(3) if flip else y, -turns, (2, 3))
+                total = y if total is None else total.add_(y)
+        assert total is not None
+        return (total / 8)[..., :height, :width]
+
+    def before_tile(self) -> None:
+        if self.should_stop is not None and self.should_stop():
+            raise Stopped("stopped by the caller")
+
+    def after_tile(self, pixels: int) -> None:
+        self.done += pixels
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def room(spec: ModelSpec, halo: int) -> int:
+    """The largest tile that fits the free memory."""
+    free = free_memory(spec.device)
+    return tile_that_fits(free, spec.floats, halo + spec.inner_border(halo), spec.device, spec.largest_tile)
+
+
+def _enlarged(image: Tensor, scale: int) -> Tensor:
+    return image.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
