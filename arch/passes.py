@@ -1,7 +1,8 @@
 """The passes of a picture through a network, tile by tile and strip by strip."""
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,14 +13,16 @@ from torch.nn import functional as F
 from .engine import Engine, choose
 from .errors import SengaError, Stopped
 from .image import pad_to_multiple, within_neighbours
-from .memory import free_memory, tile_that_fits
+from .memory import BUDGET, BYTES_PER_FLOAT, REUSED, SHARE, STRIP, free_memory, tile_that_fits
 from .overflow import finite
-from .precision import autocast
+from .precision import DTYPES, autocast
 from .repeats import Repeats
 from .resizing import resized
 from .spec import ModelSpec
 from .strips import Canvas, Made, Source
-from .tiling import MIN_TILE, Tile, TileGrid, edges, is_out_of_memory, run_tiles
+from .tiling import MIN_TILE, Tile, TileGrid, cheapest, edges, is_out_of_memory, run_tiles
+
+WORTH = 1.3  # times the pixels that may be computed to have no fresh memory pages: these cost 40 % in Compact
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Run:
     def one_pass(self, source: Source, channels: int, canvas: Canvas | None, held: bool) -> Iterator[Tensor]:
         """(1, C, rows, scale * width) of each row of tiles, top to bottom. They are written to a canvas, if given."""
         scale, height, width = self.spec.scale, source.height, source.width
-        grid = self.grid(height, width)
+        grid = self.grid(height, width, 0 if canvas is not None else channels * scale * width * BYTES_PER_FLOAT)
         for top, bottom in pairwise(edges(0, height, grid.tile, grid.alignment)):
             rows = Tile(top, 0, bottom, width)
             source.drop(grid.window(rows).top)
@@ -70,9 +73,26 @@ class Run:
                 canvas.place(strip, top * scale)
             yield strip
 
-    def grid(self, height: int, width: int) -> TileGrid:
-        spec, tile = self.spec, self.tile or room(self.spec, self.halo)
-        return TileGrid(height, width, tile, self.halo, spec.alignment, spec.least)
+    def grid(self, height: int, width: int, row: int) -> TileGrid:
+        """row: bytes of a row of the picture's result that are held; 0 for none."""
+        spec = self.spec
+        grid = TileGrid(height, width, self.tile or MIN_TILE, self.halo, spec.alignment, spec.least)
+        if self.tile:
+            return grid
+        if self.engine.name == "plain":
+            return replace(grid, tile=room(spec, self.halo))
+        halo = grid.halo
+        context, item = halo + spec.inner_border(halo), DTYPES[self.precision].itemsize
+        most = int(min(free_memory(spec.device) * SHARE, BUDGET)) // (spec.trunk_floats * item)
+        tallest = max(4 * halo, MIN_TILE, STRIP // (row * spec.scale)) if row else height
+        tall, wide, pixels = cheapest(height, width, context, spec.border, most, tallest)
+        if self.engine.name == "torch":
+            few = min(most, 2 * REUSED // (spec.trunk_floats * item))
+            tall_few, wide_few, pixels_few = cheapest(height, width, context, spec.border, few, tallest)
+            if pixels_few <= WORTH * pixels:
+                tall, wide = tall_few, wide_few
+        tall, wide = (math.ceil(side / spec.alignment) * spec.alignment for side in (tall, wide))
+        return replace(grid, tile=tall, wide=wide)
 
     def tiles(
         self, grid: TileGrid, rows: Tile, source: Source, strip: Tensor, held: bool, *, lasting: bool
@@ -108,7 +128,7 @@ class Run:
                 f" {grid.width}x{grid.height} picture; lower the halo, free memory on the device or use another one"
             ) from error
         if used is not grid:
-            self.tile = used.tile
+            self.tile = min(used.tile, used.wide)
         return used
 
     def process(self, part: Tensor, borders: tuple[int, int, int, int], held: bool) -> Tensor:

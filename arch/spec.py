@@ -22,7 +22,8 @@ class ModelSpec:
     radius: int
     alignment: int
     least: int  # side of a window that the network takes without padding
-    floats: int
+    floats: int  # activations alive at the peak, per input pixel
+    trunk_floats: int  # the same where an engine runs the network's tail in strips
     largest_tile: int  # side of a tile that is of use; 0 is the device's own
 
     @classmethod
@@ -45,6 +46,7 @@ class ModelSpec:
             alignment=getattr(model, "alignment", getattr(sizes, "multiple_of", 1)),
             least=getattr(sizes, "minimum", 0),
             floats=getattr(model, "floats_per_pixel", UNKNOWN_FLOATS * scale**2),
+            trunk_floats=getattr(model, "trunk_floats", 0),
             largest_tile=LARGEST_SIDE if getattr(model, "whole_preferred", False) else 0,
         )
 

@@ -44,6 +44,7 @@ class UpscaleModel:
         ours = header.provenance.source in ("", "senga")
         self.border: int = config.border if ours or row.foreign_border else 0
         self.floats_per_pixel: int = config.floats
+        self.trunk_floats: int = getattr(config, "trunk_floats", config.floats)  # where the tail runs in strips
         self.patcher: Any = None  # set by the load node for ComfyUI's memory management
 
     @classmethod
