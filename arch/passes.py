@@ -24,6 +24,8 @@ from .tiling import MIN_TILE, Tile, TileGrid, cheapest, edges, is_out_of_memory,
 
 WORTH = 1.3  # times the pixels that may be computed to have no fresh memory pages: these cost 40 % in Compact
 
+Watch = Callable[[Tile, Tensor, int, int], None]  # (core, its result, height and width of the pass's input)
+
 
 @dataclass
 class Run:
@@ -40,6 +42,7 @@ class Run:
     total: int
     progress: Callable[[int, int], None] | None
     should_stop: Callable[[], bool] | None
+    watch: Watch | None = None
     done: int = 0
     alpha: Source | None = None  # of the picture whose colour is being upscaled
     repeats: Repeats = field(default_factory=Repeats)
@@ -51,7 +54,7 @@ class Run:
             strips = self.one_pass(source, channels, None, held)
             source = Made(source.height * scale, source.width * scale, strips)
         exact = (canvas.height, canvas.width) == (source.height * scale, source.width * scale)
-        strips = self.one_pass(source, channels, canvas if exact else None, held)
+        strips = self.one_pass(source, channels, canvas if exact else None, held, shown=not held)
         if exact:
             for _ in strips:
                 pass
@@ -59,8 +62,13 @@ class Run:
         for top, strip in resized(Made(source.height * scale, source.width * scale, strips), *canvas.size):
             canvas.place(strip, top)
 
-    def one_pass(self, source: Source, channels: int, canvas: Canvas | None, held: bool) -> Iterator[Tensor]:
-        """(1, C, rows, scale * width) of each row of tiles, top to bottom. They are written to a canvas, if given."""
+    def one_pass(
+        self, source: Source, channels: int, canvas: Canvas | None, held: bool, *, shown: bool = False
+    ) -> Iterator[Tensor]:
+        """(1, C, rows, scale * width) of each row of tiles, top to bottom. They are written to a canvas, if given.
+
+        shown: whether `watch` is called.
+        """
         scale, height, width = self.spec.scale, source.height, source.width
         grid = self.grid(height, width, 0 if canvas is not None else channels * scale * width * BYTES_PER_FLOAT)
         for top, bottom in pairwise(edges(0, height, grid.tile, grid.alignment)):
@@ -68,7 +76,7 @@ class Run:
             source.drop(grid.window(rows).top)
             there = None if canvas is None else canvas.rows(top * scale, bottom * scale)
             strip = torch.empty((1, channels, (bottom - top) * scale, width * scale)) if there is None else there
-            grid = self.tiles(grid, rows, source, strip, held, lasting=there is not None)
+            grid = self.tiles(grid, rows, source, strip, held, lasting=there is not None, shown=shown)
             if canvas is not None and there is None:
                 canvas.place(strip, top * scale)
             yield strip
@@ -95,7 +103,7 @@ class Run:
         return replace(grid, tile=tall, wide=wide)
 
     def tiles(
-        self, grid: TileGrid, rows: Tile, source: Source, strip: Tensor, held: bool, *, lasting: bool
+        self, grid: TileGrid, rows: Tile, source: Source, strip: Tensor, held: bool, *, lasting: bool, shown: bool
     ) -> TileGrid:
         """Fill a strip with the tiles of these rows; gives the grid that fitted the memory."""
         spec = self.spec
@@ -116,8 +124,13 @@ class Run:
             target.copy_(core.inside(window).of(self.process(part, borders, held), spec.scale))
             self.repeats.keep(key, target, lasting)
 
+        def fill_and_show(core: Tile, window: Tile) -> None:
+            fill(core, window)
+            if self.watch is not None and shown:
+                self.watch(core, core.inside(rows).of(strip, spec.scale), grid.height, grid.width)
+
         try:
-            used = run_tiles(grid, rows, fill, self.before_tile, self.after_tile)
+            used = run_tiles(grid, rows, fill_and_show, self.before_tile, self.after_tile)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -14,7 +14,7 @@ from .errors import SengaError
 from .fitting import Fit
 from .image import Opacity, check_pictures, mask_of, to_bchw
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE
-from .passes import Run, room
+from .passes import Run, Watch, room
 from .precision import pick_precision
 from .sizes import pass_sizes, target_size
 from .spec import ModelSpec
@@ -32,6 +32,7 @@ class Options:
     self_ensemble: bool = False
     progress: Callable[[int, int], None] | None = None
     should_stop: Callable[[], bool] | None = None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def upscale(
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    watch: Watch | None = None,
 ) -> Tensor:
     """Upscale a batch of pictures without seams.
 
@@ -73,6 +75,8 @@ def upscale(
         self_ensemble: average over the eight flips and rotations: slightly better, eight times slower.
         progress: called with (done, total) input pixels after each tile.
         should_stop: called before each tile; True stops.
+        watch: called with each finished tile of colour of the last pass, before `progress`: its core in pixels of the
+            pass's input, its result (1, C, H, W), height and width of that input.
 
     Returns:
         (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that are not a power of the model's scale are reached by
@@ -100,7 +104,7 @@ def upscale(
         opacity = Opacity(picture[:, 3:], None)
         return Frame(picture[:, :3], opacity, colour, Canvas(result[:, 3:], target[1], target[0]))
 
-    options = Options(tile, halo, precision, self_ensemble, progress, should_stop)
+    options = Options(tile, halo, precision, self_ensemble, progress, should_stop, watch)
     _upscale(model, [frame(i) for i in range(count)], target, options)
     return out
 
@@ -193,6 +197,7 @@ def _upscale(model: Any, frames: Sequence[Frame], target: tuple[int, int], optio
         total=parts * pixels,
         progress=options.progress,
         should_stop=options.should_stop,
+        watch=options.watch,
     )
     with torch.inference_mode():
         for frame in frames:

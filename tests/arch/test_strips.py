@@ -78,8 +78,8 @@ def test_passes_in_strips_equal_whole_frames_to_the_bit(monkeypatch, channels, o
     found = upscale(model, image, **options, **tiles)
     one_pass = passes.Run.one_pass
 
-    def whole(run, source, channels, canvas, held):
-        yield torch.cat([strip.clone() for strip in one_pass(run, source, channels, canvas, held)], 2)
+    def whole(*arguments, **options):
+        yield torch.cat([strip.clone() for strip in one_pass(*arguments, **options)], 2)
 
     monkeypatch.setattr(passes.Run, "one_pass", whole)
     monkeypatch.setattr("senga.arch.resizing.ROWS", 10**6)
@@ -113,6 +113,17 @@ def test_no_whole_frame_is_held_between_input_and_result(monkeypatch, options):
     assert all(held)
     assert max(alive, default=0) < 0.1
     assert bool(alive) == bool(options)
+
+
+@pytest.mark.parametrize(("scale", "sides"), [(2, (40, 50)), (3, (80, 100))])
+def test_each_finished_tile_of_the_last_pass_is_shown(scale, sides):
+    seen = []
+    image = picture(40, 50, 4)
+    upscale(small_model("compact"), image, tile=16, scale=scale, watch=lambda *tile: seen.append(tile))
+    assert {tile[2:] for tile in seen} == {sides}
+    assert sum(core.pixels for core, *_ in seen) == sides[0] * sides[1]
+    for core, result, *_ in seen:
+        assert result.shape[2:] == (2 * (core.bottom - core.top), 2 * (core.right - core.left))
 
 
 def test_a_canvas_takes_what_is_in_it():
