@@ -16,13 +16,16 @@ from .image import pad_to_multiple, within_neighbours
 from .memory import BUDGET, BYTES_PER_FLOAT, REUSED, SHARE, STRIP, free_memory, tile_that_fits
 from .overflow import finite
 from .precision import DTYPES, autocast
-from .repeats import Repeats
+from .repeats import Repeats, key_of, pixels_needed
 from .resizing import resized
 from .spec import ModelSpec
 from .strips import Canvas, Made, Source
 from .tiling import MIN_TILE, Tile, TileGrid, cheapest, edges, is_out_of_memory, run_tiles
 
 WORTH = 1.3  # times the pixels that may be computed to have no fresh memory pages: these cost 40 % in Compact
+FINER = 0.8  # what smaller tiles may cost of what larger ones do; below 1, since the cost is an estimate
+CORES = (4, 8)  # times the halo: sides of smaller tiles, which have 2.25 and 1.56 times the pixels with their context
+LEAST_CORE = 64
 
 Watch = Callable[[Tile, Tensor, int, int], None]  # (core, its result, height and width of the pass's input)
 
@@ -71,6 +74,8 @@ class Run:
         """
         scale, height, width = self.spec.scale, source.height, source.width
         grid = self.grid(height, width, 0 if canvas is not None else channels * scale * width * BYTES_PER_FLOAT)
+        if not self.tile and not isinstance(source, Made):
+            grid = self.finer(grid, source)
         for top, bottom in pairwise(edges(0, height, grid.tile, grid.alignment)):
             rows = Tile(top, 0, bottom, width)
             source.drop(grid.window(rows).top)
@@ -102,6 +107,20 @@ class Run:
         tall, wide = (math.ceil(side / spec.alignment) * spec.alignment for side in (tall, wide))
         return replace(grid, tile=tall, wide=wide)
 
+    def finer(self, grid: TileGrid, source: Source) -> TileGrid:
+        """A grid of smaller tiles, where so many of them are flat, transparent or alike that it costs less.
+
+        A picture is judged by itself, and not by others of its batch: tiles change the rounding.
+        """
+        cost = FINER * pixels_needed(grid, source, self.alpha, math.inf)
+        for times in CORES:
+            side = max(LEAST_CORE, times * grid.halo)
+            if 2 * side <= max(grid.height, grid.width):
+                fine = replace(grid, tile=math.ceil(side / grid.alignment) * grid.alignment, wide=0)
+                if (less := pixels_needed(fine, source, self.alpha, cost)) < cost:
+                    grid, cost = fine, less
+        return grid
+
     def tiles(
         self, grid: TileGrid, rows: Tile, source: Source, strip: Tensor, held: bool, *, lasting: bool, shown: bool
     ) -> TileGrid:
@@ -117,7 +136,7 @@ class Run:
                 target.copy_(_enlarged(core.inside(window).of(part), spec.scale))
                 return
             borders = window.borders(grid.height, grid.width, spec.border, spec.inner_border(grid.halo))
-            key = self.repeats.key(part, core, window, (held, borders))
+            key = key_of(part, core, window, (held, borders))
             if (same := self.repeats.find(key, core)) is not None:
                 target.copy_(same)
                 return

@@ -105,6 +105,23 @@ def test_transparent_tiles_need_a_halo_that_shows_what_is_near():
     assert calls > 2
 
 
+@pytest.mark.parametrize(("make", "smaller"), [("sprite", True), ("page", True), ("dense", False)])
+def test_smaller_tiles_are_taken_where_they_save_more_than_they_cost(make, smaller):
+    """Chosen for each picture by itself, and the result is the same but for rounding."""
+    image = picture(400, 400, 4 if make == "sprite" else 3)
+    if make == "sprite":
+        image[..., 3] = 0
+        image[:, 150:250, 150:250, 3] = 1
+    if make == "page":
+        image[:, 100:] = 1
+    out, calls = counted(image, halo=8)
+    assert (calls > 8) == smaller
+    assert torch.equal(counted(image.repeat(2, 1, 1, 1), halo=8)[0][:1], out)
+    whole, _ = counted(image, halo=8, tile=400)
+    seen = torch.ones_like(out[..., 0]).bool() if make != "sprite" else whole[..., 3] > 0
+    assert torch.equal(out[seen], whole[seen])
+
+
 def test_the_log_has_the_share_that_was_saved(caplog):
     with caplog.at_level(logging.INFO, "senga"):
         counted(torch.cat((picture(32, 32),) * 2), tile=16, halo=8)
