@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .bleeding import Bled
 from .engine import Engine, choose
 from .errors import SengaError, Stopped
 from .image import pad_to_multiple, within_neighbours
@@ -74,7 +75,7 @@ class Run:
         """
         scale, height, width = self.spec.scale, source.height, source.width
         grid = self.grid(height, width, 0 if canvas is not None else channels * scale * width * BYTES_PER_FLOAT)
-        if not self.tile and not isinstance(source, Made):
+        if not isinstance(source, Made):
             grid = self.finer(grid, source)
         for top, bottom in pairwise(edges(0, height, grid.tile, grid.alignment)):
             rows = Tile(top, 0, bottom, width)
@@ -110,8 +111,12 @@ class Run:
     def finer(self, grid: TileGrid, source: Source) -> TileGrid:
         """A grid of smaller tiles, where so many of them are flat, transparent or alike that it costs less.
 
-        A picture is judged by itself, and not by others of its batch: tiles change the rounding.
+        A picture is judged by itself, and not by others of its batch: tiles change the rounding. Small tiles are slow
+        on a GPU, and show in networks that look at the whole picture.
         """
+        if self.tile or self.spec.device.type != "cpu" or self.spec.largest_tile:
+            return grid
+        source = source.colour if isinstance(source, Bled) else source
         cost = FINER * pixels_needed(grid, source, self.alpha, math.inf)
         for times in CORES:
             side = max(LEAST_CORE, times * grid.halo)

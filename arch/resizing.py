@@ -46,18 +46,18 @@ def taps(length: int, target: int) -> Taps:
 
 def resized(source: Source, height: int, width: int) -> Iterator[tuple[int, Tensor]]:
     """The picture in another size: the first row and (B, C, rows, width) of each strip, clamped to [0, 1]."""
+    down = None if height == source.height else taps(source.height, height)
     for top, bottom in spans(height, ROWS):
-        begin, end = top, bottom
-        if height != source.height:
-            first, weights = (of_rows[top:bottom] for of_rows in taps(source.height, height))
-            begin, end = int(first[0]), min(source.height, int(first[-1]) + weights.shape[1])
+        rows = None if down is None else Taps(down.first[top:bottom], down.weights[top:bottom])
+        begin = top if rows is None else int(rows.first[0])
+        end = bottom if rows is None else min(source.height, int(rows.first[-1]) + rows.weights.shape[1])
         source.drop(begin)
         part = source.of(Tile(begin, 0, end, source.width))
         if width != source.width:
             size = end - begin, width
             part = F.interpolate(part, size, mode="bicubic", antialias=True, align_corners=False)
-        if height != source.height:
-            part = _mixed(part, first - begin, weights)
+        if rows is not None:
+            part = _mixed(part, rows.first - begin, rows.weights)
         yield top, _snapped(part)
 
 

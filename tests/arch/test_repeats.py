@@ -122,6 +122,14 @@ def test_smaller_tiles_are_taken_where_they_save_more_than_they_cost(make, small
     assert torch.equal(out[seen], whole[seen])
 
 
+def test_a_network_that_looks_at_the_whole_picture_has_no_smaller_tiles():
+    image = torch.ones(1, 400, 400, 3)
+    model = Recorder()
+    vars(model)["whole_preferred"] = True
+    upscale(model, image, halo=8)
+    assert len(model.calls) == 1
+
+
 def test_the_log_has_the_share_that_was_saved(caplog):
     with caplog.at_level(logging.INFO, "senga"):
         counted(torch.cat((picture(32, 32),) * 2), tile=16, halo=8)

@@ -15,12 +15,14 @@ SIZES = [((50, 60), (33, 100)), ((300, 7), (133, 20)), ((1, 1), (5, 7)), ((5, 7)
 
 
 def made(image: torch.Tensor, rows: int) -> Made:
-    return Made(*image.shape[-2:], (image[:, :, top:bottom] for top, bottom in spans(image.shape[2], rows)))
+    return Made(
+        image.shape[2], image.shape[3], (image[:, :, top:bottom] for top, bottom in spans(image.shape[2], rows))
+    )
 
 
 @pytest.mark.parametrize(("size", "target"), SIZES)
 def test_resizing_is_torchs_but_for_rounding(size, target):
-    image = to_bchw(picture(*size, frames=2))
+    image = to_bchw(picture(size[0], size[1], frames=2))
     expected = F.interpolate(image, target, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
     assert (resize(image, *target) - expected).abs().max() <= 2e-5
 
@@ -28,7 +30,7 @@ def test_resizing_is_torchs_but_for_rounding(size, target):
 @pytest.mark.parametrize("rows", [1, 13, 64])
 @pytest.mark.parametrize(("size", "target"), SIZES)
 def test_strips_of_a_resized_picture_equal_the_whole_to_the_bit(monkeypatch, size, target, rows):
-    image = to_bchw(picture(*size))
+    image = to_bchw(picture(size[0], size[1]))
     whole = resize(image, *target)
     monkeypatch.setattr("senga.arch.resizing.ROWS", rows)
     strips = list(resized(made(image, 5), *target))
@@ -55,7 +57,7 @@ def old_bleed(colour: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("share", [0.05, 0.9])
 @pytest.mark.parametrize("size", [(1, 9), (13, 29), (77, 131), (300, 40)])
 def test_windows_of_a_bled_picture_equal_the_whole_to_the_bit(size, share):
-    image = to_bchw(picture(*size, 4))
+    image = to_bchw(picture(size[0], size[1], 4))
     blocks = torch.rand(1, 1, size[0] // 7 + 1, size[1] // 7 + 1, generator=torch.Generator().manual_seed(1)) < share
     blocks[0, 0, 0, 0] = True
     alpha = image[:, 3:] * blocks.repeat_interleave(7, 2).repeat_interleave(7, 3)[..., : size[0], : size[1]]

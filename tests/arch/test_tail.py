@@ -34,7 +34,9 @@ def test_a_tail_in_strips_equals_the_network(monkeypatch, name, extra, precision
 def test_one_row_less_around_a_strip_shows(monkeypatch):
     model, sample = small_model("rrdb", scale=4), picture(40, 24).permute(0, 3, 1, 2)
     recording, expected = record(model.model, sample)
-    trunk, part = tail.parted(folded(recording, "bf16"))
+    parts = tail.parted(folded(recording, "bf16"))
+    assert parts is not None
+    trunk, part = parts
     assert (part.channels, part.scale, part.reach, part.floats) == (8, 4, 2, 8 * 16)
     monkeypatch.setattr(tail, "LARGEST", 1)
     monkeypatch.setattr(tail, "parted", lambda _: (trunk, part._replace(reach=1)))

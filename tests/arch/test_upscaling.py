@@ -155,9 +155,9 @@ def test_layouts_are_views():
     assert to_bhwc(to_bchw(image)).data_ptr() == image.data_ptr()
 
 
-def same(image: torch.Tensor, mask: torch.Tensor | None, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
+def same(image: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Through a network that changes nothing."""
-    return upscale_masked(Recorder(scale=1), image, mask, Options(), **options)
+    return upscale_masked(Recorder(scale=1), image, mask, Options())
 
 
 def test_masks_become_alpha_and_come_back():
@@ -190,7 +190,7 @@ def test_a_fitted_result_is_what_is_cut_or_padded_afterwards(fit, masked, target
     """Also where the last pass writes it, without a resize: 60x20."""
     model, image = small_model("compact"), picture(17, 30)
     mask = (torch.rand(1, 17, 30) > 0.5).float() if masked else None
-    plan = plan_fit(30, 17, *target, fit)
+    plan = plan_fit(30, 17, target[0], target[1], fit)
     assert plan is not None
     out, out_mask = upscale_masked(model, image, mask, Options(tile=16), fit=plan)
     whole = upscale(model, plan.before(apply_mask(image, mask)), size=plan.size, tile=16)
