@@ -46,7 +46,7 @@ Net = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Engine:
-    """`run` has the contract of UpscaleModel.__call__."""
+    """`run` has the contract of UpscaleModel.bare."""
 
     name: str
     precision: str
@@ -88,7 +88,7 @@ def choose(model: Any, precision: str, pixels: int) -> Engine:
         SengaError: the environment variable SENGA_ENGINE has an unknown value.
     """
     asked = asked_for()
-    plain = Engine("plain", precision, model)
+    plain = Engine("plain", precision, getattr(model, "bare", model))
     if not _can_be_prepared(model, precision):
         return plain
     with _lock:
@@ -158,7 +158,7 @@ def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str) -> En
                     raise
                 kept.prepared[key] = None
                 _log_refusal(name, f"it refused a picture of {image.shape[-1]}x{image.shape[-2]} pixels: {error}")
-        return model(image)
+        return model.bare(image)
 
     return Engine(name, precision, run)
 

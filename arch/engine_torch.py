@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from .folding import Convolution, folded, pair
 from .precision import DTYPES
 from .recording import INPUT, Operation, Recording, Value, record, rewritten
+from .tail import in_parts
 
 PACKED_FOR = 256  # side of the tile for which weights are packed; others of that order have the same packing
 # Activations that may follow a convolution: in place of its result, and by oneDNN's name inside it.
@@ -80,8 +81,12 @@ def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[T
         AttributeError, RuntimeError, TypeError: this torch lacks the operators, or they have other arguments.
     """
     recording, expected = record(net, sample)
-    recording = _packed(folded(recording, precision), DTYPES[precision])
-    return rewritten(recording, [_activated, _added, _added_scaled]).run, expected
+    dtype = DTYPES[precision]
+
+    def build(part: Recording, channels: int) -> Callable[[Tensor], Tensor]:
+        return rewritten(_packed(part, dtype), [_activated, _added, _added_scaled]).run
+
+    return in_parts(folded(recording, precision), sample.shape[1], dtype.itemsize, build), expected
 
 
 def _packed(recording: Recording, dtype: torch.dtype) -> Recording:

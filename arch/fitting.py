@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .errors import SengaError
 from .sizes import fit_size
+from .strips import Canvas
 
 FITS = ("crop", "pad", "stretch")  # the default first
 
@@ -22,22 +23,26 @@ class Fit:
     offset: tuple[int, int]  # left and top of the result in it; negative: pixels that are added there
     result: tuple[int, int]
 
+    @classmethod
+    def whole(cls, part: tuple[int, int], size: tuple[int, int]) -> "Fit":
+        """All of a picture, stretched."""
+        return cls((0, 0), part, size, (0, 0), size)
+
     def before(self, image: Tensor) -> Tensor:
-        """(B, H, W, C) -> the part of it that is upscaled; a view."""
+        """(B, H, W, ...) -> the part of it that is upscaled; a view."""
         (left, top), (width, height) = self.start, self.part
         return image[:, top : top + height, left : left + width]
 
-    def after(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The upscaled part (B, H, W, C) and its mask (B, H, W) -> both in the size of the result.
+    def canvas(self, result: Tensor) -> Canvas:
+        """Where the upscaled part is written in (1, C, H, W) of the result's size."""
+        (left, top), (width, height) = self.offset, self.size
+        return Canvas(result, height, width, top, left)
 
-        Added pixels are black (and transparent, in a picture with alpha) and masked: 1 in the mask.
-        """
-        if self.size == self.result:
-            return image, mask
-        (left, top), (width, height) = self.offset, self.result
-        right, bottom = width - self.size[0] + left, height - self.size[1] + top
-        edges = (-left, right, -top, bottom)  # a negative one cuts
-        return F.pad(image, (0, 0, *edges)).contiguous(), F.pad(mask, edges, value=1.0).contiguous()
+    def added(self, frames: int) -> Tensor:
+        """(frames, H, W) of the result's size: 1 where it has no pixel of the picture, else 0."""
+        mask = torch.ones((frames, 1, self.result[1], self.result[0]))
+        self.canvas(mask).place(torch.zeros(()).expand(frames, 1, self.size[1], self.size[0]), 0)
+        return mask[:, 0]
 
 
 def plan_fit(width: int, height: int, target_width: int, target_height: int, fit: str) -> Fit | None:
@@ -56,7 +61,7 @@ def plan_fit(width: int, height: int, target_width: int, target_height: int, fit
     if target is None:
         return None
     if fit == "stretch" or not target_width or not target_height:
-        return Fit((0, 0), (width, height), target, (0, 0), target)
+        return Fit.whole((width, height), target)
     factors = target[0] / width, target[1] / height
     if fit == "pad":
         factor = min(factors)

@@ -5,7 +5,11 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from .bleeding import Bled
 from .errors import SengaError
+from .resizing import resized
+from .strips import Whole
+from .tiling import Tile
 
 
 def check_pictures(image: Tensor) -> None:
@@ -41,10 +45,10 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     """(B, C, H, W) -> (B, C, height, width): antialiased bicubic, clamped to [0, 1]. Same size: the input itself."""
     if image.shape[-2:] == (height, width):
         return image
-    x = F.interpolate(image, (height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    # The filter's weights sum to 1 except for rounding, and ComfyUI truncates on saving: white must not be 0.9999999.
-    level = (x * 255).round()
-    return torch.where((x * 255 - level).abs() < 1e-3, level / 255, x)
+    out = image.new_empty((*image.shape[:2], height, width))
+    for top, strip in resized(Whole(image), height, width):
+        out[:, :, top : top + strip.shape[2]] = strip
+    return out
 
 
 def within_neighbours(larger: Tensor, image: Tensor) -> Tensor:
@@ -64,10 +68,7 @@ def within_neighbours(larger: Tensor, image: Tensor) -> Tensor:
 
 
 def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
-    """Fill the colour of fully transparent pixels from the nearest visible ones.
-
-    Editors leave black (or anything) under alpha 0, which a network or a filter would mix into the edge as a dark
-    fringe. A pyramid of alpha-weighted means is built down to one pixel; its levels then fill the holes.
+    """Fill the colour of fully transparent pixels from the nearest visible ones, see Bled.
 
     Args:
         colour: (B, 3, H, W) in [0, 1], not premultiplied.
@@ -76,57 +77,78 @@ def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
     Returns:
         (B, 3, H, W); pixels with alpha > 0 are unchanged. A picture without visible pixels is returned unchanged.
     """
-    hole = alpha <= 0
-    if not hole.any() or hole.all():
-        return colour
-    levels = [(colour * alpha, alpha)]
-    while max(levels[-1][0].shape[-2:]) > 1:
-        # Pad odd sizes with weight 0, so that only real pixels count at the border.
-        height, width = levels[-1][0].shape[-2:]
-        padding = (0, width % 2, 0, height % 2)
-        total, weight = (F.avg_pool2d(F.pad(part, padding), 2) for part in levels[-1])
-        levels.append((total, weight))
-    total, weight = levels.pop()
-    filled = total / weight.clamp_min(1e-12)
-    while levels:
-        total, weight = levels.pop()
-        coarse = F.interpolate(filled, scale_factor=2.0, mode="bilinear", align_corners=False)
-        coarse = coarse[..., : total.shape[-2], : total.shape[-1]]
-        filled = torch.where(weight > 1e-6, total / weight.clamp_min(1e-6), coarse)
-    return torch.where(hole, filled.clamp(0, 1), colour)
+    return Bled(Whole(colour), Whole(alpha)).of(Tile(0, 0, *colour.shape[-2:]))
 
 
-def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
-    """Put ComfyUI's mask (1 - alpha) into a picture, as its fourth channel.
+def mask_of(image: Tensor, mask: Tensor | None) -> Tensor | None:
+    """ComfyUI's mask (1 - alpha) for a picture, in its size.
 
     Args:
-        image: (B, H, W, 1, 3 or 4) in [0, 1].
+        image: (B, H, W, C).
         mask: (B or 1, h, w), (B or 1, 1, h, w) or (h, w), 1 is transparent. None and all zeros of any
             size mean opaque: ComfyUI's LoadImage gives 64 x 64 zeros for a picture without alpha. A mask of another
             size is resized.
 
     Returns:
-        The image itself if everything is opaque, else (B, H, W, 4). An existing alpha channel is multiplied.
+        (B or 1, H, W), None where everything is opaque.
 
     Raises:
         SengaError: the mask has neither one frame nor as many as the image.
     """
     if mask is None or not mask.any():
-        return image
+        return None
     mask = mask.reshape(-1, *mask.shape[-2:]).to(image.device)
     if mask.shape[0] not in (1, image.shape[0]):
         raise SengaError(
             f"the mask has {mask.shape[0]} frames, the image {image.shape[0]}; expected equal numbers, or one for all"
         )
-    height, width = image.shape[1:3]
-    alpha = 1 - mask[:, None].float().clamp(0, 1)  # (B or 1, 1, h, w)
-    if alpha.shape[-2:] != (height, width):
-        alpha = F.interpolate(alpha, (height, width), mode="bilinear", antialias=True, align_corners=False)
-    alpha = to_bhwc(alpha.expand(image.shape[0], -1, -1, -1))
-    colour = image[..., :3].expand(-1, -1, -1, 3)
+    size = image.shape[1:3]
+    if mask.shape[1:] == size:
+        return mask
+    alpha = 1 - mask[:, None].float().clamp(0, 1)
+    return 1 - F.interpolate(alpha, size, mode="bilinear", antialias=True, align_corners=False)[:, 0]
+
+
+def apply_mask(image: Tensor, mask: Tensor | None) -> Tensor:
+    """Put ComfyUI's mask into a picture, as its fourth channel.
+
+    Args:
+        image: (B, H, W, 1, 3 or 4) in [0, 1].
+        mask: see mask_of.
+
+    Returns:
+        The image itself if everything is opaque, else (B, H, W, 4). An existing alpha channel is multiplied.
+    """
+    mask = mask_of(image, mask)
+    if mask is None:
+        return image
+    alpha = 1 - mask[..., None].float().clamp(0, 1)  # (B or 1, H, W, 1)
+    alpha = alpha.expand(image.shape[0], -1, -1, -1)
     if image.shape[3] == 4:
         alpha = alpha * image[..., 3:]
-    return torch.cat((colour, alpha), dim=3)
+    return torch.cat((image[..., :3].expand(-1, -1, -1, 3), alpha), dim=3)
+
+
+class Opacity:
+    """The alpha of a frame: that of the picture, times 1 - mask. A Source."""
+
+    def __init__(self, own: Tensor | None, mask: Tensor | None) -> None:
+        """(1, 1, H, W) each; one of them is given."""
+        self.own, self.mask = own, mask
+        known = mask if own is None else own
+        assert known is not None
+        self.height, self.width = known.shape[-2:]
+
+    def of(self, part: Tile) -> Tensor:
+        own = None if self.own is None else part.of(self.own)
+        if self.mask is None:
+            assert own is not None
+            return own
+        alpha = 1 - part.of(self.mask).float().clamp(0, 1)
+        return alpha if own is None else own * alpha
+
+    def drop(self, row: int) -> None:
+        pass
 
 
 def flatten(image: Tensor, colour: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Tensor:
@@ -135,12 +157,3 @@ def flatten(image: Tensor, colour: tuple[float, float, float] = (1.0, 1.0, 1.0))
         return image.expand(-1, -1, -1, 3)
     rgb, alpha = image[..., :3], image[..., 3:].clamp(0, 1)
     return rgb * alpha + rgb.new_tensor(colour) * (1 - alpha)
-
-
-def take_mask(image: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    """Undo `apply_mask`: the picture with `channels` channels, and its mask (B, H, W), zeros if opaque."""
-    mask = 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
-    if channels == image.shape[3]:
-        return image, mask
-    colour = image[..., :3]
-    return (colour.mean(3, keepdim=True) if channels == 1 else colour.contiguous()), mask

@@ -12,6 +12,9 @@ LARGEST_TILE = {"cpu": 384}
 LARGEST_TILE_ELSEWHERE = 1024
 SHARE = 0.5  # of the free memory; the rest is for the libraries' own workspaces
 BYTES_PER_FLOAT = 4
+BUDGET = 480 * 2**20  # bytes of activations of a prepared network: larger tiles would hardly be faster
+REUSED = 32 * 2**20  # bytes up to which the C library hands out memory that is already mapped; fresh pages take time
+STRIP = 64 * 2**20  # bytes of a row of tiles that is resized or goes through the network again
 UNKNOWN_FREE = 2 * 2**30  # bytes assumed where the system does not report them
 
 

@@ -73,6 +73,11 @@ class RRDBConfig:
         """Activations alive at the peak, per input pixel: the tail's, or a dense block's."""
         return 3 * self.features * self.scale**2 + 2 * (self.features + 4 * self.growth) // self.unshuffle**2
 
+    @property
+    def trunk_floats(self) -> int:
+        """The same before the first doubling."""
+        return 2 * (self.features + 4 * self.growth) // self.unshuffle**2
+
 
 class ResidualDenseBlock(nn.Module):
     def __init__(self, features: int, growth: int) -> None:

@@ -6,13 +6,14 @@ picture equals the whole one.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 MIN_TILE = 16
+EACH = 1000  # pixels that can be computed in the time that a tile takes by itself
 # Messages of allocators that raise a plain RuntimeError, in lower case.
 OUT_OF_MEMORY = (
     "out of memory",
@@ -50,6 +51,12 @@ class Tile:
         """Where it is in a window that contains it."""
         return Tile(self.top - window.top, self.left - window.left, self.bottom - window.top, self.right - window.left)
 
+    def borders(self, height: int, width: int, outer: int, inner: int) -> tuple[int, int, int, int]:
+        """Pixels on the left, right, top and bottom: `outer` where it reaches the edge of a picture, else `inner`."""
+        reached = self.left == 0, self.right == width, self.top == 0, self.bottom == height
+        left, right, top, bottom = (outer if side else inner for side in reached)
+        return left, right, top, bottom
+
     def window(self, halo: int, height: int, width: int) -> "Tile":
         """The core with its context, clipped to the picture."""
         return Tile(
@@ -71,11 +78,32 @@ def edges(start: int, stop: int, tile: int, alignment: int) -> list[int]:
     return [start + i * steps // parts * alignment for i in range(parts)] + [stop]
 
 
-def cut(area: Tile, tile: int, alignment: int) -> list[Tile]:
-    """The balanced grid over an area, row by row: 513 pixels at tile 512 give 256 and 257, not a sliver."""
-    rows = edges(area.top, area.bottom, tile, alignment)
-    columns = edges(area.left, area.right, tile, alignment)
-    return [Tile(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
+def cheapest(height: int, width: int, context: int, border: int, most: int, tallest: int) -> tuple[int, int, int]:
+    """The grid whose windows have at most `most` pixels and together the fewest: they need not be square.
+
+    Args:
+        height, width: of the picture.
+        context: pixels around a core that are computed with it.
+        border: the same at the edges of the picture.
+        tallest: the most rows of a core.
+
+    Returns:
+        Height and width of a core, MIN_TILE or more, and the pixels of all windows.
+    """
+    around = 2 * max(context, border)
+    found: list[tuple[int, int, int]] = []
+    for columns in range(1, max(1, width // MIN_TILE) + 1):
+        wide = math.ceil(width / columns)
+        across = min(width + 2 * border, wide + around)
+        tall = min(height, tallest, most // across - (around if (height + 2 * border) * across > most else 0))
+        if tall >= min(height, MIN_TILE):
+            rows = math.ceil(height / tall)
+            pixels = (width + 2 * border + 2 * context * (columns - 1)) * (
+                height + 2 * border + 2 * context * (rows - 1)
+            )
+            found.append((pixels + EACH * rows * columns, math.ceil(height / rows), wide))
+    pixels, tall, wide = min(found, default=(height * width, MIN_TILE, MIN_TILE))
+    return tall, wide, pixels
 
 
 @dataclass(frozen=True)
@@ -84,10 +112,11 @@ class TileGrid:
 
     Attributes:
         height, width: of the picture, input pixels.
-        tile: largest side of a core, without its halo.
+        tile: largest side of a core, without its halo, or its largest height where `wide` is given.
         halo: context on each side, rounded up to the alignment.
         alignment: cores and windows start on multiples of it.
         least: side that windows have at least, as far as the picture goes, for networks that would pad smaller ones.
+        wide: largest width of a core; 0: as `tile`.
     """
 
     height: int
@@ -96,6 +125,7 @@ class TileGrid:
     halo: int
     alignment: int = 1
     least: int = 0
+    wide: int = 0
 
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.tile, self.alignment) < 1 or self.halo < 0:
@@ -103,7 +133,13 @@ class TileGrid:
         object.__setattr__(self, "halo", math.ceil(self.halo / self.alignment) * self.alignment)
 
     def __iter__(self) -> Iterator[Tile]:
-        return iter(cut(Tile(0, 0, self.height, self.width), self.tile, self.alignment))
+        return iter(self.cut(Tile(0, 0, self.height, self.width)))
+
+    def cut(self, area: Tile) -> list[Tile]:
+        """The cores of an area, row by row, balanced: 513 pixels at tile 512 give 256 and 257, not a sliver."""
+        rows = edges(area.top, area.bottom, self.tile, self.alignment)
+        columns = edges(area.left, area.right, self.wide or self.tile, self.alignment)
+        return [Tile(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
 
     def window(self, core: Tile) -> Tile:
         window = core.window(self.halo, self.height, self.width)
@@ -118,17 +154,11 @@ class TileGrid:
 
     @property
     def smallest(self) -> bool:
-        return self.tile <= max(MIN_TILE, self.alignment)
+        return max(self.tile, self.wide) <= max(MIN_TILE, self.alignment)
 
     def halved(self) -> "TileGrid":
-        return TileGrid(
-            self.height,
-            self.width,
-            max(MIN_TILE, self.alignment, self.tile // 2),
-            self.halo,
-            self.alignment,
-            self.least,
-        )
+        tile, wide = (max(MIN_TILE, self.alignment, side // 2) for side in (self.tile, self.wide or self.tile))
+        return replace(self, tile=tile, wide=wide)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -148,14 +178,16 @@ def empty_cache() -> None:
 
 def run_tiles(
     grid: TileGrid,
+    area: Tile,
     fill: Callable[[Tile, Tile], None],
     before_tile: Callable[[], None],
     after_tile: Callable[[int], None],
 ) -> TileGrid:
-    """Go through the tiles. If memory runs out, halve the tile and go on with the rest.
+    """Go through the tiles of an area. If memory runs out, halve the tile and go on with the rest.
 
     Args:
-        grid: the tiles.
+        grid: how the picture is cut.
+        area: a part of it, such as a row of tiles.
         fill: (core, window) -> computes the window and writes the core; each pixel is written once.
         before_tile: may raise to stop.
         after_tile: called with the number of input pixels of the tile.
@@ -166,7 +198,7 @@ def run_tiles(
     Raises:
         The device's out-of-memory error, if the tile cannot be halved any further.
     """
-    pending = list(grid)[::-1]
+    pending = grid.cut(area)[::-1]
     while pending:
         before_tile()
         core = pending.pop()
@@ -178,7 +210,7 @@ def run_tiles(
                 raise
             grid = grid.halved()
             # Finished tiles stay; only the pending ones are cut again.
-            pending = [part for tile in [*pending, core] for part in cut(tile, grid.tile, grid.alignment)[::-1]]
+            pending = [part for tile in [*pending, core] for part in grid.cut(tile)[::-1]]
             fits = False
         if fits:
             after_tile(core.pixels)

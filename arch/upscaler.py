@@ -44,6 +44,7 @@ class UpscaleModel:
         ours = header.provenance.source in ("", "senga")
         self.border: int = config.border if ours or row.foreign_border else 0
         self.floats_per_pixel: int = config.floats
+        self.trunk_floats: int = getattr(config, "trunk_floats", config.floats)  # where the tail runs in strips
         self.patcher: Any = None  # set by the load node for ComfyUI's memory management
 
     @classmethod
@@ -87,13 +88,17 @@ class UpscaleModel:
         The image is padded by repeating its edge, by `border` and up to `alignment`, and the result is cropped. Where
         the net gives NaN or Inf, the result is NaN.
         """
+        height, width = (side * self.scale for side in image.shape[-2:])
+        begin = self.border * self.scale
+        y = self.bare(pad_to_multiple(image, 1, self.border))
+        return y[..., begin : begin + height, begin : begin + width]
+
+    def bare(self, image: Tensor) -> Tensor:
+        """The same for a picture that has its border, or is cut out of a larger one: padded up to `alignment` alone."""
         return self.through(self.model, image.to(memory_format=torch.channels_last))
 
     def through(self, net: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-        """The same with another function in the network's place, such as the network prepared by an engine."""
+        """`bare` with another function in the network's place, such as the network prepared by an engine."""
         height, width = (side * self.scale for side in image.shape[-2:])
-        x = pad_to_multiple(image, self.alignment, self.border)
-        y = net(x.to(self.dtype))
-        begin = self.border * self.scale
-        y = y[..., begin : begin + height, begin : begin + width].to(image.dtype)
-        return y.nan_to_num(NAN, NAN, NAN).clamp(0, 1)  # Inf would be clamped to white or black, and stay unseen
+        y = net(pad_to_multiple(image, self.alignment).to(self.dtype))[..., :height, :width].to(image.dtype)
+        return y.nan_to_num(NAN, NAN, NAN).clamp_(0, 1)  # Inf would be clamped to white or black, and stay unseen

@@ -1,61 +1,48 @@
-"""Upscale pictures of any size with any upscaling model, tile by tile: the function behind node and command."""
+"""Upscale pictures of any size with any upscaling model, tile by tile: the functions behind node and command."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO, BorrowedUpscaler, wrapped
-from .engine import Engine, choose
-from .errors import SengaError, Stopped
-from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, within_neighbours
-from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
-from .overflow import finite
-from .precision import autocast, pick_precision
-from .repeats import Repeats
-from .sizes import LARGEST_SIDE, pass_sizes, target_size
-from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
+from .bleeding import Bled
+from .borrowed.spandrel_upscalers import BorrowedUpscaler, wrapped
+from .engine import choose
+from .errors import SengaError
+from .fitting import Fit
+from .image import Opacity, check_pictures, mask_of, to_bchw
+from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE
+from .passes import Run, Watch, room
+from .precision import pick_precision
+from .sizes import pass_sizes, target_size
+from .spec import ModelSpec
+from .strips import Canvas, Whole
+from .tiling import MIN_TILE
 
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """What the loop needs to know about a model, ours or another program's descriptor."""
+class Options:
+    """Those of `upscale`, which says what they mean."""
 
-    scale: int
-    channels: int
-    device: torch.device
-    half: bool
-    bf16: bool
-    halo: int
-    border: int
-    alignment: int
-    least: int  # side of a window that the network takes without padding
-    floats: int
-    largest_tile: int  # side of a tile that is of use; 0 is the device's own
+    tile: int = 0
+    halo: int = -1
+    precision: str = "auto"
+    self_ensemble: bool = False
+    progress: Callable[[int, int], None] | None = None
+    should_stop: Callable[[], bool] | None = None
+    watch: Watch | None = None
 
-    @classmethod
-    def of(cls, model: Any) -> "ModelSpec":
-        scale = int(model.scale)
-        first = next(model.model.parameters())
-        channels = getattr(model, "input_channels", 3)
-        if channels not in (1, 3) or getattr(model, "output_channels", channels) != channels:
-            raise SengaError(f"the model takes {channels} channels; expected a model that takes and returns 1 or 3")
-        sizes = getattr(model, "size_requirements", None)
-        return cls(
-            scale=scale,
-            channels=channels,
-            device=first.device,
-            half=bool(getattr(model, "supports_half", False)),
-            bf16=bool(getattr(model, "supports_bfloat16", False)),
-            halo=getattr(model, "default_halo", UNKNOWN_HALO),
-            border=getattr(model, "border", 0),
-            alignment=getattr(model, "alignment", getattr(sizes, "multiple_of", 1)),
-            least=getattr(sizes, "minimum", 0),
-            floats=getattr(model, "floats_per_pixel", UNKNOWN_FLOATS * scale**2),
-            largest_tile=LARGEST_SIDE if getattr(model, "whole_preferred", False) else 0,
-        )
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture, and where its result is written."""
+
+    colour: Tensor  # (1, 1 or 3, H, W)
+    alpha: Opacity | None
+    result: Canvas
+    alpha_result: Canvas | None
 
 
 def upscale(
@@ -70,6 +57,7 @@ def upscale(
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    watch: Watch | None = None,
 ) -> Tensor:
     """Upscale a batch of pictures without seams.
 
@@ -87,6 +75,8 @@ def upscale(
         self_ensemble: average over the eight flips and rotations: slightly better, eight times slower.
         progress: called with (done, total) input pixels after each tile.
         should_stop: called before each tile; True stops.
+        watch: called with each finished tile of colour of the last pass, before `progress`: its core in pixels of the
+            pass's input, its result (1, C, H, W), height and width of that input.
 
     Returns:
         (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that are not a power of the model's scale are reached by
@@ -100,51 +90,125 @@ def upscale(
             the CPU).
         Stopped: `should_stop` returned True.
     """
+    check_pictures(image)
+    count, height, width, channels = image.shape
     model = wrapped(model)
+    target = target_size(width, height, int(model.scale), scale, size)
+    out = torch.empty((count, target[1], target[0], channels), dtype=torch.float32)
+
+    def frame(i: int) -> Frame:
+        picture, result = to_bchw(image[i : i + 1]), to_bchw(out[i : i + 1])
+        colour = Canvas(result[:, :3], target[1], target[0])
+        if channels < 4:
+            return Frame(picture, None, colour, None)
+        opacity = Opacity(picture[:, 3:], None)
+        return Frame(picture[:, :3], opacity, colour, Canvas(result[:, 3:], target[1], target[0]))
+
+    options = Options(tile, halo, precision, self_ensemble, progress, should_stop, watch)
+    _upscale(model, [frame(i) for i in range(count)], target, options)
+    return out
+
+
+def upscale_masked(
+    model: Any,
+    image: Tensor,
+    mask: Tensor | None,
+    options: Options,
+    *,
+    scale: float | None = None,
+    fit: Fit | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The same for a picture and ComfyUI's mask, which is its transparency, and for results of a given shape.
+
+    Args:
+        image: as of `upscale`.
+        mask: see image.mask_of.
+        scale: as of `upscale`.
+        fit: which part becomes a result of which size, in place of `scale`.
+
+    Returns:
+        (B, H', W', C) with the image's channels, and its mask (B, H', W'), zeros if there is none. Where `fit` adds to
+        the picture, the image is black (and transparent) and the mask is 1.
+
+    Raises:
+        As `upscale`; SengaError: the mask has neither one frame nor as many as the image.
+    """
+    check_pictures(image)
+    model = wrapped(model)
+    holes = mask_of(image, mask)
+    if fit is None:
+        count, height, width, _ = image.shape
+        fit = Fit.whole((width, height), target_size(width, height, int(model.scale), scale, None))
+    image, holes = fit.before(image), None if holes is None else fit.before(holes)
+    count, *_, channels = image.shape
+    clear = channels == 4 or holes is not None
+    shape = count, fit.result[1], fit.result[0]
+    out, out_mask = torch.zeros((*shape, channels)), torch.zeros(shape) if clear else fit.added(count)
+
+    def frame(i: int) -> Frame:
+        picture, result = to_bchw(image[i : i + 1]), to_bchw(out[i : i + 1])
+        colour = fit.canvas(result[:, :3])
+        if not clear:
+            return Frame(picture, None, colour, None)
+        own = picture[:, 3:] if channels == 4 else None
+        hole = None if holes is None else holes[i % len(holes)][None, None]
+        alpha = result[:, 3:] if channels == 4 else out_mask[i][None, None]
+        return Frame(picture[:, :3], Opacity(own, hole), colour, fit.canvas(alpha))
+
+    _upscale(model, [frame(i) for i in range(count)], fit.size, options)
+    if channels == 4:
+        torch.sub(1, out[..., 3], out=out_mask)
+    elif clear:
+        torch.sub(1, out_mask, out=out_mask)
+    return out, out_mask
+
+
+def _upscale(model: Any, frames: Sequence[Frame], target: tuple[int, int], options: Options) -> None:
+    """Fill the results of frames of one shape, whose pictures become `target` (width, height)."""
+    tile, halo, ensemble = options.tile, options.halo, options.self_ensemble
+    if tile != 0 and tile < MIN_TILE:
+        raise SengaError(f"tile is {tile}; expected 0 (chosen from the free memory), or {MIN_TILE} or more")
+    if halo < -1:
+        raise SengaError(f"halo is {halo}; expected -1 (the model's default), 0 or more")
     spec = ModelSpec.of(model)
-    _check(image, tile, halo)
-    frames, height, width, channels = image.shape
-    target = target_size(width, height, spec.scale, scale, size)
+    height, width = frames[0].colour.shape[-2:]
     sizes = pass_sizes(width, height, spec.scale, target)
-    if isinstance(model, BorrowedUpscaler) and max(sizes[-1]) > (tile or _room(spec, spec.halo)):
+    if isinstance(model, BorrowedUpscaler) and max(sizes[-1]) > (tile or room(spec, spec.halo)):
         model.before_tiling()
         spec = ModelSpec.of(model)
     precision = pick_precision(
-        precision,
+        options.precision,
         spec.device,
         half=spec.half,
         bf16=spec.bf16,
         full_last_layer=getattr(model, "full_last_layer", False),
     )
-    pixels = sum(w * h for w, h in sizes) * (8 if self_ensemble else 1)
-    run = _Run(
+    pixels = sum(w * h for w, h in sizes)
+    parts = sum(1 if frame.alpha is None else 2 for frame in frames)
+    run = Run(
         model=model,
         spec=spec,
         precision=precision,
-        engine=choose(model, precision, pixels),
-        pixels=pixels,
+        engine=choose(model, precision, pixels * (8 if ensemble else 1)),
+        pixels=pixels * (8 if ensemble else 1),
         halo=spec.halo if halo < 0 else halo,
         tile=tile,
-        ensemble=self_ensemble,
-        total=frames * sum(w * h for w, h in sizes) * (2 if channels == 4 else 1),
-        progress=progress,
-        should_stop=should_stop,
+        ensemble=ensemble,
+        total=parts * pixels,
+        progress=options.progress,
+        should_stop=options.should_stop,
+        watch=options.watch,
     )
-    out = torch.empty((frames, target[1], target[0], channels), dtype=torch.float32)
     with torch.inference_mode():
-        for i in range(frames):
-            frame = to_bchw(image[i : i + 1])
-            colour, alpha = frame[:, :3], frame[:, 3:]
-            if channels == 4:
-                colour = bleed(colour, alpha)
-            parts = [colour, alpha] if channels == 4 else [frame]
-            slot, begin = to_bchw(out[i : i + 1]), 0
-            for part in parts:
-                run.alpha = alpha if channels == 4 and part is colour else None
-                run.passes(part, len(sizes), slot[:, begin : begin + part.shape[1]], held=part is alpha)
-                begin += part.shape[1]
+        for frame in frames:
+            colour, run.alpha = Whole(frame.colour), frame.alpha
+            run.passes(
+                colour if frame.alpha is None else Bled(colour, frame.alpha), len(sizes), frame.result, held=False
+            )
+            if frame.alpha is not None and frame.alpha_result is not None:
+                run.alpha = None
+                run.passes(frame.alpha, len(sizes), frame.alpha_result, held=True)
     run.repeats.log()
-    return out
 
 
 def memory_needed(model: Any, tile: int, halo: int) -> int:
@@ -152,138 +216,3 @@ def memory_needed(model: Any, tile: int, halo: int) -> int:
     spec = ModelSpec.of(model)
     side = (tile or LARGEST_TILE_ELSEWHERE // 2) + 2 * (spec.halo if halo < 0 else halo) + 2 * spec.border
     return int(side**2 * spec.floats * BYTES_PER_FLOAT / SHARE)
-
-
-def _room(spec: ModelSpec, halo: int) -> int:
-    """The largest tile that fits the free memory."""
-    free, around = free_memory(spec.device), halo + spec.border
-    return tile_that_fits(free, spec.floats, around, spec.device, spec.largest_tile)
-
-
-def _check(image: Tensor, tile: int, halo: int) -> None:
-    check_pictures(image)
-    if tile != 0 and tile < MIN_TILE:
-        raise SengaError(f"tile is {tile}; expected 0 (chosen from the free memory), or {MIN_TILE} or more")
-    if halo < -1:
-        raise SengaError(f"halo is {halo}; expected -1 (the model's default), 0 or more")
-
-
-def _enlarged(image: Tensor, scale: int) -> Tensor:
-    return image.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-
-
-@dataclass
-class _Run:
-    """The arguments of an `upscale` call, and its progress."""
-
-    model: Any
-    spec: ModelSpec
-    precision: str
-    engine: Engine
-    pixels: int  # of a frame, over all passes: what the engine is chosen by
-    halo: int
-    tile: int  # 0: chosen for each pass; reduced for good when memory runs out
-    ensemble: bool
-    total: int
-    progress: Callable[[int, int], None] | None
-    should_stop: Callable[[], bool] | None
-    done: int = 0
-    alpha: Tensor | None = None  # (1, 1, H, W) of the picture whose colour is being upscaled
-    repeats: Repeats = field(default_factory=Repeats)
-
-    def passes(self, image: Tensor, count: int, out: Tensor, held: bool) -> None:
-        """Run `count` passes and resize to the size of `out`. image: (1, C, H, W); held: see within_neighbours."""
-        scale = self.spec.scale
-        for i in range(count):
-            height, width = image.shape[-2] * scale, image.shape[-1] * scale
-            exact = i == count - 1 and out.shape[-2:] == (height, width)
-            larger = out if exact else torch.empty((1, image.shape[1], height, width))
-            self.one_pass(image, larger, held)
-            image = larger
-            if not exact:
-                self.repeats.forget()  # what is kept are parts of `larger`
-        if image is not out:
-            out.copy_(resize(image, out.shape[-2], out.shape[-1]))
-
-    def one_pass(self, image: Tensor, out: Tensor, held: bool) -> None:
-        spec = self.spec
-        height, width = image.shape[-2:]
-        tile = self.tile or _room(spec, self.halo)
-        grid = TileGrid(height, width, tile, self.halo, spec.alignment, spec.least)
-
-        def fill(core: Tile, window: Tile) -> None:
-            part, target = window.of(image), core.of(out, spec.scale)
-            if self.alpha is not None and self.repeats.invisible(
-                core, window, self.alpha, height // self.alpha.shape[-2], grid.halo
-            ):
-                # Shown nowhere, so the network is skipped.
-                target.copy_(_enlarged(core.of(image), spec.scale))
-                return
-            key = self.repeats.key(part, core, window, held)
-            if (same := self.repeats.find(key, core)) is not None:
-                target.copy_(same)
-                return
-            target.copy_(core.inside(window).of(self.process(part, held), spec.scale))
-            self.repeats.keep(key, target)
-
-        try:
-            used = run_tiles(grid, fill, self.before_tile, self.after_tile)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            device = str(spec.device)
-            self.model.to("cpu")
-            raise SengaError(
-                f"{device} has too little memory for a tile of {MIN_TILE} with a halo of {grid.halo} of the"
-                f" {width}x{height} picture; lower the halo, free memory on the device or use another one"
-            ) from error
-        if used.tile < tile:
-            self.tile = used.tile
-
-    def process(self, part: Tensor, held: bool) -> Tensor:
-        """(1, C, h, w) -> (1, C, scale * h, scale * w) on the CPU."""
-        if held and part.min() == part.max():
-            # Flat alpha stays as it is, so the network can be skipped: an opaque picture costs nothing extra.
-            return _enlarged(part, self.spec.scale).cpu()
-        part = part.to(self.spec.device)
-        result = finite(self, part)
-        return (within_neighbours(result, part) if held else result).cpu()
-
-    def call(self, x: Tensor) -> Tensor:
-        """(1, C, H, W) -> (1, C, scale * H, scale * W): match the model's channels, average the flips."""
-        channels = x.shape[1]
-        if self.spec.channels == 1:
-            x = x.transpose(0, 1)  # each channel as a picture of its own
-        elif channels == 1:
-            x = x.expand(-1, 3, -1, -1)
-        if self.engine.precision != self.precision:  # it overflowed, see overflow.py
-            self.engine = choose(self.model, self.precision, self.pixels)
-        with autocast(x.device, self.precision):
-            y = self.ensembled(x) if self.ensemble else self.engine.run(x)
-        if self.spec.channels == 1:
-            return y.transpose(0, 1)
-        return y.mean(1, keepdim=True) if channels == 1 else y
-
-    def ensembled(self, x: Tensor) -> Tensor:
-        """The mean over eight flips and rotations, each undone."""
-        height, width = x.shape[-2] * self.spec.scale, x.shape[-1] * self.spec.scale
-        # Pad to the alignment first: a flip must not move the blocks of pixels that the network works on.
-        x = pad_to_multiple(x, self.spec.alignment)
-        total: Tensor | None = None
-        for turns in range(4):
-            for flip in (False, True):
-                view = torch.rot90(x, turns, (2, 3))
-                y = self.engine.run((view.flip(3) if flip else view).contiguous()).float()
-                y = torch.rot90(y.flip(3) if flip else y, -turns, (2, 3))
-                total = y if total is None else total.add_(y)
-        assert total is not None
-        return (total / 8)[..., :height, :width]
-
-    def before_tile(self) -> None:
-        if self.should_stop is not None and self.should_stop():
-            raise Stopped("stopped by the caller")
-
-    def after_tile(self, pixels: int) -> None:
-        self.done += pixels
-        if self.progress is not None:
-            self.progress(self.done, self.total)

@@ -3,6 +3,10 @@
     python -m benchmarks.speed
     python -m benchmarks.speed --sides 256 512 1024 --rounds 5 --write-docs
 
+Four kinds of pictures: a dense painting, a page of line art, a sprite on transparency (the peers, which know no alpha,
+run its colours alone; Senga both), and video-like frames with a still ground (each frame by itself in the peers). Tiles
+that Senga need not compute twice show in the last three.
+
 Run it from the repository root, with the extras `fast`, `export`, `models` and `bench`; ComfyUI's node takes part where
 `$COMFYUI_PATH` or the tests' cache has a ComfyUI. Every peer is a process of its own with the same threads, picture and
 weights (ncnn: weights of its own for the same network). Only one works at a time; the median of the rounds counts. The
@@ -31,6 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from . import speed_page
 from .command import exit_code
+from .speed_pictures import BY_NAME, PICTURES
 
 logger = logging.getLogger("senga")
 
@@ -52,7 +57,7 @@ PEERS = (
 )
 MATMUL = 2048  # side of the matrices that give the processor's peak
 
-Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
+Pictures = NDArray[np.float32]  # (frames, H, W, C) in [0, 1]
 
 
 @dataclass
@@ -64,6 +69,7 @@ class Result:
     memory: float = 0.0  # megabytes beyond those before the first picture
     psnr: float | None = None  # dB against the reference
     worst: float | None = None  # levels of 255
+    saved: float = 0.0  # share of the pixels that did not need the network
 
     @property
     def median(self) -> float:
@@ -73,6 +79,7 @@ class Result:
 @dataclass(frozen=True)
 class Row:
     model: str
+    picture: str  # a name of speed_pictures
     side: int  # of the square picture
     peer: str
     outputs: float  # megapixels
@@ -119,14 +126,14 @@ class Worker:
             raise SengaError(f"{self.peer}: {''.join(last) or 'the process ended'}")
         return json.loads(line)
 
-    def run(self, picture: Path) -> tuple[float, float, Path]:
-        """Seconds, the most memory in megabytes beyond the start's, and the result."""
+    def run(self, picture: Path) -> tuple[float, float, float, Path]:
+        """Seconds, the most memory in megabytes beyond the start's, the share of pixels saved, and the result."""
         assert self.process.stdin is not None
         target = self.folder / f"{self.peer}.npy"
         self.process.stdin.write(f"{picture}\t{target}\n")
         self.process.stdin.flush()
         answer = self.answer()
-        return answer["seconds"], (answer["peak"] - self.before) / 1e6, target
+        return answer["seconds"], (answer["peak"] - self.before) / 1e6, answer["saved"], target
 
     def close(self) -> None:
         if self.process.stdin is not None:
@@ -146,33 +153,45 @@ def comfyui() -> tuple[str, Path]:
     return str(python), trees[-1]
 
 
-def dense(side: int) -> Picture:
-    """A picture without a flat place: shapes, lines and grain."""
-    draw = np.random.default_rng(side)
-    y, x = np.mgrid[:side, :side].astype(np.float32) / 64
-    waves = [np.sin(a * x + b * y + c) for a, b, c in draw.uniform(-4, 4, (9, 3))]
-    picture = np.stack([sum(waves[i::3]) for i in range(3)], -1)
-    picture = 0.5 + 0.15 * picture + 0.1 * (np.sin(7 * x + 5 * np.sin(y)) > 0.9)[..., None]
-    return np.clip(picture + 0.02 * draw.standard_normal(picture.shape), 0, 1).astype(np.float32)
+@dataclass(frozen=True)
+class Plan:
+    """What one run measures for each network."""
+
+    pictures: Sequence[str]
+    sides: Sequence[int]
+    frame_side: int
+    frames: int
+    rounds: int
+    threads: int
+    peers: Sequence[str]
+
+    def cases(self) -> list[tuple[str, int]]:
+        """Picture and side."""
+        return [
+            (name, side)
+            for name in self.pictures
+            for side in ([self.frame_side] if name == "frames" else self.sides if name == "dense" else self.sides[-1:])
+        ]
 
 
-def measure(model: str, sides: Sequence[int], rounds: int, threads: int, peers: Sequence[str]) -> list[Row]:
+def measure(model: str, plan: Plan) -> list[Row]:
     path = ROOT / "weights" / f"{model}.safetensors"
     net = load_upscaler(path)
     peak, work = matmul_peak(net), flops_per_pixel(net)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        workers = started(peers, path, threads, folder)
+        workers = started(plan.peers, path, plan.threads, folder)
         try:
-            for side in sides:
-                picture = folder / f"{side}.npy"
-                np.save(picture, dense(side))
-                outputs = (side * net.scale) ** 2 / 1e6
-                for peer, result in compared(workers, picture, rounds).items():
-                    share = work * side**2 / result.median / peak
-                    rows.append(Row(model, side, peer, outputs, share, result))
-                    logger.info("%s %d %s: %.3f s/outMP", model, side, peer, rows[-1].cost)
+            for picture, side in plan.cases():
+                source = folder / f"{picture}_{side}.npy"
+                drawn = BY_NAME[picture].make(side, plan.frames)
+                np.save(source, drawn)
+                pixels = len(drawn) * side**2
+                for peer, result in compared(workers, source, plan.rounds).items():
+                    share = work * pixels / result.median / peak
+                    rows.append(Row(model, picture, side, peer, pixels * net.scale**2 / 1e6, share, result))
+                    logger.info("%s %s %d %s: %.3f s/outMP", model, picture, side, peer, rows[-1].cost)
         finally:
             for worker in workers:
                 worker.close()
@@ -204,7 +223,7 @@ def compared(workers: list[Worker], picture: Path, rounds: int) -> dict[str, Res
         pictures: dict[str, Path] = {}
         for worker in workers:
             result = results[worker.peer]
-            seconds, result.memory, pictures[worker.peer] = worker.run(picture)
+            seconds, result.memory, result.saved, pictures[worker.peer] = worker.run(picture)
             if i:
                 result.seconds.append(seconds)
             else:
@@ -217,8 +236,11 @@ def compared(workers: list[Worker], picture: Path, rounds: int) -> dict[str, Res
     return results
 
 
-def difference(found: Picture, expected: Picture) -> tuple[float, float]:
-    error = found.astype(np.float64) - expected
+def difference(found: Pictures, expected: Pictures) -> tuple[float, float]:
+    """dB and levels of the colours, where they can be seen."""
+    error = found[..., :3].astype(np.float64) - expected[..., :3]
+    if expected.shape[3] == 4:
+        error = error[expected[..., 3] > 0]
     return -10 * float(np.log10(max(np.mean(error**2), 1e-20))), float(np.abs(error).max() * 255)
 
 
@@ -247,6 +269,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--models", nargs="+", default=list(MODELS), metavar="NAME", help="files of weights/")
     parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="sides of the pictures")
+    names = [kind.name for kind in PICTURES]
+    parser.add_argument("--pictures", nargs="+", default=names, choices=names, help="dense is measured at every side")
+    parser.add_argument("--frames", type=int, default=100, help="of the video-like picture (default: %(default)s)")
+    parser.add_argument("--frame-side", type=int, default=128, help="of such a frame (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
@@ -259,7 +285,8 @@ def benchmark(args: argparse.Namespace) -> None:
     if not torch.cpu._is_amx_tile_supported() and not torch.cpu._is_avx512_bf16_supported():
         peers = [peer for peer in peers if peer not in ("OpenVINO bf16", "Senga, no engine")]  # equal to those in fp32
     torch.set_num_threads(args.threads)
-    rows = [row for model in args.models for row in measure(model, args.sides, args.rounds, args.threads, peers)]
+    plan = Plan(args.pictures, args.sides, args.frame_side, args.frames, args.rounds, args.threads, peers)
+    rows = [row for model in args.models for row in measure(model, plan)]
     text = speed_page.tables(rows)
     sys.stdout.write(text)
     if args.write_docs:

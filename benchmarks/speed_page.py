@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from senga.arch.atomic import replacing
 
+from .speed_pictures import BY_NAME
+
 if TYPE_CHECKING:
     from .speed import Row
 
 HEAD = (
-    "| | s / output MP | against Senga | of the matmul peak | first picture, s | memory, MB | dB | worst level |",
-    "|---|---|---|---|---|---|---|---|",
+    "| | s / output MP | against Senga | of the peak | first picture, s | memory, MB | dB | worst level | saved |",
+    "|---|---|---|---|---|---|---|---|---|",
 )
 LIBRARIES = ("torch", "openvino", "onnxruntime", "ncnn", "spandrel")
 INTRODUCTION = """# Speed, measured
@@ -23,13 +25,18 @@ python -m benchmarks.speed --write-docs
 ```
 
 All peers run in one run, in processes of their own, one after another in each round, with the same weights, picture
-(without a flat place) and threads; the median of the rounds counts. *Senga* is what a user gets: OpenVINO, prepared
-torch, or for small pictures plain torch. *Senga, OpenVINO* and *Senga, torch* always use that one, *no engine* is the
-network as it is (`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of
-`ImageUpscaleWithModel` with spandrel. *onnxruntime* and *OpenVINO* run the file that `senga export` writes, over the
-whole picture. *ncnn* runs a network of the same form with other weights, so its picture is not compared. Below 1 in
-`against Senga` is faster than Senga. The first picture includes imports and preparation. Memory is the most that the
-process took beyond what it had with the network loaded. dB and the worst level (of 255) are against Senga's float32.
+and threads; the median of the rounds counts. All pictures are drawn by the benchmark: a dense painting without a flat
+place, a page of line art, a sprite on transparency (the peers run its colours alone, Senga alpha too), and frames with
+a still ground (the peers run each by itself). *Senga* is what a user gets: OpenVINO, prepared torch, or for small
+pictures plain torch. *Senga, OpenVINO* and *Senga, torch* always use that one, *no engine* is the network as it is
+(`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of `ImageUpscaleWithModel` with spandrel. *onnxruntime* and
+*OpenVINO* run the file that `senga export` writes, over the whole picture. *ncnn* runs a network of the same form with
+other weights, so its picture is not compared.
+
+Below 1 in `against Senga` is faster than Senga. `of the peak` is the share of what the processor reaches in a matrix
+product. The first picture includes imports and preparation. Memory is the most that the process took beyond what it had
+with the network loaded. dB and the worst level (of 255) are of the visible colours, against Senga's float32. `saved` is
+the share of the pixels that Senga did not have to compute.
 
 ## What runs a network
 
@@ -50,10 +57,11 @@ the share that was saved.
 
 def tables(rows: list["Row"]) -> str:
     lines: list[str] = []
-    for model, side in dict.fromkeys((row.model, row.side) for row in rows):
-        chosen = [row for row in rows if (row.model, row.side) == (model, side)]
+    for case in dict.fromkeys((row.model, row.picture, row.side) for row in rows):
+        chosen = [row for row in rows if (row.model, row.picture, row.side) == case]
+        model, picture, side = case
         ours = next((row.result.median for row in chosen if row.peer == "Senga"), chosen[0].result.median)
-        lines += [f"### {model}, {side} x {side}", "", *HEAD]
+        lines += [f"### {model}, {BY_NAME[picture].title}, {side} x {side}", "", *HEAD]
         lines += [_line(row, ours) for row in sorted(chosen, key=lambda row: row.cost)]
         lines.append("")
     return "\n".join(lines)
@@ -69,6 +77,7 @@ def _line(row: "Row", ours: float) -> str:
         f"{result.memory:.0f}",
         "" if result.psnr is None else f"{min(result.psnr, 150):.0f}",
         "" if result.worst is None else f"{result.worst:.2g}",
+        f"{result.saved:.0%}" if result.saved else "",
     )
     return f"| {row.peer} | {' | '.join(cells)} |"
 
@@ -80,7 +89,8 @@ def write(folder: Path, rows: list["Row"], threads: int, rounds: int) -> None:
     text = f"{INTRODUCTION}\n{run}\n\n![Seconds for an output megapixel](performance.png)\n"
     with replacing(folder / "performance.md") as temporary:
         temporary.write_text(f"{text}\n{tables(rows)}", encoding="utf-8")
-    chart(folder / "performance.png", rows)
+    if any(row.picture == "dense" for row in rows):
+        chart(folder / "performance.png", rows)
 
 
 def processor() -> str:
@@ -98,7 +108,8 @@ def _version(library: str) -> str:
 
 
 def chart(path: Path, rows: list["Row"]) -> None:
-    """Seconds for an output megapixel over the side of the picture, one panel a network, one line a peer."""
+    """Seconds for an output megapixel over the side of the dense picture, a panel a network, a line a peer."""
+    rows = [row for row in rows if row.picture == "dense"]
     import matplotlib
 
     matplotlib.use("Agg")

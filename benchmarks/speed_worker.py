@@ -1,11 +1,13 @@
 """One way of running one network, in a process of its own: `python speed_worker.py PEER MODEL THREADS`.
 
-It loads the network, says "ready" as a line of JSON, then reads lines "IN.npy OUT.npy" (IN: (H, W, 3) float32 in
-[0, 1]), writes the result of each, and answers with {"seconds", "peak": the most resident memory so far, in bytes}.
+It loads the network, says "ready" as a line of JSON, then reads lines "IN.npy OUT.npy" (IN: (frames, H, W, 3 or 4)
+float32 in [0, 1]), writes the result of each, and answers with {"seconds", "peak": the most resident memory so far, in
+bytes, "saved": the share of pixels that did not need the network}.
 ComfyUI's node runs under ComfyUI's own Python, so nothing of Senga is imported before a peer asks for it.
 """
 
 import json
+import logging
 import os
 import resource
 import sys
@@ -17,8 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]  # (H, W, C) in [0, 1]
+Picture = NDArray[np.float32]  # (frames, H, W, C) in [0, 1], or one frame (H, W, 3)
 Run = Callable[[Picture], Picture]
+
+
+class Saved(logging.Handler):
+    """Hears what Senga says that it saved."""
+
+    percent = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "did not need the network" in record.msg and isinstance(record.args, tuple):
+            self.percent = float(str(record.args[0]))
 
 
 def ours(engine: str, precision: str) -> Callable[[Path], Run]:
@@ -28,7 +40,7 @@ def ours(engine: str, precision: str) -> Callable[[Path], Run]:
 
         os.environ["SENGA_ENGINE"] = engine
         net = load_upscaler(model)
-        return lambda picture: upscale(net, torch.from_numpy(picture)[None], precision=precision)[0].numpy()
+        return lambda pictures: upscale(net, torch.from_numpy(pictures), precision=precision).numpy()
 
     return load
 
@@ -48,9 +60,9 @@ def comfyui(model: Path) -> Run:
 
     net = ModelLoader().load_from_state_dict(safetensors.torch.load_file(model)).eval()
 
-    def run(picture: Picture) -> Picture:
+    def run(pictures: Picture) -> Picture:
         with torch.inference_mode():
-            return ImageUpscaleWithModel.execute(net, torch.from_numpy(picture)[None]).args[0][0].numpy()
+            return ImageUpscaleWithModel.execute(net, torch.from_numpy(pictures[..., :3])).args[0].numpy()
 
     return run
 
@@ -74,7 +86,7 @@ def onnxruntime(model: Path) -> Run:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda picture: whwc(session.run(None, {"image": bchw(picture)})[0])
+    return each(lambda picture: whwc(session.run(None, {"image": bchw(picture)})[0]))
 
 
 def openvino(precision: str) -> Callable[[Path], Run]:
@@ -94,7 +106,7 @@ def openvino(precision: str) -> Callable[[Path], Run]:
                 compiled[x.shape] = core.compile_model(graph, "CPU", settings)
             return whwc(compiled[x.shape](x)[0])
 
-        return run
+        return each(run)
 
     return load
 
@@ -111,7 +123,7 @@ def ncnn(model: Path) -> Run:
         levels = (picture * 255).round().astype(np.uint8)
         return peer_ncnn.run_pass(net, levels, peer, peer.scale).astype(np.float32) / np.float32(255)
 
-    return run
+    return each(run)
 
 
 PEERS: dict[str, Callable[[Path], Run]] = {
@@ -126,6 +138,11 @@ PEERS: dict[str, Callable[[Path], Run]] = {
     "OpenVINO fp32": openvino("f32"),
     "OpenVINO bf16": openvino("bf16"),
 }
+
+
+def each(run: Run) -> Run:
+    """For peers that take one picture of three channels."""
+    return lambda pictures: np.stack([run(frame[..., :3]) for frame in pictures])
 
 
 def bchw(picture: Picture) -> Picture:
@@ -149,17 +166,21 @@ def main() -> None:
     # Libraries write to standard output too; the answers keep their own channel.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    saved = Saved()
+    logging.getLogger("senga").addHandler(saved)
+    logging.getLogger("senga").setLevel(logging.INFO)
     run = PEERS[peer](Path(model))
     answers.write(json.dumps({"ready": True, "peak": resident()}) + "\n")
     answers.flush()
     for line in sys.stdin:
         source, target = line.rstrip("\n").split("\t")
         picture = np.load(source)
+        saved.percent = 0.0
         began = time.perf_counter()
         result = run(picture)
         seconds = time.perf_counter() - began
         np.save(target, result)
-        answers.write(json.dumps({"seconds": seconds, "peak": resident()}) + "\n")
+        answers.write(json.dumps({"seconds": seconds, "peak": resident(), "saved": saved.percent / 100}) + "\n")
         answers.flush()
 
 

@@ -4,13 +4,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..arch import upscale
 from ..arch.fitting import FITS, plan_fit
-from ..arch.image import apply_mask, take_mask
 from ..arch.precision import PRECISIONS
 from ..arch.sizes import LARGEST_SIDE
 from ..arch.tiling import MIN_TILE
-from ..arch.upscaling import memory_needed
+from ..arch.upscaling import Options, memory_needed, upscale_masked
 from . import host
 
 LARGEST_TILE = 8192
@@ -137,20 +135,9 @@ class SengaUpscale:
         fit: str = FITS[0],
     ) -> tuple[Tensor, Tensor]:
         image = image.float()  # ComfyUI can be set to keep pictures in float16
-        given = apply_mask(image, mask)
         plan = plan_fit(image.shape[2], image.shape[1], width, height, fit)
+        options = Options(tile, halo, precision, self_ensemble, host.progress(), host.should_stop)
         with host.on_device(upscale_model, memory_needed(upscale_model, tile, halo)):
-            result = upscale(
-                upscale_model,
-                given if plan is None else plan.before(given),
-                scale=scale if scale and plan is None else None,
-                size=None if plan is None else plan.size,
-                tile=tile,
-                halo=halo,
-                precision=precision,
-                self_ensemble=self_ensemble,
-                progress=host.progress(),
-                should_stop=host.should_stop,
+            return upscale_masked(
+                upscale_model, image, mask, options, scale=scale if scale and plan is None else None, fit=plan
             )
-        upscaled = take_mask(result, image.shape[3])
-        return upscaled if plan is None else plan.after(*upscaled)

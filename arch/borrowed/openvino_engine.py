@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..folding import Convolution, folded, pair, without_base
+from ..precision import DTYPES
 from ..recording import INPUT, Recording, record, replaced
+from ..tail import in_parts
 from . import borrow
 
 TELEMETRY = "openvino_telemetry"
@@ -71,7 +73,11 @@ def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[T
     base = None
     if precision != "fp32":
         recording, base = without_base(recording)
-    return _Compiled(openvino, recording, base, sample.shape[1], precision), expected
+
+    def build(part: Recording, channels: int) -> Callable[[Tensor], Tensor]:
+        return _Compiled(openvino, part, base, channels, precision)
+
+    return in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), expected
 
 
 class _Compiled:

@@ -3,11 +3,18 @@
 import pytest
 import torch
 from senga.arch import SengaError
-from senga.arch.fitting import FITS, plan_fit
+from senga.arch.fitting import FITS, Fit, plan_fit
 from senga.arch.image import resize, to_bchw, to_bhwc
 
 SHAPES = [(1, 1), (3, 7), (40, 30), (30, 40), (101, 64), (500, 3)]
 TARGETS = [(1, 1), (64, 64), (200, 50), (50, 200), (17, 333)]
+
+
+def placed(plan: Fit, large: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The upscaled part (B, H, W, C) where it is in the result, and the mask of what is not it."""
+    result = torch.zeros(len(large), plan.result[1], plan.result[0], large.shape[3])
+    plan.canvas(to_bchw(result)).place(to_bchw(large), 0)
+    return result, plan.added(len(large))
 
 
 @pytest.mark.parametrize("fit", FITS)
@@ -31,7 +38,7 @@ def test_the_geometry_is_sound(fit, shape, target):
     part = plan.before(image)
     assert part.shape == (1, plan.part[1], plan.part[0], 3)
     large = to_bhwc(resize(to_bchw(part), plan.size[1], plan.size[0]))
-    result, mask = plan.after(large, torch.zeros(large.shape[:3]))
+    result, mask = placed(plan, large)
     assert result.shape == (1, target[1], target[0], 3)
     assert mask.shape == (1, target[1], target[0])
     assert int(mask.sum()) == (target[0] * target[1] - plan.size[0] * plan.size[1] if fit == "pad" else 0)
@@ -49,7 +56,7 @@ def test_crop_keeps_aspect_and_middle():
 def test_pad_adds_the_same_on_both_sides():
     plan = plan_fit(100, 50, 200, 200, "pad")
     assert plan is not None
-    image, mask = plan.after(torch.ones(1, 100, 200, 4), torch.zeros(1, 100, 200))
+    image, mask = placed(plan, torch.ones(1, 100, 200, 4))
     assert not image[:, :50].any()
     assert not image[:, 150:].any()
     assert image[:, 50:150].all()

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 from sample_upscalers import Recorder, picture, small_model
-from senga.arch import engine, upscale
+from senga.arch import engine, repeats, upscale
 from senga.arch.repeats import Repeats
 
 
@@ -79,10 +79,20 @@ def test_each_different_window_goes_through_once():
     assert calls == 16
 
 
-def test_frames_share_results_that_are_resized_afterwards_inside_one_frame_alone():
+def test_frames_share_results_that_are_resized_afterwards():
     out, calls = counted(torch.ones(2, 64, 64, 3), tile=16, halo=8, scale=1.5)
-    assert calls == 2 * 9
+    assert calls == 9
     assert torch.equal(out, torch.ones(2, 96, 96, 3))
+
+
+def test_copies_are_kept_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(repeats, "COPIED", 40 * 2**10)  # three tiles of 32 x 32
+    image = torch.ones(1, 48, 96, 3) * (torch.arange(96) // 16 % 3)[:, None] / 8  # three kinds of tiles
+    options = {"tile": 16, "halo": 0}
+    assert counted(image, **options, scale=1.5)[1] == 3
+    monkeypatch.setattr(repeats, "COPIED", 25 * 2**10)  # two of them
+    assert counted(image, **options, scale=1.5)[1] == 18
+    assert counted(image, **options)[1] == 3  # views of the result take no memory
 
 
 def test_transparent_tiles_need_a_halo_that_shows_what_is_near():
@@ -93,6 +103,31 @@ def test_transparent_tiles_need_a_halo_that_shows_what_is_near():
     assert calls == 2  # the corner: colour and alpha
     _, calls = counted(image, tile=16, halo=1)
     assert calls > 2
+
+
+@pytest.mark.parametrize(("make", "smaller"), [("sprite", True), ("page", True), ("dense", False)])
+def test_smaller_tiles_are_taken_where_they_save_more_than_they_cost(make, smaller):
+    """Chosen for each picture by itself, and the result is the same but for rounding."""
+    image = picture(400, 400, 4 if make == "sprite" else 3)
+    if make == "sprite":
+        image[..., 3] = 0
+        image[:, 150:250, 150:250, 3] = 1
+    if make == "page":
+        image[:, 100:] = 1
+    out, calls = counted(image, halo=8)
+    assert (calls > 8) == smaller
+    assert torch.equal(counted(image.repeat(2, 1, 1, 1), halo=8)[0][:1], out)
+    whole, _ = counted(image, halo=8, tile=400)
+    seen = torch.ones_like(out[..., 0]).bool() if make != "sprite" else whole[..., 3] > 0
+    assert torch.equal(out[seen], whole[seen])
+
+
+def test_a_network_that_looks_at_the_whole_picture_has_no_smaller_tiles():
+    image = torch.ones(1, 400, 400, 3)
+    model = Recorder()
+    vars(model)["whole_preferred"] = True
+    upscale(model, image, halo=8)
+    assert len(model.calls) == 1
 
 
 def test_the_log_has_the_share_that_was_saved(caplog):

@@ -4,9 +4,11 @@ import pytest
 import torch
 from sample_upscalers import Recorder, picture, small_model
 from senga.arch import SengaError, Stopped, upscale
-from senga.arch.image import apply_mask, bleed, resize, take_mask, to_bchw, to_bhwc
+from senga.arch.fitting import plan_fit
+from senga.arch.image import apply_mask, bleed, resize, to_bchw, to_bhwc
 from senga.arch.precision import pick_precision
 from senga.arch.sizes import fit_size, pass_sizes, target_size
+from senga.arch.upscaling import Options, upscale_masked
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -153,21 +155,52 @@ def test_layouts_are_views():
     assert to_bhwc(to_bchw(image)).data_ptr() == image.data_ptr()
 
 
+def same(image: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Through a network that changes nothing."""
+    return upscale_masked(Recorder(scale=1), image, mask, Options())
+
+
 def test_masks_become_alpha_and_come_back():
     image, mask = picture(8, 10, frames=2), torch.rand(2, 8, 10)
     joined = apply_mask(image, mask)
     assert torch.allclose(joined[..., 3], 1 - mask)
-    colour, back = take_mask(joined, 3)
+    colour, back = same(image, mask)
     assert torch.equal(colour, image)
     assert torch.allclose(back, mask, atol=1e-6)
 
 
-def test_a_grey_picture_with_a_mask_comes_back_as_the_mean_of_its_colours():
-    joined = apply_mask(picture(4, 4, 1), torch.rand(1, 1, 4, 4))
-    assert joined.shape == (1, 4, 4, 4)
-    joined[..., 0] = 0
-    grey, _ = take_mask(joined, 1)
-    assert torch.allclose(grey, joined[..., :3].mean(3, keepdim=True))
+def test_a_grey_picture_with_a_mask_comes_back_grey():
+    assert apply_mask(picture(4, 4, 1), torch.rand(1, 1, 4, 4)).shape == (1, 4, 4, 4)
+    image = picture(4, 4, 1)
+    grey, _ = same(image, torch.rand(1, 1, 4, 4))
+    assert torch.allclose(grey, image, atol=1e-6)
+
+
+def test_an_alpha_channel_stays_and_is_the_mask_too():
+    image, mask = picture(8, 10, 4), torch.rand(1, 8, 10)
+    out, back = same(image, mask)
+    assert torch.allclose(out[..., 3], image[..., 3] * (1 - mask), atol=1e-6)
+    assert torch.equal(back, 1 - out[..., 3])
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("target", [(61, 40), (40, 90), (60, 20), (31, 33)])
+def test_a_fitted_result_is_what_is_cut_or_padded_afterwards(fit, masked, target):
+    """Also where the last pass writes it, without a resize: 60x20."""
+    model, image = small_model("compact"), picture(17, 30)
+    mask = (torch.rand(1, 17, 30) > 0.5).float() if masked else None
+    plan = plan_fit(30, 17, target[0], target[1], fit)
+    assert plan is not None
+    out, out_mask = upscale_masked(model, image, mask, Options(tile=16), fit=plan)
+    whole = upscale(model, plan.before(apply_mask(image, mask)), size=plan.size, tile=16)
+    whole = whole if masked else torch.cat((whole, torch.ones_like(whole[..., :1])), 3)
+    (left, top), (width, height) = plan.offset, plan.result
+    padded = torch.nn.functional.pad(whole, (0, 0, *[max(0, s) for s in (-left, width + left, -top, height + top)]))
+    top, left = max(0, top), max(0, left)
+    expected = padded[:, top : top + height, left : left + width]
+    assert torch.equal(out, expected[..., :3])
+    assert torch.equal(out_mask, 1 - expected[..., 3])
 
 
 def test_resizing_down_is_antialiased():
@@ -188,7 +221,7 @@ def test_an_all_zero_mask_of_any_size_is_opaque():
     image = picture(8, 10)
     for mask in (None, torch.zeros(1, 64, 64), torch.zeros(3, 1, 1)):
         assert apply_mask(image, mask) is image
-    assert torch.equal(take_mask(image, 3)[1], torch.zeros(1, 8, 10))
+    assert torch.equal(same(image, None)[1], torch.zeros(1, 8, 10))
 
 
 def test_a_mask_of_another_size_or_one_frame_fits():
