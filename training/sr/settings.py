@@ -18,6 +18,7 @@ class PairSettings:
     lr: str
     hr: str
     weight: float = 1.0  # in the draw among several
+    align: bool = False  # HR is moved to where LR shows it, by the shift that is measured on each pair
 
     def __post_init__(self) -> None:
         check(self.weight >= 0, "the weight of pairs", self.weight, "0 or more")

@@ -121,7 +121,7 @@ def cut_pairs(pairs: Sequence[PairSet], own: Sequence[PairSet], scale: int) -> l
     each = max(1, -(-CROPS // max(1, len(chosen))))
     crops = []
     for pair, twin in chosen:
-        if twin.side * scale < SMALLEST:
+        if pair.side(twin) * scale < SMALLEST:
             continue
         lr, hr = pair.pixels(twin)
         for i, (rows, columns) in enumerate(fullest_places(hr, each, scale)):
