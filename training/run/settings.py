@@ -80,6 +80,7 @@ class OptimSettings:
 class RunSettings:
     folder: str = "runs"  # checkpoints, curve, sheets, report and weights go to FOLDER/NAME
     precision: str = "auto"  # auto, fp32 or bf16
+    threads: int = 0  # of the processor; 0: what the run began with, or what a trial at its beginning finds
     validate_every: int = 500  # steps
     save_every: int = 250  # steps
     keep: int = 2  # checkpoints kept on the disk, the newest ones
@@ -89,7 +90,8 @@ class RunSettings:
         one_of("run.precision", self.precision, PRECISIONS)
         for name in ("validate_every", "save_every", "keep"):
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
-        check(self.rollbacks >= 0, "run.rollbacks", self.rollbacks, "0 or more")
+        for name in ("rollbacks", "threads"):
+            check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,16 @@ class Step:
             terms.append(found)
         return torch.stack(losses).mean(), mean_terms(terms)
 
+    @property
+    def nets(self) -> list[nn.Module]:
+        """All that a step runs."""
+        return [self.unwrapped, *([self.discriminator.unwrapped] if self.discriminator else [])]
+
+    def rehearse(self, batch: int, patch: int, scale: int) -> None:
+        """The gradients of a batch of noise, to see how long they take."""
+        sides = patch, patch * scale
+        self.gradients(*(torch.rand(batch, 3, side, side, device=self.fabric.device) for side in sides))
+
     def _losses(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
         lr = lr.contiguous(memory_format=torch.channels_last)
         results = [one.float() for one in (self.net.forward_all(lr) if self.stops_early else [self.net(lr)])]

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -34,6 +35,7 @@ from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
+from ..run.threads import pick_threads, restored_threads
 from .crops import MARGIN
 from .gan import GanStep
 from .losses import make_loss
@@ -84,6 +86,7 @@ def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
 Export = int | Literal["best"]  # the step of a checkpoint, or that of the best validation
 
 
+@restored_threads()
 def train(settings: Settings, command: str, export: Export | None = None) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
@@ -149,6 +152,10 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     elif export is None:
         now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
+    if export is None:
+        rehearse = partial(learn.rehearse, settings.data.batch // fabric.world_size, settings.data.patch, scale)
+        left = optim.steps - now.step
+        torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, learn.nets))
     if export is None and is_main:
         folder.cut_curve(now.step)
         warn_of_other_condition(folder, run.conditions[0], now.step)

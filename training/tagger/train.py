@@ -35,6 +35,7 @@ from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
+from ..run.threads import pick_threads, restored_threads
 from .batches import TagPictures, batches
 from .index import SPLITS, build_index
 from .losses import LOSSES
@@ -56,6 +57,7 @@ def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
     return run_identity(to_dict(settings), pictures=index_sha256)
 
 
+@restored_threads()
 def train(settings: TaggerSettings, command: str) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
@@ -105,6 +107,17 @@ def train(settings: TaggerSettings, command: str) -> Path:
         logger.info("going on from step %d", now.step)
     else:
         now.save()  # there is something to go back to from the first step on
+
+    def rehearse() -> None:
+        """The gradients of a batch of noise, for the trial of threads."""
+        side = settings.augment.size or preprocessing.size
+        x = torch.rand(data.batch // fabric.world_size, 3, side, side, device=fabric.device)
+        x = x.contiguous(memory_format=torch.channels_last)
+        labels = torch.zeros(len(x), len(index.names), device=fabric.device)
+        fabric.backward(loss_of(net(x).float(), labels, labels + trained_tags))
+
+    left = optim.steps - now.step
+    torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, [unwrapped]))
     about = {"command": command, "data_sha256": manifest_sha256(settings) or sha256}
     if is_main:
         folder.cut_curve(now.step)
