@@ -122,6 +122,8 @@ class ValSettings:
 class LossSettings:
     weights: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})  # loss -> weight; see training/sr/losses.py
     feature_network: str = ""  # weights file of the network whose features the loss `feature` compares
+    dists_network: str = ""  # weights file of VGG16, for the loss `dists`
+    dists_weights: str = ""  # file with alpha and beta for it; "": they are in dists_network
 
     def __post_init__(self) -> None:
         held = bool(self.weights) and all(w >= 0 for w in self.weights.values())
@@ -134,6 +136,7 @@ class GanSettings:
     kind: str = "vanilla"  # vanilla or relativistic
     learning_rate: float = 1e-4  # of the discriminator
     features: int = 64  # width of the discriminator
+    wavelet: bool = False  # the discriminator sees the high wavelet bands of the luma alone, as in WGSR
     sharpen: bool = False  # the other losses see the HR picture sharpened, as in Real-ESRGAN
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -38,7 +39,7 @@ from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
 from .crops import MARGIN
 from .gan import GanStep
-from .losses import make_loss
+from .losses import LDL, make_loss
 from .metrics import check_ssimulacra2
 from .pairs import open_pictures, uses_folder
 from .patches import batches, check_shares
@@ -99,7 +100,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     optim, run, gan = settings.optim, settings.run, settings.gan
-    loss_of = make_loss(settings.loss.weights, settings.loss.feature_network)
+    loss_of = make_loss(**to_dict(settings.loss))
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
@@ -141,7 +142,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     discriminator = GanStep(fabric, gan, model.output_channels) if gan.weight else None
     if discriminator:
         stateful |= {"discriminator": discriminator.net, "discriminator_optimiser": discriminator.optimiser}
-    learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, optim.accumulate)
+    averaged = partial(functional_call, unwrapped, ema.values) if settings.loss.weights.get(LDL) else None
+    learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, averaged, optim.accumulate)
 
     # Resume
     now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
