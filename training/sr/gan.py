@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
+from ..run.scaling import scaler_of
 from .blurring import blur
 from .gan_losses import accuracies, discriminator_loss, generator_loss
 from .losses import mean_terms
@@ -138,5 +139,8 @@ class GanStep:
                 self.fabric.backward(loss / len(batch))
             seen = accuracies(self.kind, fake=logits[0], real=logits[1])
             found.append({"loss_discriminator": loss.detach(), **seen})
-        self.optimiser.step()
+        if scaler := scaler_of(self.fabric):
+            scaler.step(self.optimiser)
+        else:
+            self.optimiser.step()
         return mean_terms(found)

@@ -94,6 +94,7 @@ class SROptimSettings(OptimSettings):
 
 @dataclass(frozen=True)
 class SRRunSettings(RunSettings):
+    compile: bool = False  # torch.compile the network, where a compiler is there
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
     validation_crops: int = 48  # as many from each domain as possible
     final_crops: int = 0  # the same for the scores of the finished weights; 0: all crops

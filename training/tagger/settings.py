@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from ..run.optimisers import SCHEDULE_FREE
 from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
 from .losses import LOSSES
 
@@ -108,6 +109,8 @@ class TaggerOptimSettings(OptimSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("optim.loss", self.loss, LOSSES)
+        plain = self.optimiser != SCHEDULE_FREE
+        check(plain, "optim.optimiser", self.optimiser, "adamw or muon: its average does not fit batch normalisation")
         check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers run in float32")
 
 

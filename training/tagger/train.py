@@ -27,10 +27,11 @@ from ...arch import Provenance, TaggerModel, load_tagger, save_model
 from ...arch.preprocessing import Preprocessing
 from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
-from ..run.ema import EMA
+from ..run.ema import make_average
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
+from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
@@ -70,7 +71,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     """
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
-    fabric, precision = make_fabric(run.precision, bf16=True)
+    fabric, precision = make_fabric(run.precision, bf16=True, half=True)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
@@ -97,8 +98,11 @@ def train(settings: TaggerSettings, command: str) -> Path:
     net = fabric.setup_module(unwrapped)
     trained_tags = torch.from_numpy(trained).float().to(fabric.device)
     optimisers = make_optimisers(unwrapped, optim)
-    ema = EMA(unwrapped, optim.ema)
+    ema = make_average(unwrapped, optim, optimisers)
     stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    scaler = scaler_of(fabric)
+    if scaler:
+        stateful["scaler"] = scaler
 
     # Resume
     sha256 = index.sha256()
@@ -163,7 +167,9 @@ def train(settings: TaggerSettings, command: str) -> Path:
                 loss = loss_of(net(x).float(), labels, labelled * trained_tags)
                 unwrapped.zero_grad(set_to_none=True)
                 fabric.backward(loss)
-                step_optimisers(unwrapped, optimisers, optim.clip)
+                step_optimisers(unwrapped, optimisers, optim.clip, scaler)
+                if scaler:
+                    scaler.update()
                 ema.update(unwrapped, step)
 
                 value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
