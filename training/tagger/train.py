@@ -81,8 +81,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
     trained = known > 0  # tags with a label on some training picture
     preprocessing = Preprocessing(**to_dict(settings.preprocessing))
     pictures = TagPictures(index, data, settings.augment, preprocessing)
-    sizes = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
-    logger.info("%s tags (%d trained) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
+    counts = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
+    logger.info("%s tags (%d trained) on pictures: %s", f"{len(index.names):,}", trained.sum(), counts)
 
     # Net
     torch.manual_seed(settings.seed)
@@ -134,12 +134,15 @@ def train(settings: TaggerSettings, command: str) -> Path:
         copy.model.load_state_dict(ema.values)
         return copy
 
+    sizes: dict[str, int] = {}  # pictures behind each score of the last validation
+
     def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
         """Score the averaged weights on some of each split, and add a line to the curve."""
         copy = candidate()
         chosen = {split: pictures.some(split, run.validation_pictures) for split in HELD_OUT}
         scored = {s: predict(copy, pictures, numbers, precision) for s, numbers in chosen.items() if len(numbers)}
         scores = {f"map_{split}": mean_ap(found, trained) for split, found in scored.items()}
+        sizes.update({f"map_{split}": len(found.numbers) for split, found in scored.items()})
         folder.add_to_curve(now.step, **scores, **values)
         for name, value in (scores | values).items():
             board.add_scalar(name, value, now.step)
@@ -186,7 +189,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     speed = (step + 1 - first) * data.batch / spent
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
-                    scores = " ".join(f"{name} {score:.3f}" for name, score in validate(board, values).items())
+                    found = validate(board, values)
+                    scores = ", ".join(f"{name} {score:.3f} ({sizes[name]} pictures)" for name, score in found.items())
                     logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if saves:
                     now.save()
@@ -223,7 +227,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
         save_model(path, TaggerModel(header, half.model.cpu()))
         write_report(folder.path, header, findings, pictures)
         folder.write_json("metrics.json", provenance.metrics)
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items())
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in provenance.metrics.items())
         logger.info("%s: %s", path, scores or "no scores")
         if not scores:
             way_out = "raise data.val and data.test, or lower run.min_positives"
