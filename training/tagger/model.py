@@ -98,9 +98,7 @@ def predict(model: TaggerModel, pictures: TagPictures, numbers: Array, precision
                 rows.append(model.one_pass(torch.stack([x for _, x in found]), precision).cpu().numpy())
                 read += [number for number, _ in found]
     if not read:
-        raise SengaError(
-            f"{pictures.folder}: none of {len(numbers)} pictures held out can be read; look at data.folder"
-        )
+        raise SengaError(f"{pictures.folder}: none of {len(numbers)} pictures held out can be read; look at them")
     numbers = np.array(read)
     truths = [pictures.index.truth(number) for number in numbers.tolist()]
     truth, known = (np.stack(column) for column in zip(*truths, strict=True))

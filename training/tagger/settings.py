@@ -48,9 +48,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         check(self.source in SOURCES, "data.source", self.source, ", ".join(SOURCES))
         check(self.layout in LAYOUTS, "data.layout", self.layout, " or ".join(LAYOUTS))
-        check(
-            _is_encoding(self.encoding), "data.encoding", self.encoding, "an encoding that Python knows: shift_jis, gbk"
-        )
+        check(_is_encoding(self.encoding), "data.encoding", self.encoding, "an encoding that Python knows: shift_jis")
         check(0 < self.fraction <= 1, "data.fraction", self.fraction, "more than 0, up to 1")
         shares = self.val, self.test
         check(min(shares) > 0 and sum(shares) < 1, "data.val and data.test", shares, "shares above 0, below 1 together")
