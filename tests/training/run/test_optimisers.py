@@ -163,5 +163,5 @@ class TestCompile:
         compiling.compile_net(net, torch.device("cpu"))
         assert "no compiler works here (no working C++ compiler found in ['clang']); the net is trained" in caplog.text
         assert net._compiled_call_impl is None
-        net.forward_all = lambda x: [x]
+        net.forward_all = lambda x: [x]  # type: ignore[assignment]
         assert "has several results" in compiling.why_not(net, torch.device("cpu"))
