@@ -15,7 +15,9 @@ MEASURED = 1024  # pixels a side, of the middle, that are measured: more would t
 HASHED, KEPT = 32, 8  # pixels a side that a hash is made of; waves a side that it keeps
 BLOCK = 8  # pixels a side of JPEG's blocks
 LIMIT = 12.0  # levels; a larger step between neighbours is a line, not the edge of a block
-FACTORS = (4.0, 3.0, 2.0, 1.5)  # enlargements that are tried, the largest first
+# Enlargements that are tried, and the loss below which one is likely: between those of drawings at their own size and
+# those of the same drawings enlarged, both measured.
+FACTORS = ((4.0, 0.14), (3.0, 0.115), (2.0, 0.055), (1.5, 0.022))
 SQUARE, VISIBLE = 16, 10  # pixels a side; levels between darkest and brightest from which a square has content
 # The luma table of JPEG's Annex K (ITU-T T.81), which libjpeg scales by its quality, in the order of the file.
 ANNEX_K = (
@@ -51,20 +53,26 @@ def quality_of(table: "list[int]") -> int:
 
 
 def blockiness(luma: Luma) -> float:
-    """How much larger the steps are at the edges of a grid of 8 x 8 blocks than elsewhere, wherever the grid begins.
+    """How much more often single small steps are at the edges of a grid of 8 x 8 blocks than elsewhere.
 
-    About 1 without one; the smaller of both directions, since stripes are mostly in one. 0 for a picture too small.
+    The grid may begin anywhere, as after a crop; resizing hides it. Measured on drawings: at most 1.15 without JPEG,
+    about 1.3 after quality 95, 1.6 after 90, 2.2 after 75, 4.5 after 50. The smaller of both directions, since stripes
+    have one alone; 0 for a picture too small to tell.
     """
-    if min(luma.shape) < 4 * BLOCK:
-        return 0.0
-    return min(_grid_steps(luma), _grid_steps(luma.T))
+    return min(_grid(luma), _grid(luma.T)) if min(luma.shape) >= 4 * BLOCK else 0.0
 
 
-def _grid_steps(luma: Luma) -> float:
-    steps = np.minimum(np.abs(np.diff(luma, axis=1)), LIMIT).mean(axis=0)
-    whole = steps[: len(steps) // BLOCK * BLOCK].reshape(-1, BLOCK)
-    means = np.sort(np.median(whole, axis=0))
-    return float((means[-1] + 0.02) / (means[:-1].mean() + 0.02))
+def _grid(luma: Luma) -> float:
+    steps = np.abs(np.diff(luma, axis=1))
+    here = steps[:, 1:-1]
+    single = (here >= 0.5) & (here <= LIMIT) & (here > steps[:, :-2] + steps[:, 2:])  # on both sides it is flat
+    counts = single.sum(axis=0)
+    phases = counts[: len(counts) // BLOCK * BLOCK].reshape(-1, BLOCK).sum(axis=0)
+    edge = int(phases.argmax())
+    # WebP has blocks of 4, too. Of a picture that was enlarged twice every other place has steps: no block's edge.
+    inside = np.delete(phases, [edge, (edge + BLOCK // 2) % BLOCK])
+    few = luma.size * 2e-4 / BLOCK  # steps without meaning, of a picture that has hardly any
+    return float((phases[edge] + few) / (inside.max() + few))
 
 
 def pixel_size(luma: Luma) -> int:
@@ -76,7 +84,7 @@ def pixel_size(luma: Luma) -> int:
     return min(sizes)
 
 
-def enlargement(luma: Luma, most: float) -> float:
+def enlargement(luma: Luma) -> float:
     """The largest of FACTORS by which the picture can be reduced and enlarged again with hardly a loss; 1 for none.
 
     The loss is the mean square error in parts of the mean square step between neighbours, so that it does not matter
@@ -85,7 +93,7 @@ def enlargement(luma: Luma, most: float) -> float:
     steps = sum(float(np.square(np.diff(luma, axis=axis)).mean()) for axis in (0, 1)) if min(luma.shape) > 1 else 0.0
     if not steps:
         return 1.0
-    return next((factor for factor in FACTORS if loss_of(luma, factor) / steps < most), 1.0)
+    return next((factor for factor, most in FACTORS if loss_of(luma, factor) / steps < most), 1.0)
 
 
 def loss_of(luma: Luma, factor: float) -> float:
