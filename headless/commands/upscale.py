@@ -21,7 +21,9 @@ from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, UPSCALERS, add_options, find_model, flag, help_of, read_options
 from .batch import add_arguments as add_batch_arguments
 from .batch import max_pixels, run_batch
-from .upscale_work import DEPTHS, UPSCALER, work
+from .upscale_denoise import Mix, add_denoise, files_of, mix_of, model_file
+from .upscale_denoise import settings_of as denoise_settings
+from .upscale_work import DEPTHS, UPSCALER, Network, work
 
 # Options that are inputs of the node: type, and name of the value in the help.
 NODE_OPTIONS: dict[str, tuple[type, str]] = {
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     known = f"a name of `senga models`, which says what each is for, or a file (default: {host.DEFAULT_UPSCALER})"
     parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
+    add_denoise(parser)
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
     ensemble = sockets(node_class)["self_ensemble"]
@@ -112,19 +115,27 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
     use_device(args.device)
-    path = find_model(args.model, UPSCALERS)
+    mix = mix_of(args, options)
+    path = find_model(args.model, UPSCALERS) if mix is None else files_of(mix)[0]
     fields = fields_of(path, options) if args.name is not None else {}
     jobs = make_plan(
         args.pictures, args.output, args.format, recursive=args.recursive, name=args.name, fields=fields, videos=True
     )
     kinds = dict.fromkeys(job.format for job in jobs)
     check_videos(args, list(kinds))
-    settings = {kind: settings_of(path, options, args, kind) for kind in kinds}
+    cleaning = {} if mix is None else denoise_settings(mix)
+    settings = {kind: settings_of(path, options, args, kind) | cleaning for kind in kinds}
     jobs = [dataclasses.replace(job, settings=settings[job.format]) for job in jobs]
     largest = max_pixels(args)
-    return run_batch(
-        jobs, lambda: work(shared_upscaler(path), options, largest), force=args.force, workers=args.workers
-    )
+    return run_batch(jobs, lambda: work(network(path, options, mix), largest), force=args.force, workers=args.workers)
+
+
+def network(path: Path, options: dict[str, Any], mix: Mix | None) -> Network:
+    """The models, loaded. Raises SengaError."""
+    if mix is None:
+        return Network(options, [(1.0, [shared_upscaler(path)])])
+    models = {file: shared_upscaler(file) for file in files_of(mix)}
+    return Network(options, [(weight, [models[model_file(name)] for name in way]) for weight, way in mix])
 
 
 def fields_of(model: Path, options: dict[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...arch.image import resize, to_bchw, to_bhwc
 from ...nodes import NODE_CLASS_MAPPINGS
 from ..files.deep import AnyLevels
 from ..files.formats import FORMATS, NOTHING, write_picture
@@ -29,6 +30,7 @@ from ..workflow.execute import call_node
 from .batch import Output, Work
 
 UPSCALER = "SengaUpscale"
+SIZES = ("scale", "width", "height", "fit")  # the node's inputs that say how large a result is
 DEPTHS = (8, 16)
 FRAMES_WAITING = 2  # of an animation, between reading and the network, and between the network and writing
 REMEMBERED = 256 * 2**20  # bytes of results, for frames that are repeated
@@ -61,7 +63,36 @@ class Shown:
     time: int = 0  # when it is shown, in a video
 
 
-def work(model: object, options: dict[str, Any], largest: int) -> Work[Source, Upscaled | Filmed]:
+@dataclass(frozen=True)
+class Network:
+    """What is done to each frame: the mean of one or several ways, each with its weight."""
+
+    options: dict[str, Any]  # inputs of the node
+    ways: Sequence[tuple[float, Sequence[object]]]  # models one after the other, of which the last enlarges
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(H, W, C) -> (H', W', C) in [0, 1]; a way without models takes the size of the others. Raises SengaError."""
+        found: Tensor | None = None
+        for weight, models in sorted(self.ways, key=lambda way: not way[1]):
+            result = self._through(models, image)
+            if found is None and weight == 1:
+                return result
+            if found is not None and result.shape != found.shape:
+                result = to_bhwc(resize(to_bchw(result[None]), found.shape[0], found.shape[1]))[0]
+            found = result * weight if found is None else found.add_(result, alpha=weight)
+        assert found is not None
+        return found.clamp_(0, 1)
+
+    def _through(self, models: Sequence[object], image: Tensor) -> Tensor:
+        own_size = {name: value for name, value in self.options.items() if name not in SIZES}
+        for number, model in enumerate(models, 1):
+            options = self.options if number == len(models) else own_size
+            large, *_ = call_node(NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=image[None], **options)
+            image = large[0]
+        return image
+
+
+def work(network: Network, largest: int) -> Work[Source, Upscaled | Filmed]:
     """`largest` is the most pixels that a frame may have; a job's settings say how its result is written."""
 
     def read(job: Job) -> Source:
@@ -71,9 +102,7 @@ def work(model: object, options: dict[str, Any], largest: int) -> Work[Source, U
 
     def make(ready: Sequence[tuple[Job, Source]], batch: BatchLine) -> list[Upscaled | Filmed]:
         return [
-            filmed(job, source, model, options, batch)
-            if isinstance(source, Clip)
-            else upscaled(job, source, model, options, batch)
+            filmed(job, source, network, batch) if isinstance(source, Clip) else upscaled(job, source, network, batch)
             for job, source in ready
         ]
 
@@ -117,7 +146,7 @@ def _video(job: Job, made: Filmed) -> Output:
     return Output(str(job.target), {job.target: write})
 
 
-def upscaled(job: Job, picture: Picture, model: object, options: dict[str, Any], batch: BatchLine) -> Upscaled:
+def upscaled(job: Job, picture: Picture, network: Network, batch: BatchLine) -> Upscaled:
     """The result of a still; of an animation, the stream that makes it. Raises SengaError."""
     source, depth = job.source, job.settings["depth"]
     if picture.count > 1 and not picture.durations:
@@ -129,16 +158,16 @@ def upscaled(job: Job, picture: Picture, model: object, options: dict[str, Any],
         logger.warning("%s: %s has 8 bits a sample; the picture's 16 are rounded", job.target, job.format)
     images = _pages(picture)
     if not picture.durations:
-        return Upscaled([large for _, large in upscaled_frames(images, model, options, batch, deep=deep)], picture)
+        return Upscaled([large for _, large in upscaled_frames(images, network, batch, deep=deep)], picture)
 
     def frames() -> Generator[AnyLevels, None, None]:
         with closing(made_ahead(images, FRAMES_WAITING, batch.waits)) as ahead:
-            yield from (large for _, large in upscaled_frames(ahead, model, options, batch))
+            yield from (large for _, large in upscaled_frames(ahead, network, batch))
 
     return Upscaled(Stream(frames(), FRAMES_WAITING), picture)
 
 
-def filmed(job: Job, clip: Clip, model: object, options: dict[str, Any], batch: BatchLine) -> Filmed:
+def filmed(job: Job, clip: Clip, network: Network, batch: BatchLine) -> Filmed:
     """The stream that makes the frames of a video that no earlier run has made. Raises SengaError, OSError."""
     own = job.settings
     meant = Encoding(
@@ -162,7 +191,7 @@ def filmed(job: Job, clip: Clip, model: object, options: dict[str, Any], batch: 
 
     def frames() -> Generator[tuple[int, AnyLevels], None, None]:
         with closing(made_ahead(shots(), FRAMES_WAITING, batch.waits)) as ahead:
-            yield from upscaled_frames(ahead, model, options, batch, deep=True)
+            yield from upscaled_frames(ahead, network, batch, deep=True)
 
     return Filmed(Stream(frames(), FRAMES_WAITING), parts)
 
@@ -183,7 +212,7 @@ def _digest(page: Image.Image) -> bytes:
 
 
 def upscaled_frames(
-    images: Iterator[Shown], model: object, options: dict[str, Any], batch: BatchLine, *, deep: bool = False
+    images: Iterator[Shown], network: Network, batch: BatchLine, *, deep: bool = False
 ) -> Generator[tuple[int, AnyLevels], None, None]:
     """Times, and (H, W, C) levels of each frame, of 16 bits if `deep`. Raises SengaError.
 
@@ -193,10 +222,9 @@ def upscaled_frames(
     for shown in images:
         levels = seen.find(shown.digest)
         if levels is None:
-            image = shown.image[None]
             with torch.inference_mode():
-                large, *_ = call_node(NODE_CLASS_MAPPINGS[UPSCALER], upscale_model=model, image=image, **options)
-            levels = deep_levels(large[0]) if deep else rounded_levels(large[0])
+                large = network(shown.image)
+            levels = deep_levels(large) if deep else rounded_levels(large)
             seen.keep(shown.digest, levels)
         yield shown.time, levels
         batch.next_frame()

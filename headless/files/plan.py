@@ -65,7 +65,7 @@ def make_plan(
         if not videos:
             refuse_video(inputs[0])
         what, kinds = _kind(Path(inputs[0]), videos)
-        if meant not in kinds:
+        if meant is None or meant not in kinds:
             endings = ", ".join(known.extension for known in kinds.values())
             raise UsageError(f"-o {output}: not the ending of a {what}; use {endings}, or end a folder's name in /")
         if chosen is not None and chosen != meant:
@@ -88,7 +88,7 @@ def make_plan(
         # Of a.jpg beside a.png both results would be a.png.
         stem = source.stem if alike[_stem_key(source)] == 1 else source.name
         _, kinds = _kind(source, videos)
-        known = chosen if chosen in kinds else _own_format(source)
+        known = chosen if chosen is not None and chosen in kinds else _own_format(source)
         filled = (name or DEFAULT_NAME).format(stem=stem, ext=kinds[known].extension, **(fields or {}))
         jobs.append(Job(source, out / source.relative_to(base).parent / filled, known))
     return checked(jobs)

@@ -182,10 +182,10 @@ def _decoded(frame: Any, colour: Colour) -> tuple[bytes, Tensor]:
         name = ("yuv444p16le" if bits > 8 else "yuv444p") if not grey else ("gray16le" if bits > 8 else "gray")
         frame, bits = frame.reformat(format=name), 16 if bits > 8 else 8
     planes = [_samples(plane, bits) for plane in frame.planes[:3]]
-    luma, *colours = (torch.from_numpy(plane) for plane in planes)
-    if not colours:
-        colours = [torch.full(luma.shape, 1 << (bits - 1))] * 2
-    return _digest(*planes), to_rgb(luma, *colours, bits, colour)
+    luma = torch.from_numpy(planes[0])
+    grey = torch.full(luma.shape, 1 << (bits - 1))
+    blue, red = map(torch.from_numpy, planes[1:]) if len(planes) == 3 else (grey, grey)
+    return _digest(*planes), to_rgb(luma, blue, red, bits, colour)
 
 
 def _plain(kind: Any) -> bool:

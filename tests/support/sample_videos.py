@@ -104,8 +104,8 @@ def look(path: Path) -> Found:
         stream = file.streams.video[0]
         frames = list(file.decode(stream))
         first: Any = frames[0]
-        shown = [frame.to_ndarray(format="rgb24") for frame in frames]
-        times = [float(frame.pts * stream.time_base) for frame in frames if frame.pts is not None]
+        shown: list[Any] = [frame.to_ndarray(format="rgb24") for frame in frames]
+        times = [float(frame.time) for frame in frames]
         codecs = [one.codec_context.name for one in file.streams if one.codec_context is not None]
         with av.open(str(path)) as again:
             tracks = again.streams.audio
