@@ -3,14 +3,15 @@
     python -m benchmarks.denoise --pictures data/anime_val --write-docs
     python -m benchmarks.denoise --picture-only
 
-Run it from the repository root. The table is in docs/headless.md, and is what the levels were chosen by.
+Run it from the repository root. The tables are in docs/headless.md; the levels were chosen by
+their drawings.
 """
 
 import argparse
 import io
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
@@ -34,6 +35,7 @@ from .quality_contenders import ROOT
 Picture = NDArray[np.uint8]  # (H, W, 3)
 
 QUALITIES = {"clean": None, "q90": 90, "q75": 75, "q50": 50, "q30": 30}
+GROUPS = {"Drawings (anime and lines)": ("anime", "lines"), "Patterns (stripes, dither, text)": ("patterns",)}
 DEFAULT: Mix = ((1.0, ("senga_compact_x2",)),)  # without --denoise
 SIDE = 96  # pixels of a crop
 PAGE = ROOT / "docs" / "headless.md"
@@ -99,16 +101,14 @@ def reduced(picture: Picture, domain: str, scale: int) -> Image.Image:
     return Image.fromarray(picture).resize((picture.shape[1] // scale, picture.shape[0] // scale), method)
 
 
-def scores(mix: Mix, scale: int, crops: Sequence[tuple[str, Picture]]) -> list[float]:
-    """PSNR_Y for each quality, the mean of the domains' means."""
-    values: list[float] = []
-    for quality in QUALITIES.values():
-        found: dict[str, list[float]] = {}
+def scores(mix: Mix, scale: int, crops: Sequence[tuple[str, Picture]]) -> list[list[float]]:
+    """PSNR_Y for each of GROUPS and each quality, the mean of the domains' means."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for name, quality in QUALITIES.items():
         for domain, truth in crops:
             small = damaged(reduced(truth, domain, scale), quality)
-            found.setdefault(domain, []).append(score(enlarged(small, mix, scale), truth, scale))
-        values.append(fmean(map(fmean, found.values())))
-    return values
+            found.setdefault((domain, name), []).append(score(enlarged(small, mix, scale), truth, scale))
+    return [[fmean(fmean(found[d, name]) for d in domains) for name in QUALITIES] for domains in GROUPS.values()]
 
 
 def said(mix: Mix) -> str:
@@ -120,18 +120,36 @@ def path(way: Way) -> str:
 
 
 def table(scales: Sequence[int], crops: Sequence[tuple[str, Picture]]) -> str:
-    """Markdown; the best of each column and scale in bold. "as it came" is the picture enlarged by Pillow's bicubic."""
+    """Markdown, a table for each of GROUPS; the best of each column and scale in bold."""
+    rows: list[tuple[int, str, Mix]] = []
+    known: dict[tuple[int, Mix], list[list[float]]] = {}
+    for scale in scales:
+        rows += [(scale, "none", ((1.0, ()),) if scale == 1 else DEFAULT)]
+        rows += [(scale, str(step), row(scale, step)) for step in STEPS]
+    for scale, _, mix in tqdm(rows, unit="row", leave=False):
+        if (scale, mix) not in known:
+            known[scale, mix] = scores(mix, scale, crops)
+    return "\n".join(_table(number, name, rows, known) for number, name in enumerate(GROUPS))
+
+
+def _table(
+    group: int,
+    title: str,
+    rows: Sequence[tuple[int, str, Mix]],
+    known: Mapping[tuple[int, Mix], Sequence[Sequence[float]]],
+) -> str:
     lines = [
+        f"**{title}**\n",
         f"| scale | `--denoise` | models (`senga_...`) | {' | '.join(QUALITIES)} |",
         f"|---|---|---|{'---:|' * len(QUALITIES)}",
     ]
-    for scale in tqdm(scales, unit="scale", leave=False):
-        mixes = {"none": ((1.0, ()),) if scale == 1 else DEFAULT} | {str(step): row(scale, step) for step in STEPS}
-        known = {mix: scores(mix, scale, crops) for mix in tqdm(set(mixes.values()), unit="level", leave=False)}
-        best = [max(column) for column in zip(*known.values(), strict=True)]
-        for name, mix in mixes.items():
-            cells = [f"**{v:.2f}**" if v == top else f"{v:.2f}" for v, top in zip(known[mix], best, strict=True)]
-            lines.append(f"| x{scale} | {name} | {said(mix)} | {' | '.join(cells)} |")
+    for scale, name, mix in rows:
+        own = [values[group] for (other, _), values in known.items() if other == scale]
+        best = [max(column) for column in zip(*own, strict=True)]
+        cells = [
+            f"**{v:.2f}**" if v == top else f"{v:.2f}" for v, top in zip(known[scale, mix][group], best, strict=True)
+        ]
+        lines.append(f"| x{scale} | {name} | {said(mix)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

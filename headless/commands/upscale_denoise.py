@@ -35,8 +35,8 @@ def add_denoise(parser: argparse.ArgumentParser) -> None:
         "--denoise",
         type=int,
         choices=STEPS,
-        help="clean JPEG damage by level, 0 to 3: 0 for clean pictures, 1 for JPEG of quality 90, 2 for 75, 3 for 50 and"
-        " less; chooses the models, in place of --model (default: what the model does)",
+        help="clean JPEG damage by level, 0 to 3: 0 for clean pictures, 1 for JPEG of quality 90, 2 for 75, 3 for 50"
+        " and less; chooses the models, in place of --model (default: what the model does)",
     )
 
 

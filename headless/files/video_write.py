@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ...arch.image import to_bchw, to_bhwc
 from ..errors import SengaError
 from ..log import logger
 from .deep import AnyLevels
@@ -116,7 +117,7 @@ def _frame(levels: AnyLevels, time: int, stream: Any, encoding: Encoding) -> Any
     rgb = torch.from_numpy(levels.astype(np.float32) / np.iinfo(levels.dtype).max)
     beyond = (0, stream.width - width, 0, stream.height - height)
     if any(beyond):
-        rgb = F.pad(rgb.permute(2, 0, 1)[None], beyond, mode="replicate")[0].permute(1, 2, 0)
+        rgb = to_bhwc(F.pad(to_bchw(rgb[None]), beyond, mode="replicate"))[0]
     frame = pyav().VideoFrame(stream.width, stream.height, encoding.layout)
     for plane, samples in zip(
         frame.planes, to_planes(rgb, encoding.bits, encoding.colour, halved=not encoding.dense), strict=True

@@ -57,7 +57,9 @@ def test_imports_follow_the_arrows(path: Path) -> None:
         return
     for module in imported(path):
         if room(module) == "commands":
-            shared = own == "commands" and (module == BATCH or module.startswith(f"commands.{parts[1].split('_')[0]}_"))
+            shared = own == "commands" and (
+                module == BATCH or module.startswith(f"commands.{path.stem.split('_')[0]}_")
+            )
             assert parts == ("cli",) or shared, f"{path} imports {module}"
         else:
             assert room(module) in ARROWS[own] or room(module) == own != "", f"{path} imports {module}"
