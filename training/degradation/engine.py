@@ -1,4 +1,5 @@
-"""`degrade`: a picture, a recipe and a seed in; the damaged picture and what was done to it out."""
+"""`degrade`: a picture, a recipe and a seed in; the damaged picture and what was done to it out. `degrade_pair`: the
+HR picture that belongs to it as well."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from ...arch.image import bleed, to_bchw, to_bhwc
 from .blur import Image
 from .colour import from_levels, to_levels
 from .params import Drops, pick, shown
-from .recipe import Recipe, Step
+from .recipe import SHARED, Recipe, Step
 from .report import Entry, Report
 from .resize import resize_to
 from .steps import KINDS, run_step
@@ -45,14 +46,30 @@ def degrade(
         SengaError: another shape or type, values outside [0, 1], a seed or index out of range, a report that lacks the
             index, or a codec that is not there.
     """
+    lr, _, report = degrade_pair(image, recipe, seed=seed, index=index)
+    return lr, report
+
+
+def degrade_pair(
+    image: NDArray[Any], recipe: Recipe | Report, *, seed: int = 0, index: int = 0
+) -> tuple[NDArray[Any], NDArray[Any], Report]:
+    """As `degrade`, with the HR picture that a network is to make of the result: the picture as it was given, but with
+    what the recipe's `lq_hq` steps do (screentone, for example, that is to stay).
+
+    Returns:
+        The LR picture, the HR picture (both of the given type, HR of the given size), and the report.
+
+    Raises:
+        SengaError: as `degrade`.
+    """
     _check(image, seed, index)
     frames = image if image.ndim == 4 else image[None]
     done = [_degrade_one(frame, recipe, seed, index + i) for i, frame in enumerate(frames)]
-    if isinstance(recipe, Report):
-        report = Report(tuple(entry for _, entry in done), recipe.recipe, recipe.seed)
-    else:
-        report = Report(tuple(entry for _, entry in done), recipe.name, seed)
-    return (np.stack([frame for frame, _ in done]) if image.ndim == 4 else done[0][0]), report
+    name, drawn_by = (recipe.recipe, recipe.seed) if isinstance(recipe, Report) else (recipe.name, seed)
+    report = Report(tuple(entry for _, _, entry in done), name, drawn_by)
+    if image.ndim == 3:
+        return done[0][0], done[0][1], report
+    return np.stack([lr for lr, _, _ in done]), np.stack([hr for _, hr, _ in done]), report
 
 
 def _check(image: Any, seed: Any, index: Any) -> None:
@@ -70,25 +87,32 @@ def _check(image: Any, seed: Any, index: Any) -> None:
             raise SengaError(f"{name} is {shown(value)}; expected a whole number from 0 to 2**64 - 1")
 
 
-def _degrade_one(frame: NDArray[Any], recipe: Recipe | Report, seed: int, index: int) -> tuple[NDArray[Any], Entry]:
+def _degrade_one(
+    frame: NDArray[Any], recipe: Recipe | Report, seed: int, index: int
+) -> tuple[NDArray[Any], NDArray[Any], Entry]:
     height, width = frame.shape[:2]
     if isinstance(recipe, Report):
         old = recipe.entry(index)
-        entry = Entry(index, height, width, old.scale, old.steps)
+        entry = Entry(index, height, width, old.scale, old.steps, old.shared)
     else:
-        entry = Entry(index, height, width, recipe.scale, draw(recipe.steps, seed, (index,)))
+        shared = len(draw(recipe.steps[: recipe.shared], seed, (index,)))
+        entry = Entry(index, height, width, recipe.scale, draw(recipe.steps, seed, (index,)), shared)
     final = final_size(height, width, entry.scale)
     pixels = from_levels(frame) if frame.dtype == np.uint8 else frame
     alpha = pixels[..., 3:]
     image = np.ascontiguousarray(_bled(pixels) if pixels.shape[2] == 4 else pixels)
-    for step in entry.steps:
+    hr = frame
+    for i, step in enumerate(entry.steps, 1):
         image = _run(image, step, final)
+        if i == entry.shared:
+            hr = np.concatenate((image, alpha), axis=2)
+            hr = to_levels(hr) if frame.dtype == np.uint8 else hr
     if image.shape[:2] != final:
         entry = replace(entry, steps=(*entry.steps, FIT))
         image = _run(image, FIT, final)
     if alpha.size:
         image = np.concatenate((image, np.clip(resize_to(alpha, *final, "bicubic"), 0, 1)), axis=2)
-    return (to_levels(image) if frame.dtype == np.uint8 else image), entry
+    return (to_levels(image) if frame.dtype == np.uint8 else image), hr, entry
 
 
 def _run(image: Image, step: Step, final: tuple[int, int]) -> Image:
@@ -124,6 +148,8 @@ def draw(steps: Sequence[Step], seed: int, key: tuple[int, ...]) -> tuple[Step, 
             weights = [branch.weight for branch in step.branches]
             branch = pick(list(range(len(weights))), weights, rng.random())
             drawn += draw(step.branches[branch].steps, seed, (*own, branch))
+        elif step.kind == SHARED:
+            drawn += draw(step.branches[0].steps, seed, own)
         elif step.kind == "shuffle":
             inner = step.branches[0].steps
             for i in rng.permutation(len(inner)):

@@ -1,6 +1,7 @@
 """Recipes and their JSON: an ordered list of steps with probabilities and ranges. Strict about every name and number.
 
 {"name": "old_web", "steps": [
+    {"step": "lq_hq", "steps": [{"step": "halftone", "probability": 0.2}]},
     {"step": "resize", "of": "final", "filter": {"area": 1, "bicubic": 2}},
     {"step": "gaussian_noise", "probability": 0.3, "sigma": [1, 8]},
     {"step": "choose", "among": [
@@ -24,12 +25,14 @@ from .steps import GROUPS, KINDS
 FORMAT = "senga-recipe-1"
 PRESETS = Path(__file__).resolve().parent / "presets"
 LARGEST_SCALE = 16.0
+SHARED = "lq_hq"
 DEEPEST = 8  # groups within groups: more is a mistake
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: a kind of `steps.KINDS` with `values`, or `choose` with `branches`, or `shuffle` with one branch."""
+    """One step: a kind of `steps.KINDS` with `values`, or `choose` with `branches`, or `shuffle` or `lq_hq` with one
+    branch. What `lq_hq` does is done to both pictures of a pair."""
 
     kind: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -42,7 +45,7 @@ class Step:
             data["probability"] = self.probability
         if self.kind == "choose":
             data["among"] = [{"weight": b.weight, "steps": [s.to_data() for s in b.steps]} for b in self.branches]
-        elif self.kind == "shuffle":
+        elif self.kind in GROUPS:
             data["steps"] = [step.to_data() for step in self.branches[0].steps]
         return data | dict(self.values)
 
@@ -61,6 +64,11 @@ class Recipe:
     name: str = ""
     source: str = ""  # where the numbers are from
     scale: float = 1.0
+
+    @property
+    def shared(self) -> int:
+        """How many steps, at the beginning, are `lq_hq`: what they do belongs to the HR picture too."""
+        return next((i for i, step in enumerate(self.steps) if step.kind != SHARED), len(self.steps))
 
     def to_json(self) -> str:
         """Text that `from_json` turns into an equal recipe."""
@@ -81,6 +89,11 @@ class Recipe:
             if not isinstance(data.get(key, ""), str):
                 raise SengaError(f"{where}: {key} is {shown(data[key])}; expected a text")
         steps = read_steps(data["steps"], where)
+        others = [step.kind != SHARED for step in steps]
+        if others != sorted(others):
+            raise SengaError(
+                f"{where}: {SHARED} comes after other steps; move it to the beginning: they damage LR alone"
+            )
         return cls(steps, data.get("name", ""), data.get("source", ""), check_scale(data.get("scale", 1.0), where))
 
     def with_scale(self, scale: float) -> "Recipe":
@@ -132,9 +145,15 @@ def _read_step(data: Any, where: str, depth: int) -> Step:
     if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1:
         raise SengaError(f"{where}: probability is {shown(chance)}; expected a number from 0 to 1")
     common = ("step", "probability")
-    if kind == "shuffle":
+    if kind in ("shuffle", SHARED):
         check_keys(data, (*common, "steps"), ("steps",), where)
-        return Step(kind, {}, float(chance), (Branch(read_steps(data["steps"], where, depth + 1)),))
+        inner = read_steps(data["steps"], where, depth + 1)
+        if kind == SHARED:
+            if depth:
+                raise SengaError(f"{where} is inside a group; write it at the beginning of the recipe, the group in it")
+            if "resize" in _kinds(inner):
+                raise SengaError(f"{where} has a resize; HR keeps its size: move the resize behind {SHARED}")
+        return Step(kind, {}, float(chance), (Branch(inner),))
     if kind == "choose":
         check_keys(data, (*common, "among"), ("among",), where)
         return Step(kind, {}, float(chance), _read_branches(data["among"], where, depth))
@@ -142,6 +161,12 @@ def _read_step(data: Any, where: str, depth: int) -> Step:
     check_keys(data, (*common, *parameters), (), where)
     values = {n: p.check(data[n], f"{where}: {n}") for n, p in parameters.items() if n in data}
     return Step(kind, values, float(chance))
+
+
+def _kinds(steps: tuple[Step, ...]) -> set[str]:
+    """Those of the steps and of all within them."""
+    inner = (_kinds(branch.steps) for step in steps for branch in step.branches)
+    return {step.kind for step in steps}.union(*inner)
 
 
 def _read_branches(data: Any, where: str, depth: int) -> tuple[Branch, ...]:

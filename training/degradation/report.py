@@ -43,10 +43,12 @@ class Entry:
     width: int
     scale: float
     steps: tuple[Step, ...]
+    shared: int = 0  # of the steps, the first ones, that the HR picture of the pair has too
 
     def to_data(self) -> dict[str, Any]:
         size = {"index": self.index, "height": self.height, "width": self.width, "scale": self.scale}
-        return size | {"steps": [step.to_data() for step in self.steps]}
+        shared = {"shared": self.shared} if self.shared else {}
+        return size | shared | {"steps": [step.to_data() for step in self.steps]}
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,15 @@ class Report:
 
 def _read_entry(data: Any, where: str) -> Entry:
     keys = ("index", "height", "width", "scale", "steps")
-    check_keys(data, keys, keys, where)
+    check_keys(data, (*keys, "shared"), keys, where)
     index, height, width = (_whole(data[key], f"{where}: {key}") for key in keys[:3])
     steps = read_steps(data["steps"], where)
     for i, step in enumerate(steps):
         _check_drawn(step, f"{where}: step {i + 1} ({step.kind})")
-    return Entry(index, height, width, check_scale(data["scale"], where), steps)
+    shared = _whole(data.get("shared", 0), f"{where}: shared")
+    if shared > len(steps):
+        raise SengaError(f"{where}: shared is {shared}; expected at most its {len(steps)} steps")
+    return Entry(index, height, width, check_scale(data["scale"], where), steps, shared)
 
 
 def _check_drawn(step: Step, where: str) -> None:

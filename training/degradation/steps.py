@@ -145,7 +145,7 @@ KINDS: dict[str, Kind] = {
         },
     ),
 }
-GROUPS = ("choose", "shuffle")  # steps made of steps
+GROUPS = ("choose", "shuffle", "lq_hq")  # steps made of steps
 
 
 def run_step(image: Image, kind: str, drawn: Mapping[str, Any], final: tuple[int, int]) -> Image:

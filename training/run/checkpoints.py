@@ -11,6 +11,7 @@ from torch import Tensor
 from ...arch import SengaError
 from .ema import EMA
 from .run_folder import RunFolder
+from .scaling import PART as SCALER
 
 logger = logging.getLogger("senga")
 
@@ -57,7 +58,8 @@ class RunState:
             at = f"{self.folder.path}: is at step {state['step']}, beyond optim.steps {steps}"
             raise SengaError(f"{at}; give this run another name")
         for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+            if name in state or name != SCALER:  # it may have begun in another precision
+                part.load_state_dict(state[name])
         self.ema.load(state["average"])
         for name in COUNTERS:
             setattr(self, name, state[name])

@@ -1,10 +1,16 @@
 """The weights that are validated and shipped: averaged over the steps, and on request rounded to bfloat16."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from .optimisers import SCHEDULE_FREE
+
+if TYPE_CHECKING:
+    from .settings import OptimSettings
 
 
 class EMA:
@@ -27,6 +33,28 @@ class EMA:
     def load(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
             self.values[name].copy_(value)
+
+
+class ScheduleFreeAverage(EMA):
+    """The averaged weights of a schedule-free optimiser, x of its paper, from the net's y and the optimiser's z."""
+
+    def __init__(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        super().__init__(net, 0.0)
+        self.optimiser = optimiser
+
+    @torch.no_grad()
+    def update(self, net: nn.Module, step: int) -> None:
+        """y = (1 - beta) z + beta x; a parameter without z has not been stepped, and others are copied."""
+        beta = self.optimiser.param_groups[0]["betas"][0]
+        base = {id(parameter): state["z"] for parameter, state in self.optimiser.state.items() if "z" in state}
+        for name, value in net.state_dict(keep_vars=True).items():
+            z = base.get(id(value))
+            self.values[name].copy_(value if z is None else value.lerp(z, 1 - 1 / beta))
+
+
+def make_average(net: nn.Module, optim: "OptimSettings", optimisers: Sequence[torch.optim.Optimizer]) -> EMA:
+    """The average that is validated and shipped: the optimiser's own, where it has one."""
+    return ScheduleFreeAverage(net, optimisers[0]) if optim.optimiser == SCHEDULE_FREE else EMA(net, optim.ema)
 
 
 @contextmanager

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ...arch import SengaError
+from .scaling import Scaler, Together
+
 if TYPE_CHECKING:  # settings.py imports the names from here
     from .settings import OptimSettings
 
+SCHEDULE_FREE = "schedule_free"
 NARROWEST = 16  # kernels with fewer channels in or out (first, last and depthwise layers) are not worth orthogonalising
 
 
@@ -49,10 +53,25 @@ def _muon(net: nn.Module, weight_decay: float) -> list[torch.optim.Optimizer]:
     return [muon, adamw]
 
 
+def _schedule_free(net: nn.Module, weight_decay: float) -> list[torch.optim.Optimizer]:
+    """Schedule-Free AdamW (Defazio et al. 2024, "The Road Less Scheduled", arXiv:2405.15682), the authors' library. The
+    net holds the points at which gradients are taken; `ScheduleFreeAverage` gives the weights to use."""
+    try:
+        from schedulefree import AdamWScheduleFree
+    except ImportError as error:
+        raise SengaError(
+            f"optim.optimiser is {SCHEDULE_FREE!r}, which needs a library that is not there: pip install schedulefree"
+        ) from error
+    optimiser = AdamWScheduleFree(net.parameters(), lr=1.0, weight_decay=weight_decay)
+    optimiser.train()
+    return [optimiser]
+
+
 # name: (net, weight decay) -> optimisers that share the net's parameters; set their rate before each step
 OPTIMISERS: dict[str, Callable[[nn.Module, float], list[torch.optim.Optimizer]]] = {
     "adamw": _adamw,
     "muon": _muon,
+    SCHEDULE_FREE: _schedule_free,
 }
 
 
@@ -67,12 +86,24 @@ def set_learning_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) 
             group["lr"] = rate
 
 
-def step_optimisers(net: nn.Module, optimisers: Iterable[torch.optim.Optimizer], clip: float) -> Tensor:
-    """One step on the gradients that are there, their norm cut to `clip` (0: as it is); returns the norm before."""
+def step_optimisers(
+    net: nn.Module, optimisers: Iterable[torch.optim.Optimizer], clip: float, scaler: Scaler | None = None
+) -> Tensor:
+    """One step on the gradients that are there, their norm cut to `clip` (0: as it is); returns the norm before.
+
+    With a scaler, gradients are divided by its scale first; where one is infinite nothing is stepped, and the norm that
+    is returned is 0. Call its `update` after all steps.
+    """
+    together = Together(net, optimisers) if scaler else None
+    if scaler and together:
+        scaler.unscale_(together)
     if clip:
         norm = nn.utils.clip_grad_norm_(net.parameters(), clip)
     else:
         norm = nn.utils.get_total_norm([p.grad for p in net.parameters() if p.grad is not None])
+    if scaler and together:
+        scaler.step(together)
+        return norm.nan_to_num(0, 0, 0)
     for optimiser in optimisers:
         optimiser.step()
     return norm

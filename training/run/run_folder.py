@@ -90,6 +90,10 @@ LATER = {
     "data.hard_pictures": 1.0,
     "optim.accumulate": 1,
     "data.pairs_share": 1.0,
+    "data.encoding": "",
+    "loss.dists_network": "",
+    "loss.dists_weights": "",
+    "gan.wavelet": False,
 }
 
 

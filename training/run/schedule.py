@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .optimisers import SCHEDULE_FREE
+
 if TYPE_CHECKING:  # settings.py imports the names from here
     from .settings import OptimSettings
 
@@ -25,7 +27,9 @@ SCHEDULES: dict[str, Callable[[int, int, float, Sequence[float]], float]] = {"co
 
 
 def learning_rate(step: int, optim: "OptimSettings") -> float:
-    """Linear warm-up, times the factor of `optim.schedule`."""
+    """Linear warm-up, times the factor of `optim.schedule`, which schedule-free optimisers do without."""
     warm = min(1.0, (step + 1) / max(1, optim.warmup))
+    if optim.optimiser == SCHEDULE_FREE:
+        return optim.learning_rate * warm
     course = SCHEDULES[optim.schedule](step, optim.steps, optim.decay, optim.milestones)
     return optim.learning_rate * warm * course

@@ -15,12 +15,12 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...arch import SengaError
 from ...arch.reading import read_text
-from .optimisers import OPTIMISERS
+from .optimisers import OPTIMISERS, SCHEDULE_FREE
 from .schedule import SCHEDULES
 
 logger = logging.getLogger("senga")
 
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 # Settings that were renamed: old name -> new. Files and --set may still use the old one, and the identity of a run
 # (run_folder.py) always does, so that a run begun before goes on.
 RENAMED = {"data.mine": "data.hard_crops", "data.mine_among": "data.hard_crops_among"}
@@ -51,7 +51,7 @@ class ModelSettings:
 @dataclass(frozen=True)
 class OptimSettings:
     steps: int
-    optimiser: str = "adamw"  # adamw, or muon (on hidden convolutions; AdamW on the rest)
+    optimiser: str = "adamw"  # adamw; muon (on hidden convolutions; AdamW on the rest); schedule_free (AdamW)
     learning_rate: float = 1e-3
     warmup: int = 100  # steps of linear warm-up
     schedule: str = "cosine"  # cosine or multistep
@@ -74,12 +74,15 @@ class OptimSettings:
         check(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
         check(self.clip >= 0, "optim.clip", self.clip, "0 (off) or more")
         check(0 <= self.exact_bf16 < 1, "optim.exact_bf16", self.exact_bf16, "0 or more, below 1")
+        exact = self.exact_bf16 == 0 or self.optimiser != SCHEDULE_FREE
+        check(exact, "optim.exact_bf16", self.exact_bf16, f"0: {SCHEDULE_FREE} has averaged weights of its own")
 
 
 @dataclass(frozen=True)
 class RunSettings:
     folder: str = "runs"  # checkpoints, curve, sheets, report and weights go to FOLDER/NAME
-    precision: str = "auto"  # auto, fp32 or bf16
+    precision: str = "auto"  # auto, fp32, bf16, or on GPUs fp16
+    threads: int = 0  # of the processor; 0: what the run began with, or what a trial at its beginning finds
     validate_every: int = 500  # steps
     save_every: int = 250  # steps
     keep: int = 2  # checkpoints kept on the disk, the newest ones
@@ -89,7 +92,8 @@ class RunSettings:
         one_of("run.precision", self.precision, PRECISIONS)
         for name in ("validate_every", "save_every", "keep"):
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
-        check(self.rollbacks >= 0, "run.rollbacks", self.rollbacks, "0 or more")
+        for name in ("rollbacks", "threads"):
+            check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,12 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
+from ..run.scaling import scaler_of
+from .blurring import blur
 from .gan_losses import accuracies, discriminator_loss, generator_loss
-from .losses import blur, mean_terms
+from .losses import mean_terms
 from .settings import GanSettings
+from .spectra import wavelet_bands
 
 
 class UNetDiscriminator(nn.Module):
@@ -83,18 +86,30 @@ def usm_sharpen(picture: Tensor, *, radius: int = 50, amount: float = 0.5, thres
         return soft * sharp + (1 - soft) * picture
 
 
+def wavelet_details(picture: Tensor) -> Tensor:
+    """(B, 3, H, W): the high bands LH, HL and HH of the luma, float32. What WGSR's discriminator sees (Korkmaz, Tekalp
+    and Dogan 2024, arXiv:2402.19215), so that it judges details and has no say in tone and colour."""
+    with autocast(picture.device, "fp32"):
+        return wavelet_bands(picture.float())[:, 1:]
+
+
+def _whole(picture: Tensor) -> Tensor:
+    return picture
+
+
 class GanStep:
     """The discriminator of a run with its optimiser: the generator's adversarial loss, and its own step.
 
     Args:
         fabric: puts it on the device; averages its gradients over processes.
-        settings: kind, learning_rate, features.
+        settings: kind, learning_rate, features, wavelet.
         channels: of the pictures.
     """
 
     def __init__(self, fabric: Fabric, settings: GanSettings, channels: int) -> None:
         self.fabric, self.kind = fabric, settings.kind
-        self.unwrapped = UNetDiscriminator(features=settings.features, channels=channels).to(
+        self.view = wavelet_details if settings.wavelet else _whole
+        self.unwrapped = UNetDiscriminator(features=settings.features, channels=3 if settings.wavelet else channels).to(
             memory_format=torch.channels_last
         )  # type: ignore[call-overload]
         self.net = fabric.setup_module(self.unwrapped)
@@ -104,7 +119,7 @@ class GanStep:
         """The generator's loss. Gradients reach `fake` alone."""
         self.unwrapped.requires_grad_(False)
         with self.fabric.autocast():
-            logits = self.unwrapped(fake), self.unwrapped(real)
+            logits = self.unwrapped(self.view(fake)), self.unwrapped(self.view(real))
         self.unwrapped.requires_grad_(True)
         return generator_loss(self.kind, fake=logits[0], real=logits[1])
 
@@ -119,10 +134,13 @@ class GanStep:
             waits = self.fabric.world_size > 1 and i < len(batch)
             with self.fabric.no_backward_sync(self.net) if waits else nullcontext():
                 # One call for both, or the processes would average half of the gradient.
-                logits = self.net(torch.cat((fake, real))).chunk(2)
+                logits = self.net(self.view(torch.cat((fake, real)))).chunk(2)
                 loss = discriminator_loss(self.kind, fake=logits[0], real=logits[1])
                 self.fabric.backward(loss / len(batch))
             seen = accuracies(self.kind, fake=logits[0], real=logits[1])
             found.append({"loss_discriminator": loss.detach(), **seen})
-        self.optimiser.step()
+        if scaler := scaler_of(self.fabric):
+            scaler.step(self.optimiser)
+        else:
+            self.optimiser.step()
         return mean_terms(found)

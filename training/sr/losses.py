@@ -1,21 +1,26 @@
 """Losses by name: (prediction, target), both (B, 3, H, W) in [0, 1], -> scalar, 0 where the two are equal.
 
-`make_loss` puts several together by weight. The one loss that needs a file, `feature`, is in features.py.
+`make_loss` puts several together by weight. Those that need a file or more than two pictures: features.py, dists.py,
+artifacts.py.
 """
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...arch import SengaError
 from ...arch.precision import autocast
+from .artifacts import ldl
+from .blurring import blur
+from .colours import colour
+from .dists import Dists
 from .features import FeatureLoss
+from .spectra import focal_frequency, wavelet
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -84,36 +89,6 @@ def low_frequency(prediction: Tensor, target: Tensor) -> Tensor:
     return F.avg_pool2d(prediction - target, sides, steps, ceil_mode=True).abs().mean()  # ceil: the last edges count
 
 
-@lru_cache(maxsize=64)
-def blur_matrix(size: int, taps: int, sigma: float, mirror: bool, device: torch.device) -> Tensor:
-    """A Gaussian blur along one side as a matrix, (out, size) float32: `matrix @ picture` blurs the columns.
-
-    For patches one multiplication is many times faster than a depthwise convolution, forwards and backwards.
-
-    Args:
-        taps: length of the kernel, odd.
-        mirror: continue the side by its mirror image, the edge pixel not repeated (out = size); otherwise keep only
-            the places where the kernel is wholly inside (out = size - taps + 1).
-    """
-    offsets = np.arange(taps) - taps // 2
-    kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel /= kernel.sum()
-    places = np.arange(size) if mirror else np.arange(taps // 2, size - taps // 2)
-    period = max(1, 2 * (size - 1))
-    sources = np.abs(places[:, None] + offsets) % period
-    sources = np.minimum(sources, period - sources) if size > 1 else np.zeros_like(sources)
-    matrix = np.zeros((len(places), size))
-    np.add.at(matrix, (np.arange(len(places))[:, None], sources), kernel)
-    with torch.inference_mode(False):  # it may be made while validating and needed while training
-        return torch.from_numpy(matrix.astype(np.float32)).to(device)
-
-
-def blur(x: Tensor, taps: int, sigma: float, mirror: bool) -> Tensor:
-    """(B, C, H, W) blurred by a Gaussian along both sides; for the rest see `blur_matrix`."""
-    rows, columns = (blur_matrix(side, taps, sigma, mirror, x.device).to(x.dtype) for side in x.shape[-2:])
-    return rows @ x @ columns.T
-
-
 def ms_ssim(prediction: Tensor, target: Tensor) -> Tensor:
     """1 - MS-SSIM (Wang, Simoncelli and Bovik 2003), each colour by itself.
 
@@ -153,9 +128,12 @@ LOSSES: dict[str, Loss] = {
     "ms_ssim": ms_ssim,
     "fft": fft,
     "low_frequency": low_frequency,
+    "focal_frequency": focal_frequency,
+    "wavelet": wavelet,
+    "colour": colour,
 }
-FEATURE = "feature"
-NAMES = (*LOSSES, FEATURE)
+FEATURE, DISTS, LDL = "feature", "dists", "ldl"
+NAMES = (*LOSSES, FEATURE, DISTS, LDL)
 
 
 def mean_terms(terms: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -163,22 +141,29 @@ def mean_terms(terms: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([one[name] for one in terms]).mean() for name in terms[0]}
 
 
+class LossOf(Protocol):
+    """(prediction, target[, what the averaged weights make of the same LR]), all (B, 3, H, W) in [0, 1] -> the sum of
+    the losses, to be minimised, and each by name before its factor, detached."""
+
+    def __call__(
+        self, prediction: Tensor, target: Tensor, average: Tensor | None = None, /
+    ) -> tuple[Tensor, dict[str, Tensor]]: ...
+
+
 def make_loss(
-    weights: Mapping[str, float], feature_network: str = ""
-) -> Callable[[Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]:
-    """A weighted sum of losses.
+    weights: Mapping[str, float], feature_network: str = "", dists_network: str = "", dists_weights: str = ""
+) -> LossOf:
+    """A weighted sum of losses. The arithmetic is float32 whatever autocast does; networks' convolutions follow it.
 
     Args:
-        weights: name (a key of LOSSES, or "feature") -> factor, 0 or more; a loss with factor 0 is not computed.
+        weights: name (one of NAMES) -> factor, 0 or more; a loss with factor 0 is not computed. "ldl" needs the third
+            argument of what is returned.
         feature_network: the weights file of the loss "feature"; see `FeatureLoss`.
-
-    Returns:
-        (prediction, target), both (B, 3, H, W) in [0, 1] -> the sum, to be minimised, and each loss by name before its
-        factor, detached. The arithmetic is float32 whatever autocast does; only the feature network follows it.
+        dists_network, dists_weights: the two files of the loss "dists"; see `Dists`.
 
     Raises:
-        SengaError: an unknown name (the nearest is named), a negative factor, no factor above 0, a feature network
-            that is missing or that nothing asks for, or (on a call) two shapes.
+        SengaError: an unknown name (the nearest is named), a negative factor, no factor above 0, a network that is
+            missing or that nothing asks for, or (on a call) two shapes.
     """
     for name, weight in weights.items():
         if name not in NAMES:
@@ -189,25 +174,33 @@ def make_loss(
             raise SengaError(f"loss {name!r} has the weight {weight}; expected 0 or more")
     if not any(weights.values()):
         raise SengaError(f"no loss has a weight above 0; give one to any of {', '.join(NAMES)}")
-    if FEATURE in weights and not feature_network:
-        raise SengaError(f"loss {FEATURE!r} needs a network; name its weights file, or leave the loss out")
-    if FEATURE not in weights and feature_network:
-        raise SengaError(f"{feature_network}: no loss uses this network; give {FEATURE!r} a weight, or leave it out")
+    for name, file in ((FEATURE, feature_network), (DISTS, dists_network)):
+        if name in weights and not file:
+            raise SengaError(f"loss {name!r} needs a network; name its weights file, or leave the loss out")
+        if name not in weights and file:
+            raise SengaError(f"{file}: no loss uses this network; give {name!r} a weight, or leave it out")
     used = {name: weight for name, weight in weights.items() if weight}
-    features = FeatureLoss(Path(feature_network)) if FEATURE in used else None
+    networks: dict[str, Loss] = {}
+    if FEATURE in used:
+        networks[FEATURE] = FeatureLoss(Path(feature_network))
+    if DISTS in used:
+        networks[DISTS] = Dists(Path(dists_network), Path(dists_weights) if dists_weights else None)
 
-    def loss_of(prediction: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss_of(
+        prediction: Tensor, target: Tensor, average: Tensor | None = None, /
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         if prediction.shape != target.shape:
             shapes = f"{tuple(prediction.shape)}, its target {tuple(target.shape)}"
             raise SengaError(f"the prediction is {shapes}; the two must be equal")
         prediction, target = prediction.float(), target.float()
-        found = {}
+        found = {name: network(prediction, target) for name, network in networks.items()}
         with autocast(prediction.device, "fp32"):
             for name in used:
-                if name != FEATURE:
+                if name in LOSSES:
                     found[name] = LOSSES[name](prediction, target)
-        if features is not None:
-            found[FEATURE] = features(prediction, target)
+            if LDL in used:
+                assert average is not None, "ldl compares with the averaged weights"
+                found[LDL] = ldl(prediction, target, average.float())
         total = torch.stack([found[name] * weight for name, weight in used.items()]).sum()
         return total, {name: found[name].detach() for name in used}
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from ...arch import SengaError
 from ..degradation.params import pick
+from .alignment import BORDER, FARTHEST, UNMOVED, Shift, best_shift, moved, usual_shift
 from .crops import FLAT, GLANCE, TRIES, Window, content, readable
-from .pair_checks import look_at_pairs
+from .pair_checks import look_at_pairs, warn_of_colours, warn_of_shift
 from .picture_files import WHITE, Picture, Row, UnreadableError, flatten
 from .picture_set import PictureSet
 from .settings import DataSettings, PairSettings
@@ -48,11 +49,15 @@ class PairSet:
         val_share: of the pairs that are validated on, by a hash of the HR picture's name, where no manifest says it.
 
     Raises:
-        SengaError: a folder is missing or empty, no names match, or no pair has the scale.
+        SengaError: a folder is missing or empty, no names match, no pair has the scale, or `align` is on and the
+            pictures are too far apart for it.
     """
 
     def __init__(self, pair: PairSettings, scale: int, cache_gib: float, val_share: float, setting: str) -> None:
-        self.scale, self.weight = scale, pair.weight
+        self.scale, self.weight, self.align = scale, pair.weight, pair.align
+        self.border = BORDER if pair.align else 0  # LR pixels of every side that are not used
+        self._usual = UNMOVED
+        self._shifts: dict[str, Shift] = {}  # LR pixels, by HR file: measured when a pair is first used
         self._large: dict[int, list[Twin]] = {}
         self.where = f"{setting} {pair.lr} and {pair.hr}"
         self.lr = PictureSet(pair.lr, cache_gib * 0.2, val_share)
@@ -60,7 +65,8 @@ class PairSet:
         self.train = self._matched(self.hr.train)
         self.val = self._matched(self.hr.val)
         self._check()
-        self.sha256 = hashlib.sha256(f"{self.lr.sha256} {self.hr.sha256} {self.weight}".encode()).hexdigest()
+        about = f"{self.lr.sha256} {self.hr.sha256} {self.weight}{' aligned' * self.align}"
+        self.sha256 = hashlib.sha256(about.encode()).hexdigest()
 
     def _matched(self, rows: Sequence[Row]) -> list[Twin]:
         known = _by_name([*self.lr.train, *self.lr.val])
@@ -86,11 +92,39 @@ class PairSet:
             if len(wrong) == len(found):
                 raise SengaError(f"{self.where}: {sizes}; {expected}")
             logger.warning("%s: %d pairs are left out: %s; %s", self.where, len(wrong), sizes, expected)
-        self.train, self.val = ([twin for twin in part if twin.fits(self.scale)] for part in (self.train, self.val))
-        look_at_pairs([*self.train, *self.val], self.pixels, self.scale, self.where)
+        self.train, self.val = (
+            [twin for twin in part if twin.fits(self.scale) and self.side(twin) > 0] for part in (self.train, self.val)
+        )
+        self._look()
 
-    def pixels(self, twin: Twin, background: Picture = WHITE) -> tuple[Picture, Picture]:
-        """(h, w, 3) LR and (scale * h, scale * w, 3) HR uint8, clear parts over one colour.
+    def _look(self) -> None:
+        """Warns of shifts and other colours, and with `align` measures how the pairs are shifted as a rule."""
+        twins = [*self.train, *self.val]
+        found = look_at_pairs(twins, self.read)
+        warn_of_colours(found, self.where)
+        if not self.align:
+            warn_of_shift(found, self.scale, self.where, "set align = true for these pairs, or align the pictures")
+            return
+        self._usual = usual_shift(found.shifts)
+        down, right = (self.scale * one for one in self._usual)
+        if max(map(abs, self._usual)) > FARTHEST:
+            raise SengaError(
+                f"{self.where}: LR is {down:.2f} HR pixels lower and {right:.2f} further right than HR; align corrects"
+                f" {FARTHEST * self.scale:g} at most: crop the pictures to the same part"
+            )
+        logger.info(
+            "%s: %d of %d pairs looked at were shifted; HR is moved by %.2f pixels down and %.2f right (by the median)",
+            *(self.where, found.moved(self.scale), len(found.shifts), down, right),
+        )
+        left = look_at_pairs(twins, self.pixels)
+        warn_of_shift(left, self.scale, self.where, "align cannot correct these; look at them")
+
+    def side(self, twin: Twin) -> int:
+        """LR pixels of the shorter side that can be used."""
+        return twin.side - 2 * self.border
+
+    def read(self, twin: Twin, background: Picture = WHITE) -> tuple[Picture, Picture]:
+        """(h, w, 3) LR and (scale * h, scale * w, 3) HR uint8 as they are in the files, clear parts over one colour.
 
         An HR picture whose size is no multiple of the scale (301 pixels reduced to 150) is resized to one by Lanczos:
         cut off instead, it would be a pixel beside its LR at the far end.
@@ -107,10 +141,30 @@ class PairSet:
             hr = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.LANCZOS))
         return lr, hr
 
+    def pixels(self, twin: Twin, background: Picture = WHITE) -> tuple[Picture, Picture]:
+        """What `read` gives; with `align` without its border, HR moved. Raises as `read` does."""
+        lr, hr = self.read(twin, background)
+        rows, columns = (slice(self.border, length - self.border) for length in lr.shape[:2])
+        return self.cut(twin, lr, hr, rows, columns)
+
+    def cut(self, twin: Twin, lr: Picture, hr: Picture, rows: slice, columns: slice) -> tuple[Picture, Picture]:
+        """A part, in LR pixels and within the border, of what `read` gave, and its HR, moved with `align`."""
+        large = [slice(one.start * self.scale, one.stop * self.scale) for one in (rows, columns)]
+        if not self.align:
+            return lr[rows, columns], hr[large[0], large[1]]
+        down, right = (self.scale * one for one in self._shift(twin))
+        return lr[rows, columns], moved(hr, (down, right), large[0], large[1])
+
+    def _shift(self, twin: Twin) -> Shift:
+        """A function of the two files alone, so that every process finds the same."""
+        if twin.hr.file not in self._shifts:
+            self._shifts[twin.hr.file] = best_shift(*self.read(twin), self._usual)
+        return self._shifts[twin.hr.file]
+
     def large(self, side: int) -> list[Twin]:
         """Those to train on with both sides of at least `side` LR pixels."""
         if side not in self._large:
-            self._large[side] = [twin for twin in self.train if twin.side >= side]
+            self._large[side] = [twin for twin in self.train if self.side(twin) >= side]
         return self._large[side]
 
     def parted(self, parts: int) -> "PairSet":
@@ -169,29 +223,29 @@ def sample_pair(pairs: Sequence[PairSet], side: int, rng: np.random.Generator) -
     The set by its weight, then any of its pairs, then a place with content (TRIES are looked at).
     """
 
-    def drawn() -> tuple[Picture, Picture]:
+    def drawn() -> tuple[PairSet, Twin, Picture, Picture]:
         pair = pick(list(pairs), [one.weight for one in pairs], rng.random())
         twins = pair.large(side)
         twin = twins[rng.integers(len(twins))]
         background = WHITE if rng.random() < 0.5 else rng.integers(0, 256, 3, dtype=np.uint8)
-        return pair.pixels(twin, background)
+        return pair, twin, *pair.read(twin, background)
 
-    lr, hr = readable(drawn)
-    best = max(_windows(lr, hr, side, pairs[0].scale, rng), key=lambda found: found[0])
+    pair, twin, lr, hr = readable(drawn)
+    _, top, left = max(_windows(lr, hr, side, pair, rng), key=lambda found: found[0])
+    crops = pair.cut(twin, lr, hr, slice(top, top + side), slice(left, left + side))
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-    turned = [np.rot90(crop[:, ::-1] if mirrored else crop, turns) for crop in best[1:]]
+    turned = [np.rot90(crop[:, ::-1] if mirrored else crop, turns) for crop in crops]
     return np.ascontiguousarray(turned[0]), np.ascontiguousarray(turned[1])
 
 
 def _windows(
-    lr: Picture, hr: Picture, side: int, scale: int, rng: np.random.Generator
-) -> Iterator[tuple[float, Picture, Picture]]:
-    """Content, LR and HR of random places, up to the first that has enough."""
+    lr: Picture, hr: Picture, side: int, pair: PairSet, rng: np.random.Generator
+) -> Iterator[tuple[float, int, int]]:
+    """Content, top and left (LR pixels) of random places, up to the first that has enough."""
     for _ in range(TRIES):
-        top, left = (int(rng.integers(length - side + 1)) for length in lr.shape[:2])
-        small = Window(top, left, side, WHITE).cut(lr)
-        large = Window(top * scale, left * scale, side * scale, WHITE).cut(hr)
+        top, left = (int(rng.integers(length - side - 2 * pair.border + 1)) + pair.border for length in lr.shape[:2])
+        large = Window(top * pair.scale, left * pair.scale, side * pair.scale, WHITE).cut(hr)
         seen = content(large[::GLANCE, ::GLANCE])
-        yield seen, small, large
+        yield seen, top, left
         if seen >= FLAT:
             return

@@ -141,7 +141,7 @@ def sample(
         hr = recoloured(hr, rng)
     if settings.grain and rng.random() < settings.grain:
         hr = grained(hr, rng)
-    lr = damaged(hr, settings.degradation, scale, rng, filters)
+    lr, hr = damaged(hr, settings.degradation, scale, rng, filters)
     m = MARGIN
     return lr[m:-m, m:-m], hr[m * scale : -m * scale, m * scale : -m * scale]
 

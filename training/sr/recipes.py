@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arch import SengaError
 from ...arch.reading import read_text
-from ..degradation import Recipe, Step, degrade, preset, preset_names
+from ..degradation import Recipe, Step, degrade_pair, preset, preset_names
 from ..degradation.params import pick
 from ..run.settings import one_of
 from .picture_files import Picture
@@ -76,8 +76,9 @@ def damaged(
     scale: int,
     rng: np.random.Generator,
     filters: Sequence[str] = (),
-) -> Picture:
-    """The LR picture of an HR one, by a recipe of the mixture. Takes two numbers from `rng` whatever the recipe.
+) -> tuple[Picture, Picture]:
+    """The LR picture of an HR one, by a recipe of the mixture, and HR with what the recipe's `lq_hq` does. Takes two
+    numbers from `rng` whatever the recipe.
 
     Args:
         filters: the recipe reduces by one of these, each as likely, instead of by its own. Takes one number more.
@@ -87,7 +88,8 @@ def damaged(
     seed = int(rng.integers(2**63))
     if filters:
         recipe = reduced_by(recipe, filters[int(rng.integers(len(filters)))])
-    return degrade(hr, recipe, seed=seed)[0]
+    lr, hr, _ = degrade_pair(hr, recipe, seed=seed)
+    return lr, hr
 
 
 def reduced_by(recipe: Recipe, name: str) -> Recipe:

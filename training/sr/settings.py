@@ -18,6 +18,7 @@ class PairSettings:
     lr: str
     hr: str
     weight: float = 1.0  # in the draw among several
+    align: bool = False  # HR is moved to where LR shows it, by the shift that is measured on each pair
 
     def __post_init__(self) -> None:
         check(self.weight >= 0, "the weight of pairs", self.weight, "0 or more")
@@ -93,6 +94,7 @@ class SROptimSettings(OptimSettings):
 
 @dataclass(frozen=True)
 class SRRunSettings(RunSettings):
+    compile: bool = False  # torch.compile the network, where a compiler is there
     conditions: list[str] = field(default_factory=lambda: ["clean"])  # damage to validate under, the main one first
     validation_crops: int = 48  # as many from each domain as possible
     final_crops: int = 0  # the same for the scores of the finished weights; 0: all crops
@@ -121,6 +123,8 @@ class ValSettings:
 class LossSettings:
     weights: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})  # loss -> weight; see training/sr/losses.py
     feature_network: str = ""  # weights file of the network whose features the loss `feature` compares
+    dists_network: str = ""  # weights file of VGG16, for the loss `dists`
+    dists_weights: str = ""  # file with alpha and beta for it; "": they are in dists_network
 
     def __post_init__(self) -> None:
         held = bool(self.weights) and all(w >= 0 for w in self.weights.values())
@@ -133,6 +137,7 @@ class GanSettings:
     kind: str = "vanilla"  # vanilla or relativistic
     learning_rate: float = 1e-4  # of the discriminator
     features: int = 64  # width of the discriminator
+    wavelet: bool = False  # the discriminator sees the high wavelet bands of the luma alone, as in WGSR
     sharpen: bool = False  # the other losses see the HR picture sharpened, as in Real-ESRGAN
 
     def __post_init__(self) -> None:

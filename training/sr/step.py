@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from ...arch import SengaError
 from .gan import GanStep, usm_sharpen
-from .losses import mean_terms
+from .losses import LossOf, mean_terms
 from .settings import GanSettings
 
 Terms = dict[str, Tensor]  # name of a column -> scalar, detached
-LossOf = Callable[[Tensor, Tensor], tuple[Tensor, Terms]]
 
 
 class Step:
@@ -26,6 +25,7 @@ class Step:
         net: as Fabric has set it up; `unwrapped` is the same network itself.
         loss_of: of `make_loss`.
         discriminator: of a GAN, or None.
+        averaged: LR -> what the averaged weights make of it, for losses that compare with that; or None.
         parts: that a batch goes through the net in, one after the other; the gradient is that of the whole.
     """
 
@@ -37,10 +37,12 @@ class Step:
         loss_of: LossOf,
         gan: GanSettings,
         discriminator: GanStep | None,
+        averaged: Callable[[Tensor], Tensor] | None = None,
         parts: int = 1,
     ) -> None:
         self.fabric, self.net, self.unwrapped, self.loss_of = fabric, net, unwrapped, loss_of
         self.gan, self.discriminator, self.parts = gan, discriminator, parts
+        self.averaged = averaged
         self.stops_early = hasattr(unwrapped, "forward_all")
         if self.stops_early:
             net.mark_forward_method("forward_all")
@@ -67,11 +69,25 @@ class Step:
             terms.append(found)
         return torch.stack(losses).mean(), mean_terms(terms)
 
+    @property
+    def nets(self) -> list[nn.Module]:
+        """All that a step runs."""
+        return [self.unwrapped, *([self.discriminator.unwrapped] if self.discriminator else [])]
+
+    def rehearse(self, batch: int, patch: int, scale: int) -> None:
+        """The gradients of a batch of noise, to see how long they take."""
+        sides = patch, patch * scale
+        self.gradients(*(torch.rand(batch, 3, side, side, device=self.fabric.device) for side in sides))
+
     def _losses(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
         lr = lr.contiguous(memory_format=torch.channels_last)
         results = [one.float() for one in (self.net.forward_all(lr) if self.stops_early else [self.net(lr)])]
         target = usm_sharpen(hr) if self.gan.sharpen else hr
-        found = [self.loss_of(one, target) for one in results]
+        average = None
+        if self.averaged:
+            with torch.no_grad(), self.fabric.autocast():
+                average = self.averaged(lr)
+        found = [self.loss_of(one, target, average) for one in results]
         loss = torch.stack([total for total, _ in found]).mean()
         terms = mean_terms([{f"loss_{name}": value for name, value in parts.items()} for _, parts in found])
         if self.discriminator:

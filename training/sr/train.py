@@ -13,30 +13,36 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ...arch import Provenance, SengaError, UpscaleModel, load_upscaler
 from ..run.checkpoints import RunState, is_sound
+from ..run.compiling import compile_net
 from ..run.devices import make_fabric
-from ..run.ema import EMA, round_to_bfloat16, rounded_weights
+from ..run.ema import make_average, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.pace import Pace
 from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment, run_identity
+from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
+from ..run.threads import pick_threads, restored_threads
 from .crops import MARGIN
+from .curve import columns, warn_of_other_condition
 from .gan import GanStep
-from .losses import make_loss
+from .losses import LDL, make_loss
 from .metrics import check_ssimulacra2
 from .pairs import open_pictures, uses_folder
 from .patches import batches, check_shares
@@ -47,32 +53,11 @@ from .settings import Settings
 from .step import Means, Step
 from .validation import baseline, draw_sheet, score_all, write_weights
 from .validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
-from .whole_pictures import WHOLE_SCORES, list_wholes, validate_wholes
+from .whole_pictures import list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
 
 PROG = "senga train sr"
-
-
-def columns(settings: Settings, domains: Sequence[str]) -> tuple[str, ...]:
-    """Of curve.csv. The first validation condition has plain names, the others and the domains their own."""
-    others = tuple(f"psnr_y_{name}" for name in (*settings.run.conditions[1:], *(domains if len(domains) > 1 else ())))
-    whole = WHOLE_SCORES if settings.val.folder or settings.val.pairs else ()
-    scores = ("psnr_y", "psnr_y_lanczos", "ssim_y", "ssimulacra2", "colour_shift", *others, *whole)
-    terms = [f"loss_{name}" for name, weight in settings.loss.weights.items() if weight]
-    if settings.gan.weight:
-        terms += ["loss_gan", "loss_discriminator", "accuracy_fake", "accuracy_real"]
-    return (
-        "step",
-        "loss",
-        *scores,
-        *terms,
-        "gradient_norm",
-        "learning_rate",
-        "images_per_second",
-        "waiting",
-        "seconds",
-    )
 
 
 def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
@@ -84,6 +69,7 @@ def identity_of(settings: Settings, scale: int, data_sha256: str) -> str:
 Export = int | Literal["best"]  # the step of a checkpoint, or that of the best validation
 
 
+@restored_threads()
 def train(settings: Settings, command: str, export: Export | None = None) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
@@ -96,7 +82,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         SengaError: settings, data or checkpoint do not fit together, or the loss does not become finite again.
     """
     optim, run, gan = settings.optim, settings.run, settings.gan
-    loss_of = make_loss(settings.loss.weights, settings.loss.feature_network)
+    loss_of = make_loss(**to_dict(settings.loss))
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
@@ -107,7 +93,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     unwrapped = model.model.requires_grad_(True).train()
     if settings.model.start_from:
         take_over(unwrapped, starting_weights(settings.model.start_from), settings.model.start_from)
-    fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16)
+    fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16, half=model.supports_half)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
@@ -133,12 +119,16 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     # Nets
     net = fabric.setup_module(unwrapped)
     optimisers = make_optimisers(unwrapped, optim)
-    ema = EMA(unwrapped, optim.ema)
+    ema = make_average(unwrapped, optim, optimisers)
     stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    scaler = scaler_of(fabric)
+    if scaler:
+        stateful["scaler"] = scaler
     discriminator = GanStep(fabric, gan, model.output_channels) if gan.weight else None
     if discriminator:
         stateful |= {"discriminator": discriminator.net, "discriminator_optimiser": discriminator.optimiser}
-    learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, optim.accumulate)
+    averaged = partial(functional_call, unwrapped, ema.values) if settings.loss.weights.get(LDL) else None
+    learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, averaged, optim.accumulate)
 
     # Resume
     now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
@@ -149,6 +139,12 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     elif export is None:
         now.save()  # there is something to go back to from the first step on
     rounding_from = round(optim.steps * (1 - optim.exact_bf16)) if optim.exact_bf16 else optim.steps + 1
+    if export is None:
+        rehearse = partial(learn.rehearse, settings.data.batch // fabric.world_size, settings.data.patch, scale)
+        left = optim.steps - now.step
+        torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, learn.nets))
+        if run.compile:
+            compile_net(unwrapped, fabric.device)
     if export is None and is_main:
         folder.cut_curve(now.step)
         warn_of_other_condition(folder, run.conditions[0], now.step)
@@ -204,8 +200,10 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
 
                 with rounded_weights(unwrapped, step >= rounding_from):
                     loss, terms = learn.gradients(lr, hr)
-                terms["gradient_norm"] = step_optimisers(unwrapped, optimisers, optim.clip)
+                terms["gradient_norm"] = step_optimisers(unwrapped, optimisers, optim.clip, scaler)
                 means.add(terms | learn.update_discriminator())
+                if scaler:
+                    scaler.update()
                 ema.update(unwrapped, step)
 
                 value = float(cast(Tensor, fabric.all_reduce(loss, reduce_op="mean")))
@@ -276,13 +274,6 @@ def starting_weights(path: str) -> dict[str, Tensor]:
         return load_upscaler(path).model.state_dict()
     except SengaError as error:
         raise SengaError(f"model.start_from: {error}") from error
-
-
-def warn_of_other_condition(folder: RunFolder, first: str, step: int) -> None:
-    """Say it if a run that goes on is validated under another main condition: its curve then has two parts."""
-    before = folder.read_json("settings.json").get("run", {}).get("conditions", [first])[0]
-    if step and before != first:
-        logger.warning("psnr_y and the other scores are under %s up to step %d, then under %s", before, step, first)
 
 
 def exported(text: str) -> Export:

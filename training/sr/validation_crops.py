@@ -7,7 +7,7 @@ so that four hundred clips of vector art do not drown six sprites.
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +16,7 @@ import numpy as np
 
 from ...arch import SengaError
 from ..datasets.procedural import validation_patterns
-from ..degradation import Recipe, degrade
+from ..degradation import Recipe, degrade_pair
 from ..run.pictures import BROKEN
 from .crops import content
 from .pairs import PairSet
@@ -121,7 +121,7 @@ def cut_pairs(pairs: Sequence[PairSet], own: Sequence[PairSet], scale: int) -> l
     each = max(1, -(-CROPS // max(1, len(chosen))))
     crops = []
     for pair, twin in chosen:
-        if twin.side * scale < SMALLEST:
+        if pair.side(twin) * scale < SMALLEST:
             continue
         lr, hr = pair.pixels(twin)
         for i, (rows, columns) in enumerate(fullest_places(hr, each, scale)):
@@ -236,14 +236,17 @@ def make_pairs(crops: Sequence[Crop], scale: int, degradation: str) -> list[Pair
             pairs.append(Pair(crop, crop.lr))
             continue
         recipe = reduced_by(plain, FILTERS[crop.domain]) if crop.domain in FILTERS else plain
-        pairs.append(Pair(crop, made_lr(crop.picture, recipe)))
+        lr, hr = made_pair(crop.picture, recipe)
+        pairs.append(Pair(replace(crop, picture=hr), lr))
     return pairs
 
 
-def made_lr(hr: Picture, recipe: Recipe) -> Picture:
-    """The LR picture of an HR one, every time the same: the recipe's draws are seeded by the pixels."""
+def made_pair(hr: Picture, recipe: Recipe) -> tuple[Picture, Picture]:
+    """The LR picture of an HR one, and HR with what the recipe's `lq_hq` does, every time the same: the draws are
+    seeded by the pixels."""
     seed = int.from_bytes(hashlib.sha256(hr.tobytes()).digest()[:8], "big")
-    return degrade(hr, recipe, seed=seed)[0]
+    lr, hr, _ = degrade_pair(hr, recipe, seed=seed)
+    return lr, hr
 
 
 def by_domain(values: Sequence[float], pairs: Sequence[Pair]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from ..degradation import Recipe
 from .patches import to_tensor
 from .picture_files import WHITE, Picture, UnreadableError, flatten
 from .recipes import read_recipe
-from .validation_crops import OWN, PAIRS, Own, made_lr
+from .validation_crops import OWN, PAIRS, Own, made_pair
 
 logger = logging.getLogger("senga")
 
@@ -59,7 +59,7 @@ def _result(domain: str, name: str) -> str:
 def _made(read: Callable[[], Picture], recipe: Recipe, scale: int) -> tuple[Picture, Picture]:
     hr = flatten(read(), WHITE)
     hr = np.ascontiguousarray(hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale])
-    return made_lr(hr, recipe), hr
+    return made_pair(hr, recipe)
 
 
 def validate_wholes(

@@ -126,22 +126,21 @@ class TagPictures:
             try:
                 return number, self.stored(number)
             except BROKEN as error:
-                if number not in self._broken:
-                    logger.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
-                self._broken.add(number)
+                self.leave_out(number, error)
         raise SengaError(
             f"{self.folder}: {TRIES} pictures in a row cannot be read, the first"
             f" {self.index.files[self.drawn(seed, place)]}; look at data.folder and data.layout"
         )
 
+    def leave_out(self, number: int, error: Exception) -> None:
+        """Warn, once, of a picture that cannot be read."""
+        if number not in self._broken:
+            logger.warning("%s: left out, cannot be read (%s)", self.index.files[number], error)
+        self._broken.add(number)
+
     def whole(self, number: int) -> Tensor:
-        """(3, size, size) normalised, as the model's users will give it, for validation. Raises SengaError."""
-        try:
-            pixels = np.array(self.open(number))
-        except BROKEN as error:
-            raise SengaError(
-                f"{self.folder / str(self.index.files[number])}: cannot be read ({error}); take it out of the set"
-            ) from error
+        """(3, size, size) normalised, as the model's users will give it, for validation. Raises one of BROKEN."""
+        pixels = np.array(self.open(number))
         return preprocess(to_bchw(torch.from_numpy(pixels)[None].float().div_(255)), self.preprocessing)[0]
 
 

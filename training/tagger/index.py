@@ -72,8 +72,6 @@ select post, tag_id from (select post, unnest(unknown) as tag from posts where p
 join vocabulary using (tag) order by post, tag_id
 """
 
-READERS = {"captions": read_captions, "table": read_table}
-
 Array = NDArray[Any]
 
 
@@ -149,8 +147,11 @@ def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scr
     if settings.source == "danbooru":
         read_danbooru(database, settings)
     else:
-        path = folder if settings.source == "captions" else folder / settings.table
-        fill(database, READERS[settings.source](path, settings.ratings), folder, scratch / "rows.csv")
+        if settings.source == "captions":
+            rows = read_captions(folder, settings.ratings, settings.encoding)
+        else:
+            rows = read_table(folder / settings.table, settings.ratings)
+        fill(database, rows, folder, scratch / "rows.csv")
         database.execute("delete from posts where share('fraction:' || file) >= $1", [settings.fraction])
     untold = database.execute("select count(*) from posts where len(mixed) > 0").fetchall()[0][0]
     if untold and settings.source == "danbooru" and not settings.categories:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...arch import TaggerModel, TagVocabulary
+from ...arch import SengaError, TaggerModel, TagVocabulary
+from ..run.pictures import BROKEN
 from .batches import TagPictures
 from .index import TagIndex
 from .metrics import Array, Scored
@@ -75,12 +76,30 @@ def halve_kernels(net: nn.Module) -> None:
 
 
 def predict(model: TaggerModel, pictures: TagPictures, numbers: Array, precision: str) -> Scored:
-    """The model's scores of whole pictures, prepared as its users will."""
-    rows = []
+    """The model's scores of whole pictures, prepared as its users will. Those that cannot be read are left out.
+
+    Raises:
+        SengaError: none can be read.
+    """
+
+    def whole(number: int) -> Tensor | None:
+        try:
+            return pictures.whole(number)
+        except BROKEN as error:
+            pictures.leave_out(number, error)
+            return None
+
+    rows, read = [], []
     with ThreadPoolExecutor(pictures.data.workers) as pool, torch.inference_mode():
         for begin in range(0, len(numbers), EVALUATED):
-            x = torch.stack(list(pool.map(pictures.whole, numbers[begin : begin + EVALUATED].tolist())))
-            rows.append(model.one_pass(x, precision).cpu().numpy())
+            part = numbers[begin : begin + EVALUATED].tolist()
+            found = [(n, x) for n, x in zip(part, pool.map(whole, part), strict=True) if x is not None]
+            if found:
+                rows.append(model.one_pass(torch.stack([x for _, x in found]), precision).cpu().numpy())
+                read += [number for number, _ in found]
+    if not read:
+        raise SengaError(f"{pictures.folder}: none of {len(numbers)} pictures held out can be read; look at them")
+    numbers = np.array(read)
     truths = [pictures.index.truth(number) for number in numbers.tolist()]
     truth, known = (np.stack(column) for column in zip(*truths, strict=True))
     return Scored(numbers, np.concatenate(rows), truth, known)

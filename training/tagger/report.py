@@ -54,7 +54,7 @@ class Findings:
         return rows
 
     def metrics(self, index: TagIndex) -> dict[str, float]:
-        """The metrics of the weights' header: means over all tags of each split."""
+        """The metrics of the weights' header: means over all tags of each split, and of how many tags and pictures."""
         found: dict[str, float] = {}
         for split in self.splits:
             row = self.group_scores(index, split)[0]
@@ -66,6 +66,8 @@ class Findings:
                 "micro_f1_one_threshold": row.micro_global,
             }
             found |= {f"{name}_{split}": round(value, 4) for name, value in values.items() if math.isfinite(value)}
+            if row.tags:
+                found |= {f"tags_{split}": row.tags, f"pictures_{split}": len(self.splits[split].numbers)}
         return found
 
 

@@ -1,9 +1,11 @@
 """Settings of the tagger's training, one dataclass a section of the TOML file."""
 
+import codecs
 from dataclasses import dataclass, field
 
 from PIL import Image
 
+from ..run.optimisers import SCHEDULE_FREE
 from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
 from .losses import LOSSES
 
@@ -25,6 +27,7 @@ class DataSettings:
     metadata: list[str] = field(default_factory=lambda: ["metadata/posts*.json*"])  # danbooru: patterns below folder
     layout: str = "512px"  # danbooru: 512px/0BBB/ID.jpg or original/0BBB/ID.EXT, BBB = ID mod 1000
     table: str = "manifest.csv"  # table: file below folder
+    encoding: str = ""  # captions: such as shift_jis; "" is UTF-8, or UTF-16 or UTF-32 with a byte order mark
     categories: str = ""  # CSV or JSON lines of name, category (0 general, 4 character); for tags that come without
     aliases: str = ""  # CSV or JSON lines of antecedent_name, consequent_name
     implications: str = ""  # the same columns: the first tag implies the second
@@ -45,6 +48,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         check(self.source in SOURCES, "data.source", self.source, ", ".join(SOURCES))
         check(self.layout in LAYOUTS, "data.layout", self.layout, " or ".join(LAYOUTS))
+        check(_is_encoding(self.encoding), "data.encoding", self.encoding, "an encoding that Python knows: shift_jis")
         check(0 < self.fraction <= 1, "data.fraction", self.fraction, "more than 0, up to 1")
         shares = self.val, self.test
         check(min(shares) > 0 and sum(shares) < 1, "data.val and data.test", shares, "shares above 0, below 1 together")
@@ -55,6 +59,13 @@ class DataSettings:
             check(getattr(self, name) >= 1, f"data.{name}", getattr(self, name), "1 or more")
         check(0 <= self.rare < 1, "data.rare", self.rare, "0 or more, below 1")
         check(self.memory_gib >= 0.1, "data.memory_gib", self.memory_gib, "0.1 or more")
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return not name or bool(codecs.lookup(name))
+    except LookupError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,8 @@ class TaggerOptimSettings(OptimSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("optim.loss", self.loss, LOSSES)
+        plain = self.optimiser != SCHEDULE_FREE
+        check(plain, "optim.optimiser", self.optimiser, "adamw or muon: its average does not fit batch normalisation")
         check(self.exact_bf16 == 0, "optim.exact_bf16", self.exact_bf16, "0: taggers run in float32")
 
 

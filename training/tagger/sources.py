@@ -53,8 +53,12 @@ def parse_caption(text: str) -> Caption:
     return Caption(mixed, characters, found["rating"][0] if found["rating"] else "")
 
 
-def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
-    """A row of FIELDS for every picture below `folder` that has a `.txt` of its name. Similar pictures form a group."""
+def read_captions(folder: Path, ratings: int, encoding: str = "") -> Iterator[dict[str, str]]:
+    """A row of FIELDS for every picture below `folder` that has a `.txt` of its name. Similar pictures form a group.
+
+    Args:
+        encoding: of the captions, a name that Python knows; "": as `read_text` finds it.
+    """
     found = [path for path in walk(folder, PICTURES) if path.with_suffix(".txt").is_file()] if folder.is_dir() else []
     if not found:
         raise SengaError(f"{folder}: has no picture with a .txt of the same name; expected captions")
@@ -66,7 +70,7 @@ def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
             logger.warning("%s: left out, its name is not UTF-8; rename it", path)
             continue
         try:
-            caption, picture = parse_caption(read_text(path.with_suffix(".txt"))), fingerprint(path)
+            caption, picture = parse_caption(caption_text(path.with_suffix(".txt"), encoding)), fingerprint(path)
             prints.append(picture)
             captions.append(caption)
             readable.append(path)
@@ -83,6 +87,16 @@ def read_captions(folder: Path, ratings: int) -> Iterator[dict[str, str]]:
             "mixed": " ".join(caption.mixed),
             "rating": rating_word(caption.rating, ratings),
         }
+
+
+def caption_text(path: Path, encoding: str) -> str:
+    """The text of a caption. Raises SengaError, naming the file, for what is not text of the encoding; OSError."""
+    if not encoding:
+        return read_text(path)
+    try:
+        return path.read_text(encoding)
+    except UnicodeError as error:
+        raise SengaError(f"{path}: is not {encoding} text ({error}); see data.encoding") from error
 
 
 def rating_word(text: str, ratings: int) -> str:

@@ -27,14 +27,16 @@ from ...arch import Provenance, TaggerModel, load_tagger, save_model
 from ...arch.preprocessing import Preprocessing
 from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
-from ..run.ema import EMA
+from ..run.ema import make_average
 from ..run.entry import command_line, training_parser
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
+from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
 from ..run.settings import read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
+from ..run.threads import pick_threads, restored_threads
 from .batches import TagPictures, batches
 from .index import SPLITS, build_index
 from .losses import LOSSES
@@ -56,6 +58,7 @@ def identity_of(settings: TaggerSettings, index_sha256: str) -> str:
     return run_identity(to_dict(settings), pictures=index_sha256)
 
 
+@restored_threads()
 def train(settings: TaggerSettings, command: str) -> Path:
     """Run (or go on with) a training; returns the path of the weights file.
 
@@ -68,7 +71,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     """
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
-    fabric, precision = make_fabric(run.precision, bf16=True)
+    fabric, precision = make_fabric(run.precision, bf16=True, half=True)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
@@ -78,8 +81,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
     trained = known > 0  # tags with a label on some training picture
     preprocessing = Preprocessing(**to_dict(settings.preprocessing))
     pictures = TagPictures(index, data, settings.augment, preprocessing)
-    sizes = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
-    logger.info("%s tags (%d trained) on pictures: %s", f"{len(index.names):,}", trained.sum(), sizes)
+    counts = ", ".join(f"{len(index.where(split)):,} {split}" for split in SPLITS)
+    logger.info("%s tags (%d trained) on pictures: %s", f"{len(index.names):,}", trained.sum(), counts)
 
     # Net
     torch.manual_seed(settings.seed)
@@ -95,8 +98,11 @@ def train(settings: TaggerSettings, command: str) -> Path:
     net = fabric.setup_module(unwrapped)
     trained_tags = torch.from_numpy(trained).float().to(fabric.device)
     optimisers = make_optimisers(unwrapped, optim)
-    ema = EMA(unwrapped, optim.ema)
+    ema = make_average(unwrapped, optim, optimisers)
     stateful: dict[str, Any] = {"net": unwrapped, **{f"optimiser_{i}": o for i, o in enumerate(optimisers)}}
+    scaler = scaler_of(fabric)
+    if scaler:
+        stateful["scaler"] = scaler
 
     # Resume
     sha256 = index.sha256()
@@ -105,6 +111,17 @@ def train(settings: TaggerSettings, command: str) -> Path:
         logger.info("going on from step %d", now.step)
     else:
         now.save()  # there is something to go back to from the first step on
+
+    def rehearse() -> None:
+        """The gradients of a batch of noise, for the trial of threads."""
+        side = settings.augment.size or preprocessing.size
+        x = torch.rand(data.batch // fabric.world_size, 3, side, side, device=fabric.device)
+        x = x.contiguous(memory_format=torch.channels_last)
+        labels = torch.zeros(len(x), len(index.names), device=fabric.device)
+        fabric.backward(loss_of(net(x).float(), labels, labels + trained_tags))
+
+    left = optim.steps - now.step
+    torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, [unwrapped]))
     about = {"command": command, "data_sha256": manifest_sha256(settings) or sha256}
     if is_main:
         folder.cut_curve(now.step)
@@ -117,12 +134,15 @@ def train(settings: TaggerSettings, command: str) -> Path:
         copy.model.load_state_dict(ema.values)
         return copy
 
+    sizes: dict[str, int] = {}  # pictures behind each score of the last validation
+
     def validate(board: SummaryWriter, values: dict[str, float]) -> dict[str, float]:
         """Score the averaged weights on some of each split, and add a line to the curve."""
         copy = candidate()
         chosen = {split: pictures.some(split, run.validation_pictures) for split in HELD_OUT}
         scored = {s: predict(copy, pictures, numbers, precision) for s, numbers in chosen.items() if len(numbers)}
         scores = {f"map_{split}": mean_ap(found, trained) for split, found in scored.items()}
+        sizes.update({f"map_{split}": len(found.numbers) for split, found in scored.items()})
         folder.add_to_curve(now.step, **scores, **values)
         for name, value in (scores | values).items():
             board.add_scalar(name, value, now.step)
@@ -150,7 +170,9 @@ def train(settings: TaggerSettings, command: str) -> Path:
                 loss = loss_of(net(x).float(), labels, labelled * trained_tags)
                 unwrapped.zero_grad(set_to_none=True)
                 fabric.backward(loss)
-                step_optimisers(unwrapped, optimisers, optim.clip)
+                step_optimisers(unwrapped, optimisers, optim.clip, scaler)
+                if scaler:
+                    scaler.update()
                 ema.update(unwrapped, step)
 
                 value = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type] (a tensor)
@@ -167,7 +189,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     speed = (step + 1 - first) * data.batch / spent
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent}
-                    scores = " ".join(f"{name} {score:.3f}" for name, score in validate(board, values).items())
+                    found = validate(board, values)
+                    scores = ", ".join(f"{name} {score:.3f} ({sizes[name]} pictures)" for name, score in found.items())
                     logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if saves:
                     now.save()
@@ -204,7 +227,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
         save_model(path, TaggerModel(header, half.model.cpu()))
         write_report(folder.path, header, findings, pictures)
         folder.write_json("metrics.json", provenance.metrics)
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in provenance.metrics.items())
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in provenance.metrics.items())
         logger.info("%s: %s", path, scores or "no scores")
         if not scores:
             way_out = "raise data.val and data.test, or lower run.min_positives"

@@ -9,12 +9,12 @@ import torch
 from sample_upscalers import small_model
 from senga.arch import SengaError, save_model
 from senga.training.sr import features
+from senga.training.sr.blurring import blur
 from senga.training.sr.features import FeatureLoss, vgg_layers
 from senga.training.sr.losses import (
     LOSSES,
     LUMA,
     NAMES,
-    blur,
     charbonnier,
     fft,
     low_frequency,
@@ -51,10 +51,34 @@ def vgg(tmp_path_factory):
     return path
 
 
+DISTS_BLOCKS = ((2, 2), (3, 3), (3, 3, 3), (4, 4, 4), (4, 4, 4))  # VGG16's, with few channels
+
+
+def dists_state() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    count = 3 + sum(block[-1] for block in DISTS_BLOCKS)
+    weights = {name: torch.rand(1, count, 1, 1, generator=generator) for name in ("alpha", "beta")}
+    return vgg_state(DISTS_BLOCKS) | weights
+
+
+def loss_named(name: str, vgg):
+    """That loss alone, of two pictures; `ldl` with an average that is right, so that every place counts."""
+    if name == "dists":
+        path = vgg.parent / "dists.pt"
+        torch.save(dists_state(), path)
+        return make_loss({name: 1.0}, dists_network=str(path))
+    loss = make_loss({name: 1.0}, str(vgg) if name == "feature" else "")
+    return (lambda a, b: loss(a, b, b)) if name == "ldl" else loss
+
+
+# L1 has corners; waifu2x's gradient is on purpose another one; the weights of focal frequencies count as constants.
+NOT_THEIR_OWN_SLOPE = ("l1", "waifu2x_huber", "focal_frequency")
+
+
 class TestEveryLoss:
     @pytest.mark.parametrize("name", NAMES)
     def test_is_zero_for_equal_pictures_and_more_for_others(self, name, vgg):
-        loss = make_loss({name: 1.0}, str(vgg) if name == "feature" else "")
+        loss = loss_named(name, vgg)
         a, b = pictures()
         assert loss(a, a)[0].item() == pytest.approx(0, abs=1e-6)
         near, far = loss(a + 0.01 * (b - a), a)[0].item(), loss(b, a)[0].item()
@@ -62,7 +86,7 @@ class TestEveryLoss:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_a_step_down_its_gradient_lowers_it(self, name, vgg):
-        loss = make_loss({name: 1.0}, str(vgg) if name == "feature" else "")
+        loss = loss_named(name, vgg)
         a, b = pictures()
         a.requires_grad_()
         before = loss(a, b)[0]
@@ -72,9 +96,8 @@ class TestEveryLoss:
         step = 1e-3 * a.grad / a.grad.abs().max()
         assert loss((a - step).detach(), b)[0] < before
 
-    @pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("l1", "waifu2x_huber")])
+    @pytest.mark.parametrize("name", [name for name in LOSSES if name not in NOT_THEIR_OWN_SLOPE])
     def test_its_gradient_is_the_numerical_one(self, name):
-        """L1 has corners, and waifu2x's gradient is on purpose another one."""
         a, b = (x[:1, :, :12, :12].double() for x in pictures())
         assert torch.autograd.gradcheck(lambda x: LOSSES[name](x, b), a.requires_grad_(), fast_mode=True)
 
@@ -238,6 +261,7 @@ class TestMakeLoss:
             ({}, "", "no loss has a weight above 0"),
             ({"feature": 1.0}, "", "loss 'feature' needs a network"),
             ({"l1": 1.0}, "vgg.pth", "vgg.pth: no loss uses this network"),
+            ({"dists": 1.0}, "", "loss 'dists' needs a network"),
             ({"feature": 1.0}, "nowhere.pth", "nowhere.pth: there is no such file"),
         ],
     )

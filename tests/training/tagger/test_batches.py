@@ -4,6 +4,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from senga.arch.preprocessing import Preprocessing
 from senga.training.tagger.batches import TagPictures, batch, batches, mirrored, recolour, sample, window
 from senga.training.tagger.index import build_index
 from senga.training.tagger.losses import LOSSES
-from senga.training.tagger.model import depthwise_in_float32, start_from_counts
+from senga.training.tagger.model import depthwise_in_float32, predict, start_from_counts
 from senga.training.tagger.settings import AugmentSettings, DataSettings
 
 EVERYTHING = AugmentSettings(rotate=8.0, jpeg=0.5, cutout=0.5, mixup=0.2, crop=[0.7, 1.2])
@@ -163,6 +164,21 @@ def test_a_broken_picture_is_passed_over_and_named(made, tmp_path, caplog):
         path.write_bytes(b"")
     with pytest.raises(SengaError, match="8 pictures in a row cannot be read"):
         ours.readable(1, 0)
+
+
+def test_a_broken_picture_is_left_out_of_scores_and_named(made, tmp_path, caplog):
+    shutil.copytree(made, tmp_path / "set")
+    ours = pictures(tmp_path / "set", tmp_path)
+    numbers = ours.index.where("val")
+    first = tmp_path / "set" / str(ours.index.files[numbers[0]])
+    first.write_bytes(first.read_bytes()[:40])
+    passes = SimpleNamespace(one_pass=lambda x, precision: x.mean((1, 2, 3))[:, None])  # stands in for a model
+    scored = predict(passes, ours, numbers, "fp32")  # type: ignore[arg-type]
+    assert scored.numbers.tolist() == numbers[1:].tolist()
+    assert len(scored.scores) == len(scored.truth) == len(numbers) - 1
+    assert f"{ours.index.files[numbers[0]]}: left out, cannot be read" in caplog.text
+    with pytest.raises(SengaError, match="none of 1 pictures held out can be read"):
+        predict(passes, ours, numbers[:1], "fp32")  # type: ignore[arg-type]
 
 
 def test_bce_is_summed_over_known_tags_and_averaged_over_the_batch():

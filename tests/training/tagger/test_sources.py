@@ -332,6 +332,16 @@ def test_captions_of_every_encoding_give_one_vocabulary_and_others_are_left_out(
     assert "bare.txt: byte 1 is 0" in caplog.text
 
 
+def test_the_encoding_of_captions_can_be_named_and_the_file_that_is_not_in_it_is(tmp_path, caplog):
+    for name, data in (("a", "1girl, 線".encode("shift_jis")), ("b", "1girl, 線".encode())):
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    assert [row["mixed"] for row in read_captions(tmp_path, 3, "shift_jis")] == ["1girl 線"]
+    assert "b.txt: is not shift_jis text" in caplog.text
+    with pytest.raises(SengaError, match=r"data\.encoding is 'shift_jiz'; expected an encoding that Python knows"):
+        DataSettings(source="captions", folder="x", encoding="shift_jiz")
+
+
 def test_a_name_that_is_not_utf_8_is_left_out_of_captions_and_of_the_upscalers_pictures(tmp_path, caplog):
     for name in (b"a", b"\x83e"):
         try:

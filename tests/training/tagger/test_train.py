@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def config(tmp_path: Path, made: Path, *overrides: str) -> TaggerSettings:
     return read_settings(TaggerSettings, path, list(overrides))
 
 
-def test_a_run_gives_weights_that_say_who_they_are_and_a_report(tmp_path, made):
+def test_a_run_gives_weights_that_say_who_they_are_and_a_report(tmp_path, made, caplog):
     config(tmp_path, made)
     path = tmp_path / "tiny.toml"
     assert main(["train", "tagger", str(path), "--set", "optim.loss=asl"]) == 0
@@ -105,6 +106,11 @@ def test_a_run_gives_weights_that_say_who_they_are_and_a_report(tmp_path, made):
         with Image.open(folder / name) as image:
             assert min(image.size) > 200
     assert json.loads((folder / "metrics.json").read_text()) == header.provenance.metrics
+    behind = {split: int(header.provenance.metrics[f"pictures_{split}"]) for split in ("val", "test", "unseen")}
+    notes = "; ".join(f"{count:,} pictures in {split}" for split, count in behind.items())
+    assert header.provenance.notes == notes
+    assert 0 < header.provenance.metrics["tags_test"] <= len(vocabulary.names)
+    assert re.search(rf"step 6: loss \S+, map_val \S+ \({behind['val']} pictures\)", caplog.text)
     assert list((folder / "tensorboard").iterdir())
 
 
