@@ -73,7 +73,7 @@ def measure(name: str, picture: NDArray[np.uint8], pictures: int, scale: float) 
         for step in draw(recipe.steps, 0, (index,)):
             began = time.process_time()
             image = np.clip(run_step(image, step.kind, step.values, final), 0, 1).astype(np.float32, copy=False)
-            label = step.values["codec"] if step.kind == "video" else step.kind
+            label = step.values.get("codec", step.kind)
             by_step[label] += time.process_time() - began
     return Speed(pictures, seconds, dict(by_step))
 

@@ -48,7 +48,7 @@ COMMANDS = [
     Command("convert", "give a weights file a header, or official key names"),
     Command("export", "write a network as ONNX"),
     Command("train", "train a network"),
-    Command("data", "build, preview and pack pictures to train on"),
+    Command("data", "build, check, cut, preview and pack pictures to train on"),
 ]
 
 

@@ -21,7 +21,8 @@ LARGEST_SEED = 2**64 - 1  # of ComfyUI's own seeds
 class SengaDegradeImage:
     CATEGORY = "Senga"
     DESCRIPTION = (
-        "Damages pictures as the web does: blur, resizing, noise, JPEG, WebP, AVIF, video codecs, print screens."
+        "Damages pictures as the web, tapes and prints do: blur, resizing, noise, JPEG, WebP, AVIF, video codecs, dot"
+        " crawl, VHS, dithers, print screens."
         " The same seed gives the same picture; the report repeats the damage exactly, on this picture or another."
     )
     SEARCH_ALIASES: ClassVar = [
@@ -31,6 +32,9 @@ class SengaDegradeImage:
         "downscale",
         "real-esrgan degradation",
         "blur",
+        "dvd",
+        "vhs",
+        "dither",
     ]
     RETURN_TYPES = ("IMAGE", "STRING")
     RETURN_NAMES = ("image", "report")

@@ -40,6 +40,7 @@ OS_CALLS = ("system", "popen", "startfile", "exec", "spawn", "posix_spawn", "for
 ALLOWED = {
     "training/run/run_folder.py": {"subprocess"},  # asks git for the commit of the code that trains
     "training/datasets/fetch.py": {"subprocess"},  # runs npm, apt and converters that build sets of pictures
+    "headless/processes.py": {"multiprocessing"},  # processes of this program, for `senga degrade --workers`
     "headless/server/transport.py": {"socket", "http", "urllib.request", "urllib.error"},  # --server
     "headless/server/events.py": {"socket", "ssl", "websocket"},  # --server
 }

@@ -55,7 +55,11 @@ class Work(Generic[Read, Made]):
     stream: Callable[[Made], Stream[Any] | None] = lambda _: None
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+THREADS = "threads that read and write pictures while the network runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, workers: str = THREADS, count: int | None = None) -> None:
+    """`workers` says what --workers are, `count` is how many there are without the option."""
     parser.add_argument(
         "-r",
         "--recursive",
@@ -73,10 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-j",
         "--workers",
         type=int,
-        default=max(1, min(4, (os.cpu_count() or 1) // 2)),
+        default=count or max(1, min(4, (os.cpu_count() or 1) // 2)),
         metavar="N",
-        help="threads that read and write pictures while the network runs"
-        f" (1 to {MOST_WORKERS}; default here: %(default)s)",
+        help=f"{workers} (1 to {MOST_WORKERS}; default here: %(default)s)",
     )
     add_max_pixels(parser)
 

@@ -1,4 +1,4 @@
-"""`senga data build-art|build-avatars|preview|pack ...`: build, preview and pack the pictures to train on."""
+"""`senga data build-art|build-avatars|check|tile|preview|pack ...`: build, check, cut and pack pictures to train on."""
 
 import argparse
 
@@ -8,6 +8,8 @@ from ..training_modules import training_module
 TOOLS = {
     "build-art": "datasets.art.build",
     "build-avatars": "datasets.avatars.build",
+    "check": "sr.check_pictures",
+    "tile": "sr.tile_pictures",
     "preview": "sr.preview",
     "pack": "sr.pack_shards",
 }
@@ -17,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=TOOLS,
-        help="build-art: the upscalers' pictures; build-avatars: the tagger's; preview: what a training will see;"
-        " pack: a folder into shards",
+        help="build-art: the upscalers' pictures; build-avatars: the tagger's; check: a report on a folder;"
+        " tile: large pictures into squares; preview: what a training will see; pack: a folder into shards",
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga data build-art --help`")
 

@@ -3,8 +3,11 @@
 import argparse
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from ..files.results import written
 from ..files.sheet import draw_sheet
 from ..log import logger
 from ..pipes import PIPE, piped
+from ..processes import Processes, processes
 from ..progress import BatchLine
 from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
@@ -33,6 +37,7 @@ DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
 NODE_OPTIONS: dict[str, tuple[type, str]] = {"seed": (int, "N"), "scale": (float, "S"), "strength": (float, "0-1")}
 
 Array = NDArray[np.float32]
+Files = Mapping[Path, bytes]  # the content of each
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("IN", "OUT.png"),
         help="draw one picture under every preset instead (default: no)",
     )
-    add_batch_arguments(parser)
+    add_batch_arguments(
+        parser, workers="processes that damage pictures; the files are the same with any number", count=1
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,7 +85,15 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
     jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report)
     jobs = [dataclasses.replace(job, settings=settings_of(recipe, seed, job.index)) for job in jobs]
-    return run_batch(jobs, lambda: work(recipe, seed, largest), force=args.force, workers=args.workers)
+    with ExitStack() as until_done:
+
+        def begin() -> Work[Any, Any]:
+            count = min(args.workers, len(jobs))
+            if count == 1:
+                return work(recipe, seed, largest)
+            return shared_work(until_done.enter_context(processes(count)), recipe, seed, largest)
+
+        return run_batch(jobs, begin, force=args.force, workers=args.workers)
 
 
 def what_to_do(args: argparse.Namespace) -> Recipe | Report:
@@ -125,29 +140,63 @@ def settings_of(recipe: Recipe | Report, seed: int, index: int) -> dict[str, obj
     return {"command": "degrade", "recipe": text, "seed": seed, "index": index}
 
 
-def work(recipe: Recipe | Report, seed: int, largest: int) -> Work[Array, tuple[Array, Report]]:
+def work(recipe: Recipe | Report, seed: int, largest: int) -> Work[Array, Files]:
+    """One picture after the other in this process."""
+
     def read(job: Job) -> Array:
-        picture = read_picture(job.source, take="first", max_pixels=largest)
-        if picture.count > 1:
-            logger.warning(
-                "%s: it has %d frames; only the first is degraded (a workflow takes all)", job.source, picture.count
-            )
-        return as_colour(decode(picture.pages[0]))
+        picture, remarks = read_first(job, largest)
+        for remark in remarks:
+            logger.warning("%s", remark)
+        return picture
 
-    def make(ready: Sequence[tuple[Job, Array]], _: BatchLine) -> list[tuple[Array, Report]]:
-        return [degrade(image, recipe, seed=seed, index=job.index) for job, image in ready]
+    def make(ready: Sequence[tuple[Job, Array]], _: BatchLine) -> list[Files]:
+        return [damaged(job, image, recipe, seed) for job, image in ready]
 
-    def encode(job: Job, made: tuple[Array, Report]) -> Output:
-        picture, report = made
-        files = {path: (report.to_json() + "\n").encode() for path in job.also}
+    return Work(read=read, make=make, encode=output)
 
-        def write(path: Path) -> None:
-            with path.open("wb") as file:
-                write_picture(file, [rounded_levels(torch.from_numpy(picture))], job.format, job.target)
 
-        return Output(str(job.target), {**written(files), job.target: write})
+def shared_work(others: Processes, recipe: Recipe | Report, seed: int, largest: int) -> Work[Files, Files]:
+    """Pictures in several processes: each is read, damaged and encoded there, and its file is written here."""
 
-    return Work(read=read, make=make, encode=encode)
+    def read(job: Job) -> Files:
+        files, remarks = others.call(whole_job, job, recipe, seed, largest)
+        for remark in remarks:
+            logger.warning("%s", remark)
+        return files
+
+    def make(ready: Sequence[tuple[Job, Files]], _: BatchLine) -> list[Files]:
+        return [files for _, files in ready]
+
+    return Work(read=read, make=make, encode=output)
+
+
+def whole_job(job: Job, recipe: Recipe | Report, seed: int, largest: int) -> tuple[Files, list[str]]:
+    """The files of a job, and what is to be said about its picture. Raises SengaError as the parts do."""
+    picture, remarks = read_first(job, largest)
+    return damaged(job, picture, recipe, seed), remarks
+
+
+def read_first(job: Job, largest: int) -> tuple[Array, list[str]]:
+    """The first frame, and what is to be said about others."""
+    picture = read_picture(job.source, take="first", max_pixels=largest)
+    remarks = []
+    if picture.count > 1:
+        frames = f"it has {picture.count} frames; only the first is degraded (a workflow takes all)"
+        remarks.append(f"{job.source}: {frames}")
+    return as_colour(decode(picture.pages[0])), remarks
+
+
+def damaged(job: Job, image: Array, recipe: Recipe | Report, seed: int) -> Files:
+    """The content of each file that a picture becomes."""
+    result, report = degrade(image, recipe, seed=seed, index=job.index)
+    buffer = io.BytesIO()
+    write_picture(buffer, [rounded_levels(torch.from_numpy(result))], job.format, job.target)
+    reports = {path: (report.to_json() + "\n").encode() for path in job.also}
+    return {**reports, job.target: buffer.getvalue()}
+
+
+def output(job: Job, files: Files) -> Output:
+    return Output(str(job.target), written(files))
 
 
 def as_colour(frame: Frame) -> Array:

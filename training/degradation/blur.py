@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Image = NDArray[np.float32]
 Kernel = NDArray[np.float64]
 
+FINE = 8  # points a side that a pixel of a disc is measured by
+STRIP = 64  # rows
+
 
 def convolve(image: Image, kernel: Kernel) -> Image:
     """Each channel convolved with an odd-sized kernel, by FFT."""
@@ -111,6 +114,37 @@ def motion_kernel(length: float, rotation: float) -> Kernel:
 
 def motion_blur(image: Image, p: Mapping[str, Any]) -> Image:
     return image if p["length"] < 1e-3 else convolve(image, motion_kernel(p["length"], p["rotation"]))
+
+
+def disc_kernel(radius: float) -> Kernel:
+    """A disc of `radius` pixels; a pixel that it covers in part has that part of the weight."""
+    side = 2 * int(np.ceil(radius)) + 1
+    fine = (np.arange(side * FINE) + 0.5) / FINE - side / 2
+    inside = fine[:, None] ** 2 + fine[None, :] ** 2 <= radius**2
+    kernel = inside.reshape(side, FINE, side, FINE).sum(axis=(1, 3)).astype(np.float64)
+    return kernel / kernel.sum() if kernel.any() else np.ones((1, 1))
+
+
+def lens_blur(image: Image, p: Mapping[str, Any]) -> Image:
+    """A point becomes a disc, as out of focus (defocus of ImageNet-C: Hendrycks, Dietterich 2019, arXiv:1903.12261)."""
+    return image if p["radius"] < 0.5 else convolve(image, disc_kernel(p["radius"]))
+
+
+def median_blur(image: Image, p: Mapping[str, Any]) -> Image:
+    """The median of `size` x `size` pixels of each channel (Tukey 1977): a denoiser's loss of thin lines."""
+    size = p["size"]
+    if size == 1:
+        return image
+    height, width = image.shape[:2]
+    half = size // 2
+    padded = np.pad(image, ((half, half), (half, half), (0, 0)), mode="edge")
+    result = np.empty_like(image)
+    for top in range(0, height, STRIP):  # strips, since all windows together take size^2 times the picture
+        strip = padded[top : top + STRIP + 2 * half]
+        rows = len(strip) - 2 * half
+        windows = [strip[i : i + rows, j : j + width] for i in range(size) for j in range(size)]
+        result[top : top + rows] = np.partition(np.stack(windows), size * size // 2, axis=0)[size * size // 2]
+    return result
 
 
 def sharpen(image: Image, p: Mapping[str, Any]) -> Image:

@@ -1,7 +1,8 @@
 """What a step's parameter may be: its kind, its limits, and how a range of it is checked, weakened and drawn.
 
-In a recipe a parameter is written in one of three ways: a plain value (used as it is), `[low, high]` (drawn evenly,
-both ends included) or, for a parameter of names, `{"name": weight, ...}` (drawn by weight).
+In a recipe a parameter is written in one of these ways: a plain value (used as it is), `[low, high]` (drawn evenly,
+both ends included), `[low, median, high]` (half of the draws even below the median, half above it) or, for a parameter
+of names, `{"name": weight, ...}` (drawn by weight).
 """
 
 import difflib
@@ -48,12 +49,14 @@ class Number:
     def check(self, value: Any, where: str) -> Any:
         """The value in its canonical form, or SengaError."""
         if isinstance(value, list | tuple):
-            if len(value) != 2:
-                raise SengaError(f"{where} has {len(value)} ends; a range is [low, high]")
-            low, high = (self._check_one(end, where) for end in value)
-            if low > high:
-                raise SengaError(f"{where} is [{low}, {high}], upside down; write the lower end first")
-            return [low, high]
+            if len(value) not in (2, 3):
+                raise SengaError(f"{where} has {len(value)} ends; a range is [low, high] or [low, median, high]")
+            if len(value) == 3 and self.whole:
+                raise SengaError(f"{where} has a median; a range of whole numbers is [low, high]")
+            ends = [self._check_one(end, where) for end in value]
+            if ends != sorted(ends):
+                raise SengaError(f"{where} is {ends}, upside down; write the lower end first")
+            return ends
         return self._check_one(value, where)
 
     def _check_one(self, value: Any, where: str) -> Any:
@@ -88,6 +91,9 @@ class Number:
         """The value that `u`, even in [0, 1), picks; a plain value stays."""
         if not isinstance(value, list):
             return value
+        if len(value) == 3:
+            half = value[:2] if u < 0.5 else value[1:]
+            return self.draw(half, 2 * u if u < 0.5 else 2 * u - 1)
         low, high = value
         if self.whole:
             pace = 2 if self.odd else 1

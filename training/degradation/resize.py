@@ -3,7 +3,8 @@
 The two families differ by up to 76 of 255 levels where a picture shrinks, so each has its own names. `box`, `bilinear`,
 `hamming`, `bicubic` (Catmull-Rom) and `lanczos` are Pillow's, which widen with the factor; `area` is the mean over the
 exact area, as OpenCV's. `bilinear_plain` and `bicubic_plain` read 2 or 4 neighbours whatever the factor, as torch and
-OpenCV do without antialiasing, and leave jagged lines; `nearest` reads one.
+OpenCV do without antialiasing, and leave jagged lines; `nearest` reads one. `catmull_rom`, `mitchell` and `hermite` are
+the cubics of Mitchell and Netravali, and widen with the factor like Pillow's.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,9 @@ PILLOW = {
     "lanczos": Pillow.Resampling.LANCZOS,
 }
 PLAIN = ("area", "nearest", "bilinear_plain", "bicubic_plain")
-FILTERS = (*PILLOW, *PLAIN)
+# B and C of Mitchell and Netravali (1988, "Reconstruction filters in computer graphics").
+CUBICS = {"catmull_rom": (0.0, 0.5), "mitchell": (1 / 3, 1 / 3), "hermite": (0.0, 0.0)}
+FILTERS = (*PILLOW, *PLAIN, *CUBICS)
 A = -0.75  # of torch's and OpenCV's bicubic; Pillow's is -0.5
 
 
@@ -73,6 +76,8 @@ def _along_rows(image: NDArray[np.float64], length: int, filter_name: str) -> ND
         integral = total[whole] * (1 - part) + total[whole + 1] * part
         return np.diff(integral, axis=0) / (old / length)
     centre = (np.arange(length) + 0.5) * (old / length) - 0.5
+    if filter_name in CUBICS:
+        return _cubic(image, centre, max(1.0, old / length), *CUBICS[filter_name])
     if filter_name == "nearest":
         return image[np.clip((centre + 0.5).astype(int), 0, old - 1)]
     first = np.floor(centre).astype(int)
@@ -86,6 +91,24 @@ def _along_rows(image: NDArray[np.float64], length: int, filter_name: str) -> ND
     for offset, weight in weights.items():
         result += image[np.clip(first + offset, 0, old - 1)] * weight[:, None, None]
     return result
+
+
+def _cubic(image: NDArray[np.float64], centre: NDArray[np.float64], stretch: float, b: float, c: float) -> Any:
+    """Rows at `centre` by the kernel of Mitchell and Netravali, `stretch` times as wide; the border has fewer rows."""
+    old = image.shape[0]
+    reach = int(np.ceil(2 * stretch))
+    nearest = np.floor(centre + 0.5).astype(int)
+    result = np.zeros((len(centre), *image.shape[1:]))
+    total = np.zeros(len(centre))
+    for offset in range(-reach, reach + 1):
+        row = nearest + offset
+        t = np.abs(row - centre) / stretch
+        near = ((12 - 9 * b - 6 * c) * t + (-18 + 12 * b + 6 * c)) * t * t + (6 - 2 * b)
+        far = (((-b - 6 * c) * t + (6 * b + 30 * c)) * t + (-12 * b - 48 * c)) * t + (8 * b + 24 * c)
+        weight = np.where(t < 1, near, np.where(t < 2, far, 0.0)) * ((row >= 0) & (row < old))
+        result += image[np.clip(row, 0, old - 1)] * weight[:, None, None]
+        total += weight
+    return result / total[:, None, None]
 
 
 def _near(t: NDArray[np.float64]) -> NDArray[np.float64]:

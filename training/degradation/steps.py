@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .blur import Image, box_blur, gaussian_blur, motion_blur, sharpen, sinc_blur
+from .analog import SYSTEMS, composite, interlace, vhs
+from .blur import Image, box_blur, gaussian_blur, lens_blur, median_blur, motion_blur, sharpen, sinc_blur
+from .chroma import MATRICES, SAME, SAMPLINGS, chroma, saturation
 from .codecs import SUBSAMPLING, avif, jpeg, webp
-from .colour import DITHER, banding, halftone, misregister, palette
+from .colour import halftone, levels, misregister, moire, pixelate
+from .dither import METHODS, PALETTE_DITHERS, banding, dither, palette
 from .noise import gaussian_noise, poisson_noise, salt_and_pepper
 from .params import Drops, Name, Number, Parameter, seed_parameter
 from .resize import FILTERS, resize
-from .video import CODECS, SPEEDS, video
+from .video import CODECS, SPEEDS, video, video_shot
 
 PROFILES = ("normal", "generalised", "plateau")
 CHANNELS = Name(("colour", "grey"), "colour")
@@ -62,6 +65,8 @@ KINDS: dict[str, Kind] = {
     ),
     "box_blur": Kind(box_blur, {"size": _kernel(3, neutral=1)}),
     "motion_blur": Kind(motion_blur, {"length": Number(0, 100, 5.0, neutral=0), "rotation": TURN}),
+    "lens_blur": Kind(lens_blur, {"radius": Number(0, 25, 3.0, neutral=0)}),  # pixels
+    "median_blur": Kind(median_blur, {"size": Number(1, 11, 3, neutral=1, whole=True, odd=True)}),
     "sharpen": Kind(
         sharpen,
         {
@@ -120,6 +125,80 @@ KINDS: dict[str, Kind] = {
         },
         fades=True,
     ),
+    "video_shot": Kind(
+        video_shot,
+        {
+            "codec": Name(tuple(CODECS), "h264"),
+            "quantiser": Number(0, 63, 23, neutral=0, whole=True),
+            "speed": Name(SPEEDS, "medium"),
+            "frames": Number(2, 16, 5, whole=True),
+            "shown": Number(1, 16, 4, whole=True),  # the last where there are fewer
+            "motion_x": Number(-32, 32, 1.5, neutral=0),  # pixels a frame
+            "motion_y": Number(-32, 32, 0.0, neutral=0),
+            **SHIFT,
+        },
+        fades=True,
+    ),
+    "chroma": Kind(
+        chroma,
+        {
+            "subsampling": Name(tuple(SAMPLINGS), "4:2:0"),
+            "down": Name(FILTERS, "box"),
+            "up": Name(FILTERS, "bilinear"),
+            "matrix": Name(tuple(MATRICES), "bt601"),
+            "decoded_as": Name((SAME, *MATRICES), SAME),
+        },
+        fades=True,
+    ),
+    "levels": Kind(
+        levels,
+        {
+            "black": Number(-64, 120, 16.0, neutral=0),  # levels of 255 that black and white become
+            "white": Number(135, 320, 235.0, neutral=255),
+            "gamma": Number(0.2, 5, 1.0, neutral=1),
+        },
+    ),
+    "saturation": Kind(
+        saturation,
+        {"factor": Number(0, 4, 0.8, neutral=1), "hue": Number(-180, 180, 0.0, neutral=0)},  # degrees
+    ),
+    "interlace": Kind(
+        interlace,
+        {
+            "motion_x": Number(-64, 64, 4.0, neutral=0),  # pixels between the fields
+            "motion_y": Number(-64, 64, 0.0, neutral=0),
+            "field": Name(("odd", "even"), "odd"),  # the lines that are of another moment; the first line is even
+            "shown": Name(("weave", "blend", "bob"), "weave"),
+        },
+        fades=True,
+    ),
+    "composite": Kind(
+        composite,
+        {
+            "dot_crawl": Number(0, 1, 0.7, neutral=0),
+            "rainbow": Number(0, 1, 0.7, neutral=0),
+            "system": Name(tuple(SYSTEMS), "ntsc"),
+            "separation": Name(("notch", "comb"), "notch"),
+            "period": Number(2.5, 16, 3.77),  # pixels a cycle of the carrier
+            "phase": Number(0, 1, 0.0),  # cycles
+        },
+    ),
+    "vhs": Kind(
+        vhs,
+        {
+            "luma_blur": Number(0, 8, 1.0, neutral=0),  # pixels
+            "chroma_blur": Number(0, 32, 5.0, neutral=0),
+            "chroma_x": Number(-32, 32, 2.0, neutral=0),
+            "chroma_y": Number(-32, 32, 1.0, neutral=0),
+            "ringing": Number(0, 4, 0.5, neutral=0),
+            "jitter": Number(0, 32, 0.5, neutral=0),
+            "noise": Number(0, 128, 4.0, neutral=0),  # levels of 255
+            "chroma_noise": Number(0, 128, 8.0, neutral=0),
+            "dropouts": Number(0, 100, 0.5, neutral=0),  # in 100 lines
+            "head_switch": Number(0, 0.5, 0.0, neutral=0),  # share of the height
+            "seed": seed_parameter(),
+        },
+    ),
     "halftone": Kind(
         halftone,
         {
@@ -133,8 +212,30 @@ KINDS: dict[str, Kind] = {
     "banding": Kind(banding, {"levels": Number(2, 256, 32, neutral=256, whole=True)}),
     "palette": Kind(
         palette,
-        {"colours": Number(2, 256, 64, neutral=256, whole=True), "dither": Name(tuple(DITHER), "none")},
+        {"colours": Number(2, 256, 64, neutral=256, whole=True), "dither": Name(PALETTE_DITHERS, "none")},
         fades=True,
+    ),
+    "dither": Kind(
+        dither,
+        {
+            "levels": Number(2, 64, 2, whole=True),
+            "method": Name(METHODS, "bayer_4"),
+            "ink": Name(("colour", "grey"), "colour"),
+        },
+        fades=True,
+    ),
+    "pixelate": Kind(
+        pixelate, {"size": Number(1, 64, 4, neutral=1, whole=True), "how": Name(("mean", "pick"), "mean")}
+    ),
+    "moire": Kind(
+        moire,
+        {
+            "amount": Number(0, 1, 0.3, neutral=0),
+            "pitch": Number(0.5, 8, 1.04),  # pixels from line to line
+            "angle": Number(-180, 180, 2.0),  # degrees
+            "curve": Number(-32, 32, 0.0),  # lines at the corners
+            "channels": CHANNELS,
+        },
     ),
     "misregister": Kind(
         misregister,

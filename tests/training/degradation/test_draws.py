@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from senga.training.degradation import preset
 from senga.training.degradation.engine import draw
+from senga.training.degradation.steps import PROFILES
 
 
 def draws(name, count=2000, seed=5):
@@ -37,6 +38,12 @@ def test_realesrgan_draws_what_was_published():
     }
     for kernel, chance in wanted.items():
         assert share[kernel] / len(first) == pytest.approx(chance, abs=0.03), kernel
+    betas = {name: [s.values["beta"] for s in first if s.values.get("profile") == name] for name in PROFILES}
+    assert all(beta == 1 for beta in betas["normal"])
+    assert np.mean([beta < 1 for beta in betas["generalised"]]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean([beta == 1 for beta in betas["plateau"]]) == pytest.approx(0.5, abs=0.05)  # of "1 to 1"
+    assert max(betas["generalised"]) > 3.9
+    assert 1.9 < max(betas["plateau"]) <= 2
     assert Counter(s.values["size"] for s in first).keys() == set(range(7, 22, 2))
     assert all(s.values["cutoff"] >= 1.047 for s in first if s.kind == "sinc_blur" and s.values["size"] < 13)
     qualities = values(pictures, "jpeg", "quality")

@@ -70,6 +70,11 @@ def test_a_document_with_frames_is_a_report():
         (steps({"step": "jpeg", "qualty": 5}), r"step 1 \(jpeg\): the key 'qualty' is unknown; did you mean 'quality'"),
         (steps({"step": "jpeg", "quality": [90, 60]}), r"quality is \[90, 60\], upside down"),
         (steps({"step": "jpeg", "quality": [60]}), r"quality has 1 ends; a range is \[low, high\]"),
+        (
+            steps({"step": "jpeg", "quality": [1, 2, 3]}),
+            r"quality has a median; a range of whole numbers is \[low, high\]",
+        ),
+        (steps({"step": "levels", "gamma": [1, 0.5, 2]}), r"gamma is \[1.0, 0.5, 2.0\], upside down"),
         (steps({"step": "jpeg", "quality": 101}), "quality is 101; expected 1 to 100"),
         (steps({"step": "jpeg", "quality": 60.5}), "quality is 60.5; expected a whole number"),
         (steps({"step": "jpeg", "quality": True}), "quality is True; expected a whole number"),
@@ -161,6 +166,17 @@ def test_whole_and_odd_ranges_hold_both_ends_evenly():
     assert levels.keys() == {2, 3, 4}
     assert min(sizes.values()) > 650
     assert min(levels.values()) > 900
+
+
+def test_half_of_the_draws_are_below_a_median():
+    recipe = Recipe.from_data(steps({"step": "gaussian_blur", "beta": [0.5, 1, 4]}))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    drawn = [draw(recipe.steps, 0, (i,))[0].values["beta"] for i in range(2000)]
+    low, high = ([beta for beta in drawn if (beta < 1) == side] for side in (True, False))
+    assert len(low) / len(drawn) == pytest.approx(0.5, abs=0.03)
+    assert (sum(low) / len(low), sum(high) / len(high)) == pytest.approx((0.75, 2.5), abs=0.08)
+    assert 0.5 <= min(drawn) < 0.51
+    assert 3.97 < max(drawn) <= 4
 
 
 def test_a_shuffle_runs_each_step_once_in_every_order():
