@@ -59,7 +59,7 @@ def cases(folder: Path) -> list[Case]:
             1.5,
             f"""{LOADED}\n{QUIET}
 from senga.headless.cli import main
-import senga.headless.commands.upscale as command
+import senga.headless.commands.upscale_work as command
 def first(*_, **__): report(begin); sys.exit()
 command.call_node = first
 main({one!r})""",

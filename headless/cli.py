@@ -11,8 +11,8 @@ import io
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,7 @@ class Command:
 
     name: str
     help: str
+    extras: Mapping[str, str] = field(default_factory=dict)  # of pyproject.toml -> what needs it
 
     @property
     def module(self) -> ModuleType:
@@ -40,15 +41,17 @@ class Command:
 
 
 COMMANDS = [
-    Command("run", "run a workflow as ComfyUI saves or exports it"),
-    Command("upscale", "upscale pictures, folders and animations"),
-    Command("tag", "tag pictures: a caption file next to each, or JSON"),
-    Command("degrade", "damage pictures by a recipe, repeatably"),
+    Command("run", "run a workflow as ComfyUI saves or exports it", {"server": "progress of --server"}),
+    Command(
+        "upscale", "upscale pictures, folders, animations and videos", {"video": "videos", "models": "other models"}
+    ),
+    Command("tag", "tag pictures: a caption file next to each, or JSON", {"taggers": "other taggers"}),
+    Command("degrade", "damage pictures by a recipe, repeatably", {"video": "the step video"}),
     Command("models", "list the models that the nodes find"),
     Command("convert", "give a weights file a header, or official key names"),
-    Command("export", "write a network as ONNX"),
-    Command("train", "train a network"),
-    Command("data", "build, check, cut, preview and pack pictures to train on"),
+    Command("export", "write a network as ONNX", {"export": "all of it"}),
+    Command("train", "train a network", {"train": "all of it"}),
+    Command("data", "build, check, cut, preview and pack pictures to train on", {"train": "all of it"}),
 ]
 
 
@@ -120,11 +123,23 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"senga {version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
-        sub = commands.add_parser(command.name, help=command.help, description=command.help, parents=[shared])
+        sub = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help,
+            epilog=_installs(command.extras),
+            parents=[shared],
+        )
         if command.name == meant:
             command.module.add_arguments(sub)
         sub.set_defaults(command=command, parser=sub)
     return parser
+
+
+def _installs(extras: Mapping[str, str]) -> str | None:
+    """The end of a command's help: how what it needs besides Senga's own packages is installed."""
+    each = [f'for {what}: pip install -c constraints.txt ".[{name}]"' for name, what in extras.items()]
+    return f"More packages, installed in Senga's folder, {'; '.join(each)}" if each else None
 
 
 def _refuse(parser: argparse.ArgumentParser, left: list[str]) -> NoReturn:

@@ -51,6 +51,11 @@ class ProgressLine:
             self._shown = now
             self._bar.refresh()
 
+    def skip(self, length: float) -> None:
+        """So much of what is done was done before: it says nothing about the time that the rest takes."""
+        if not self._bar.disable:
+            self._bar.initial += length
+
     def result(self, text: str) -> None:
         """One result to standard output, clear of the line."""
         with self._bar.external_write_mode(file=sys.stdout):
@@ -89,6 +94,12 @@ class BatchLine:
     def next_frame(self) -> None:
         self._frame += 1
         self._tiles = 0
+
+    def skip(self, frames: int) -> None:
+        """So many frames of the picture were made by an earlier run."""
+        self._frame += frames
+        self._line.skip(frames / self._frames)
+        self._draw(0, 0)
 
     def end(self) -> None:
         """The picture is done, or has failed."""

@@ -22,7 +22,7 @@ from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
-from ..files.plan import Job, checked, is_one, pictures
+from ..files.plan import Job, checked, is_one, pictures, refuse_video
 from ..files.results import written
 from ..log import logger
 from ..model_cache import shared_tagger
@@ -124,6 +124,7 @@ def plan(inputs: list[str], out: Path | None, chosen: str | None, *, recursive: 
             raise UsageError(f"-o {out}: with more than one picture this must be a folder")
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {out}: the name says {meant}, --{chosen} another; change one of them")
+        refuse_video(inputs[0])
         return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
     kind = chosen or DEFAULT_FORMAT
     if out is not None and out.is_file():

@@ -12,7 +12,8 @@ from typing import Any
 from ...arch.reading import PICTURE_ENDINGS, walk
 from ...training.run.pictures import BROKEN, open_picture
 from ..errors import SengaError, UsageError
-from .formats import FORMATS, format_of
+from .formats import FORMATS, Format, format_of
+from .video import CONTAINERS, VIDEO_ENDINGS, Container, container_of
 
 DEFAULT_FORMAT = "png"
 # Taken from folders and patterns. A file that is named is tried whatever its ending.
@@ -46,10 +47,12 @@ def make_plan(
     recursive: bool = True,
     name: str | None = None,
     fields: Mapping[str, str] | None = None,
+    videos: bool = False,
 ) -> list[Job]:
     """The jobs, in the order given; `chosen` is the --format, None for the one that the output's name has.
 
-    `name` is the --name of results in a folder, in which {stem}, {ext} and the `fields` are filled in.
+    `name` is the --name of results in a folder, in which {stem}, {ext} and the `fields` are filled in. `videos` says
+    whether they are taken too.
 
     Raises UsageError with one line a fault: nothing found, two pictures for one file, a source that its own result
     would replace, a name that does not match the format.
@@ -57,11 +60,14 @@ def make_plan(
     out = Path(output)
     alone = is_one(inputs)
     into_folder = out.is_dir() or output.endswith(("/", os.sep))
-    meant = format_of(output)
+    meant = format_of(output) or (container_of(output) if videos else None)
     if alone and not into_folder:
-        if meant is None:
-            endings = ", ".join(known.extension for known in FORMATS.values())
-            raise UsageError(f"-o {output}: not the ending of a picture; use {endings}, or end a folder's name in /")
+        if not videos:
+            refuse_video(inputs[0])
+        what, kinds = _kind(Path(inputs[0]), videos)
+        if meant is None or meant not in kinds:
+            endings = ", ".join(known.extension for known in kinds.values())
+            raise UsageError(f"-o {output}: not the ending of a {what}; use {endings}, or end a folder's name in /")
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
         if name is not None:
@@ -71,20 +77,38 @@ def make_plan(
         raise UsageError(f"-o {output}: with more than one picture this must be a folder")
     if name is not None and (fault := name_fault(name, fields or {})):
         raise UsageError(f"--name {name}: {fault}")
-    found = {source: base for text in inputs for source, base in pictures(text, out, recursive=recursive)}
+    found = {
+        source: base for text in inputs for source, base in pictures(text, out, recursive=recursive, videos=videos)
+    }
+    if chosen in CONTAINERS and not any(container_of(source.name) for source in found):
+        raise UsageError(f"--format {chosen}: is for videos, and there is none; choose from {', '.join(FORMATS)}")
     alike = Counter(_stem_key(source) for source in found)
     jobs: list[Job] = []
     for source, base in found.items():
         # Of a.jpg beside a.png both results would be a.png.
         stem = source.stem if alike[_stem_key(source)] == 1 else source.name
-        known = chosen or _own_format(source)
-        filled = (name or DEFAULT_NAME).format(stem=stem, ext=FORMATS[known].extension, **(fields or {}))
+        _, kinds = _kind(source, videos)
+        known = chosen if chosen is not None and chosen in kinds else _own_format(source)
+        filled = (name or DEFAULT_NAME).format(stem=stem, ext=kinds[known].extension, **(fields or {}))
         jobs.append(Job(source, out / source.relative_to(base).parent / filled, known))
     return checked(jobs)
 
 
+def _kind(source: Path, videos: bool) -> tuple[str, Mapping[str, Format] | Mapping[str, Container]]:
+    """What a file is by its name, and what its result may be."""
+    return ("video", CONTAINERS) if videos and container_of(source.name) else ("picture", FORMATS)
+
+
+def refuse_video(text: str) -> None:
+    """Raises UsageError for the name of a video."""
+    if container_of(text) is not None and not Path(text).is_dir():
+        raise UsageError(f"{text}: is a video; this command takes pictures, `senga upscale` videos too")
+
+
 def _own_format(source: Path) -> str:
-    """That of an animation; the default for a still, and for what cannot be read."""
+    """That of a video or an animation; the default for a still, and for what cannot be read."""
+    if (container := container_of(source.name)) is not None:
+        return container
     own = format_of(source.name)
     if own is None or not FORMATS[own].animated or own == DEFAULT_FORMAT:
         return DEFAULT_FORMAT
@@ -107,8 +131,8 @@ def _is_animation(source: Path) -> bool:
             return getattr(picture, "is_animated", False)
 
 
-def _stem_key(source: Path) -> str:
-    return os.path.normcase(source.with_suffix(""))
+def _stem_key(source: Path) -> tuple[str, bool]:
+    return os.path.normcase(source.with_suffix("")), container_of(source.name) is not None
 
 
 def name_fault(name: str, fields: Mapping[str, str]) -> str:
@@ -154,30 +178,35 @@ def _has_magic(text: str) -> bool:
     return any(mark in text for mark in "*?[")
 
 
-def pictures(text: str, out: Path | None, *, recursive: bool = True) -> Iterator[tuple[Path, Path]]:
-    """Each picture of an argument, and the folder below which its sub-folders are kept.
+def pictures(
+    text: str, out: Path | None, *, recursive: bool = True, videos: bool = False
+) -> Iterator[tuple[Path, Path]]:
+    """Each picture of an argument, or video too, and the folder below which its sub-folders are kept.
 
     Pictures in `out`, where that is inside a folder that is searched, are results of earlier runs and skipped. Raises
-    UsageError where no picture is found.
+    UsageError where no picture is found, and where a video is named and `videos` are not taken.
     """
     path = Path(text)
+    endings = (*PICTURES, *VIDEO_ENDINGS) if videos else PICTURES
     if path.is_dir():
-        base, candidates = path, walk(path, PICTURES, depth=None if recursive else 0)
+        base, candidates = path, walk(path, endings, depth=None if recursive else 0)
     elif _is_pattern(text):
         parts = path.parts
         fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
         base, pattern = Path(*parts[:fixed]), parts[fixed:]
         depth = None if "**" in pattern else len(pattern) - 1
-        every = walk(base, PICTURES, depth=depth) if base.is_dir() else []
+        every = walk(base, endings, depth=depth) if base.is_dir() else []
         candidates = [file for file in every if _fits(file.relative_to(base).parts, pattern)]
     else:
+        if not videos:
+            refuse_video(text)
         yield path, path.parent
         return
     own = out.resolve() if out is not None else None
     inside = own is not None and own != base.resolve() and own.is_relative_to(base.resolve())
     taken = [file for file in candidates if not (inside and own is not None and file.resolve().is_relative_to(own))]
     if not taken:
-        raise UsageError(f"{text}: no picture was found; expected names that end in {', '.join(PICTURES)}")
+        raise UsageError(f"{text}: no picture was found; expected names that end in {', '.join(endings)}")
     yield from ((file, base) for file in taken)
 
 

@@ -91,7 +91,7 @@ def listen(url: SplitResult, path: str) -> Events | None:
     try:
         import websocket
     except ImportError:
-        logger.info("no progress is shown: install websocket-client (pip install websocket-client)")
+        logger.info('no progress is shown without websocket-client: pip install -c constraints.txt ".[server]"')
         return None
     host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
     opened = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)

@@ -2,11 +2,13 @@
 
 import argparse
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from repository import ROOT
 from sample_nodes import MADE, node, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from sample_taggers import known_tagger
 from senga.arch import save_model
@@ -78,7 +80,7 @@ def test_the_program_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -
         (["upscale", "a.png", "-o", "b.png", "--gpu-id=0"], "--gpu-id=0 is not a known option; use --device"),
         (["upscale", "a.png", "-o", "b.png", "--tile_size", "9"], "--tile_size is not a known option; use --tile"),
         (["upscale", "-i", "a.png", "-o", "b.png"], "-i is not a known option; use the picture's name"),
-        (["upscale", "a.png", "-o", "b.png", "--noise", "2"], "--noise is not a known option; use --model with one"),
+        (["upscale", "a.png", "-o", "b.png", "--noise", "2"], "--noise is not a known option; use --denoise 0 to 3"),
         (["tag", "a.png", "--threshold", "0.4"], "--threshold is not a known option; use --general-threshold"),
         (["tag", "a.png", "--undesired_tags=a"], "--undesired_tags=a is not a known option; use --exclude-tags"),
         (["models", "--tta"], "--tta is not a known option"),
@@ -153,3 +155,15 @@ def test_a_workflow_s_model_may_be_set_without_its_ending() -> None:
     call = ["run", workflow(**extra), "--models-dir", "models", "--set", '3.images=["5",0]']
     assert main([*call, "--set", f"4.model_name={MADE.partition('.')[0]}"]) == OK
     assert Image.open("output/out_00001_.png").size == (10, 12)
+
+
+def test_help_names_the_extras_that_a_command_needs_as_pyproject_has_them(capsys: pytest.CaptureFixture[str]) -> None:
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {extra for command in COMMANDS for extra in command.extras}
+    assert named <= set(known)
+    assert named >= {"video", "models", "taggers", "export", "train", "server"}
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command.name, "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        assert all(f'pip install -c constraints.txt ".[{extra}]"' in text for extra in command.extras)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms, ImageSequence, features
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, OK, main
-from senga.headless.commands import upscale
+from senga.headless.commands import upscale_work
 from senga.headless.files.formats import FORMATS, format_of, rounded_times, write_picture
 from senga.headless.files.pictures import decode, read_picture
 
@@ -27,7 +27,7 @@ def doubled(monkeypatch: pytest.MonkeyPatch) -> None:
     def call_node(node_class: type, image: Any, **inputs: Any) -> tuple[Any]:
         return (image.repeat_interleave(2, 1).repeat_interleave(2, 2),)
 
-    monkeypatch.setattr(upscale, "call_node", call_node)
+    monkeypatch.setattr(upscale_work, "call_node", call_node)
 
 
 def frames(alpha: bool = True) -> list[Image.Image]:

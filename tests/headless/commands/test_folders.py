@@ -12,7 +12,7 @@ from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the 
 from senga.arch import atomic
 from senga.headless import model_cache as shared
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
-from senga.headless.commands import upscale
+from senga.headless.commands import upscale, upscale_work
 from senga.headless.errors import UsageError
 from senga.headless.files import journal, pictures
 from senga.headless.files.plan import make_plan
@@ -154,7 +154,7 @@ def test_bad_files_are_passed_over_and_listed_at_the_end(
 def test_a_full_disk_fails_the_picture_and_leaves_no_half_file(
     album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real, calls = upscale.write_picture, []
+    real, calls = upscale_work.write_picture, []
 
     def fail_on_the_first(file: IO[bytes], *arguments: Any, **named: Any) -> None:
         calls.append(file)
@@ -163,7 +163,7 @@ def test_a_full_disk_fails_the_picture_and_leaves_no_half_file(
             raise OSError(28, "No space left on device")
         real(file, *arguments, **named)
 
-    monkeypatch.setattr(upscale, "write_picture", fail_on_the_first)
+    monkeypatch.setattr(upscale_work, "write_picture", fail_on_the_first)
     assert main(["upscale", "album", "-o", "big", *MODEL]) == FAILED
     assert "No space left on device" in capsys.readouterr().err
     assert files("big") == ["deep/b.png", "deep/er/c.png"]
@@ -171,7 +171,7 @@ def test_a_full_disk_fails_the_picture_and_leaves_no_half_file(
 
 def test_ctrl_c_leaves_with_130_and_no_temporary_file(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
-    real = upscale.call_node
+    real = upscale_work.call_node
 
     def interrupted(*arguments: Any, **inputs: Any) -> Any:
         calls.append(arguments)
@@ -179,7 +179,7 @@ def test_ctrl_c_leaves_with_130_and_no_temporary_file(album: Path, monkeypatch: 
             raise KeyboardInterrupt
         return real(*arguments, **inputs)
 
-    monkeypatch.setattr(upscale, "call_node", interrupted)
+    monkeypatch.setattr(upscale_work, "call_node", interrupted)
     assert main(["upscale", "album", "-o", "big", *MODEL]) == INTERRUPTED
     assert files("big") == ["a.png"]
 
@@ -194,9 +194,9 @@ def test_pictures_are_read_and_written_while_the_network_runs(album: Path, monke
 
         return call
 
-    monkeypatch.setattr(upscale, "read_picture", noted("read", upscale.read_picture))
-    monkeypatch.setattr(upscale, "write_picture", noted("write", upscale.write_picture))
-    monkeypatch.setattr(upscale, "call_node", noted("network", upscale.call_node))
+    monkeypatch.setattr(upscale_work, "read_picture", noted("read", upscale_work.read_picture))
+    monkeypatch.setattr(upscale_work, "write_picture", noted("write", upscale_work.write_picture))
+    monkeypatch.setattr(upscale_work, "call_node", noted("network", upscale_work.call_node))
     assert main(["upscale", "album", "-o", "big", "--workers", "2", *MODEL]) == OK
     assert threads["network"] == {threading.current_thread().name}
     assert threads["read"]

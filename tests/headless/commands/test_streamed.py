@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sample_nodes import MADE, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import FAILED, INTERRUPTED, OK, main
-from senga.headless.commands import upscale
+from senga.headless.commands import upscale_work
 from senga.headless.files.journal import LOCK, NAME
 from senga.headless.files.pictures import read_frames
 
@@ -37,7 +37,7 @@ class Network:
         self.calls = 0
         self.failing, self.error = failing, error
         self.made: list[weakref.ref[torch.Tensor]] = []
-        monkeypatch.setattr(upscale, "call_node", self)
+        monkeypatch.setattr(upscale_work, "call_node", self)
 
     def __call__(self, node_class: type, image: torch.Tensor, **inputs: Any) -> tuple[Any]:
         self.calls += 1
@@ -93,7 +93,7 @@ def test_where_writing_fails_the_network_stops(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = Network(monkeypatch)
-    real = upscale.write_picture
+    real = upscale_work.write_picture
 
     def full(file: IO[bytes], frames: Any, name: str, path: Path, **options: Any) -> None:
         if path.stem != "b":
@@ -103,7 +103,7 @@ def test_where_writing_fails_the_network_stops(
         next(iter(frames))
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(upscale, "write_picture", full)
+    monkeypatch.setattr(upscale_work, "write_picture", full)
     assert main(["upscale", "album", "-o", "big", *MODEL]) == FAILED
     assert results() == ["a.png", "c.png"]
     assert f"{Path('album/b.gif')}: [Errno 28] No space left on device" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """`senga upscale` as a user types it: alpha and grey kept, bad files passed over, nothing overwritten by mistake."""
 
 import dataclasses
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,8 @@ def test_the_fit_changes_the_picture_and_counts_as_a_setting_only_where_it_does(
         made[fit] = Path(fit, "a.png").read_bytes()
     assert len(set(made.values())) == 3
     plain = {"width": 0, "height": 20, "scale": 0.0}
-    found = [settings_of(Path("models", MADE), {**plain, "fit": fit}, None, "png") for fit in ("crop", "pad")]
+    none = Namespace(quality=None, depth=None, strip=False)
+    found = [settings_of(Path("models", MADE), {**plain, "fit": fit}, none, "png") for fit in ("crop", "pad")]
     assert found[0] == found[1]
     assert "fit" not in found[0]
 

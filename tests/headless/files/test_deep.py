@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.headless.cli import OK, USAGE, main
-from senga.headless.commands import upscale
+from senga.headless.commands import upscale_work
 from senga.headless.files.deep import write_deep_png, write_tiff
 from senga.headless.files.pictures import as_image, decode, deep_levels, read_picture
 
@@ -86,7 +86,7 @@ def eight_bit(path: str) -> None:
 @pytest.fixture
 def copied(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 (the fixture of that name)
     """The network gives back its picture."""
-    monkeypatch.setattr(upscale, "call_node", lambda node, image, **_: (image,))
+    monkeypatch.setattr(upscale_work, "call_node", lambda node, image, **_: (image,))
 
 
 @pytest.mark.usefixtures("copied")

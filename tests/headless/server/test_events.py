@@ -159,7 +159,7 @@ def test_without_the_package_a_run_asks_from_time_to_time(
     assert main(["run", workflow(), "--server", fake[1]]) == OK
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
-    assert err == "senga: no progress is shown: install websocket-client (pip install websocket-client)\n"
+    assert err == 'senga: no progress is shown without websocket-client: pip install -c constraints.txt ".[server]"\n'
 
 
 PROGRESS: list[Any] = [{"value": "1", "max": 2}, {"value": 1, "max": "many"}, {"value": 1e400, "max": 1}, {"max": []}]
