@@ -86,7 +86,7 @@ def vhs(image: Image, p: Mapping[str, Any]) -> Image:
     height, width = image.shape[:2]
     y, cb, cr = to_ycc(image)
 
-    def random(part: int) -> np.random.Generator:  # one for each kind of damage: less of one leaves the others
+    def random(part: int) -> "np.random.Generator":  # one for each kind of damage: less of one leaves the others
         return np.random.default_rng(np.random.SeedSequence(p["seed"], spawn_key=(part,)))
 
     soft = filtered(y, gaussian_taps(p["luma_blur"]))
@@ -109,7 +109,7 @@ def vhs(image: Image, p: Mapping[str, Any]) -> Image:
     return from_ycc(y, cb, cr)
 
 
-def _with_dropouts(y: Plane, rate: float, random: np.random.Generator) -> Plane:
+def _with_dropouts(y: Plane, rate: float, random: "np.random.Generator") -> Plane:
     """`rate` white streaks in 100 lines, each fading out."""
     height, width = y.shape
     y = y.copy()
@@ -121,7 +121,7 @@ def _with_dropouts(y: Plane, rate: float, random: np.random.Generator) -> Plane:
     return y
 
 
-def _noise(random: np.random.Generator, height: int, width: int, sigma: float) -> Plane:
+def _noise(random: "np.random.Generator", height: int, width: int, sigma: float) -> Plane:
     """Normal noise of deviation 1, alike over `sigma` pixels of a line."""
     taps = gaussian_taps(sigma)
     wide = random.standard_normal((height, width + len(taps) - 1))

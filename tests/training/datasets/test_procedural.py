@@ -12,6 +12,7 @@ import numpy as np
 import PIL
 import pytest
 from PIL import Image
+from repository import ROOT
 from senga.arch import SengaError
 from senga.training.datasets.procedural import KINDS, draw, kind_names, kind_of, validation_patterns
 from senga.training.datasets.procedural.__main__ import main
@@ -19,7 +20,7 @@ from senga.training.datasets.procedural.canvas import to_levels
 from senga.training.datasets.procedural.kinds import random_numbers
 from senga.training.degradation.resize import FILTERS
 
-TESTS = next(folder for folder in Path(__file__).resolve().parents if (folder / "conftest.py").is_file())
+TESTS = ROOT / "tests"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # has DejaVu, whatever the system has
 NAMES = kind_names()
 SIZE = 64

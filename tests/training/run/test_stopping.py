@@ -6,8 +6,8 @@ import pytest
 from sample_picture_sets import make_set
 from sample_runs import checkpoint, equal, tiny_config
 from senga.headless.cli import main
+from senga.training.run.ema import EMA
 from senga.training.run.stopping import StopSignals
-from senga.training.sr import train as sr
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_signal_ends_a_run_after_its_step_and_a_checkpoint(number, by, code, c
     before = signal.getsignal(number)  # ignored where the tests run in the background of a shell
     whole = ["train", "sr", str(config), "--set", "name=whole"]
     assert main(whole) == 0
-    update, steps = sr.EMA.update, []
+    update, steps = EMA.update, []
 
     def signalled(self, net, step):
         steps.append(step)
@@ -31,13 +31,13 @@ def test_a_signal_ends_a_run_after_its_step_and_a_checkpoint(number, by, code, c
             signal.raise_signal(number)
         update(self, net, step)
 
-    monkeypatch.setattr(sr.EMA, "update", signalled)
+    monkeypatch.setattr(EMA, "update", signalled)
     assert main(["train", "sr", str(config)]) == code
     folder = tmp_path / "runs" / "tiny"
     assert steps == [0, 1, 2, 3]
     assert checkpoint(folder, 4)["step"] == 4  # save_every is 3
     assert f"tiny: stopped by {by} at step 4 of 6, which is saved; to go on: senga train sr {config}" in caplog.text
-    monkeypatch.setattr(sr.EMA, "update", update)
+    monkeypatch.setattr(EMA, "update", update)
     assert main(["train", "sr", str(config)]) == 0
     for part in ("net", "average", "optimiser_0", "running"):
         assert equal(checkpoint(folder, 6)[part], checkpoint(tmp_path / "runs" / "whole", 6)[part])
