@@ -102,6 +102,10 @@ class BorrowedUpscaler(UpscaleModel):
         rows = [self.descriptor(row) for row in x.split(1)]  # one picture a call is all that it promises to take
         return (torch.cat(rows) if len(rows) > 1 else rows[0]).to(image.dtype).clamp(0, 1)
 
+    def bare(self, image: Tensor) -> Tensor:
+        """The same: there is no border to leave out, and spandrel's padding is part of the picture."""
+        return self(image)
+
 
 def load(
     index: dict[str, Tensor],
