@@ -14,6 +14,7 @@ from .image import bleed, check_pictures, pad_to_multiple, resize, to_bchw, with
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE, free_memory, tile_that_fits
 from .overflow import finite
 from .precision import autocast, pick_precision
+from .preview import Watch
 from .repeats import Repeats
 from .sizes import LARGEST_SIDE, pass_sizes, target_size
 from .tiling import MIN_TILE, Tile, TileGrid, is_out_of_memory, run_tiles
@@ -70,6 +71,7 @@ def upscale(
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    watch: Watch | None = None,
 ) -> Tensor:
     """Upscale a batch of pictures without seams.
 
@@ -87,6 +89,7 @@ def upscale(
         self_ensemble: average over the eight flips and rotations: slightly better, eight times slower.
         progress: called with (done, total) input pixels after each tile.
         should_stop: called before each tile; True stops.
+        watch: called with each finished tile of colour, before `progress`; see preview.Preview.add.
 
     Returns:
         (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that are not a power of the model's scale are reached by
@@ -129,6 +132,7 @@ def upscale(
         total=frames * sum(w * h for w, h in sizes) * (2 if channels == 4 else 1),
         progress=progress,
         should_stop=should_stop,
+        watch=watch,
     )
     out = torch.empty((frames, target[1], target[0], channels), dtype=torch.float32)
     with torch.inference_mode():
@@ -187,6 +191,7 @@ class _Run:
     total: int
     progress: Callable[[int, int], None] | None
     should_stop: Callable[[], bool] | None
+    watch: Watch | None
     done: int = 0
     alpha: Tensor | None = None  # (1, 1, H, W) of the picture whose colour is being upscaled
     repeats: Repeats = field(default_factory=Repeats)
@@ -226,8 +231,13 @@ class _Run:
             target.copy_(core.inside(window).of(self.process(part, held), spec.scale))
             self.repeats.keep(key, target)
 
+        def shown(core: Tile, window: Tile) -> None:
+            fill(core, window)
+            if self.watch is not None and not held:
+                self.watch(core, core.of(out, spec.scale), height, width)
+
         try:
-            used = run_tiles(grid, fill, self.before_tile, self.after_tile)
+            used = run_tiles(grid, shown, self.before_tile, self.after_tile)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -138,6 +138,7 @@ class SengaUpscale:
     ) -> tuple[Tensor, Tensor]:
         image = image.float()  # ComfyUI can be set to keep pictures in float16
         given = apply_mask(image, mask)
+        watcher = host.watcher()
         plan = plan_fit(image.shape[2], image.shape[1], width, height, fit)
         with host.on_device(upscale_model, memory_needed(upscale_model, tile, halo)):
             result = upscale(
@@ -149,8 +150,9 @@ class SengaUpscale:
                 halo=halo,
                 precision=precision,
                 self_ensemble=self_ensemble,
-                progress=host.progress(),
+                progress=watcher and watcher.progress,
                 should_stop=host.should_stop,
+                watch=watcher and watcher.watch,
             )
         upscaled = take_mask(result, image.shape[3])
         return upscaled if plan is None else plan.after(*upscaled)

@@ -59,6 +59,9 @@ class Node {
     this.size = size;
   }
   setDirtyCanvas() {}
+  isInputConnected(slot) {
+    return this.inputs[slot].connected ?? false;
+  }
   connect(slot, node, place) {
     this.linked.push([slot, node.comfyClass, place]);
   }
@@ -173,13 +176,13 @@ const degrade = new Node("SengaDegradeImage", [
   { name: "preset", value: "x" },
   { name: "recipe", value: "" },
 ]);
-degrade.inputs = [{ name: "recipe", link: null }];
+degrade.inputs = [{ name: "image" }, { name: "recipe" }];
 named("senga.recipes").nodeCreated(degrade);
 found.grey = [];
-for (const [text, link] of [["", null], ["{}", null], ["", 3]]) {
+for (const [text, connected] of [["", false], ["{}", false], ["", true]]) {
   degrade.widgets[1].value = text;
-  degrade.inputs[0].link = link;
-  if (link) degrade.onConnectionsChange();
+  degrade.inputs[1].connected = connected;
+  if (connected) degrade.onConnectionsChange();
   else degrade.widgets[1].callback(text);
   found.grey.push(degrade.widgets[0].disabled);
 }

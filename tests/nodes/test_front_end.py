@@ -10,7 +10,7 @@ from repository import ROOT
 
 FILES = sorted((ROOT / "web").glob("*.js"))
 # Deprecated in ComfyUI's front end: it warns about them in the console, or does not have them in Nodes 2.0.
-DEPRECATED = ("scripts/widgets.js", "scripts/ui.js", "inputEl", "getExtraMenuOptions", "ComfyWidgets", "app.ui.")
+DEPRECATED = ("scripts/widgets.js", "scripts/ui.js", "inputEl", "getExtraMenuOptions", "ComfyWidgets", "app.ui.", "input.link")
 APP = "export const app = globalThis.app;\n"
 API = "export const api = { fetchApi: globalThis.fetchApi, apiURL: (path) => `/api${path}` };\n"
 

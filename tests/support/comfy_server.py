@@ -40,10 +40,10 @@ class Server:
 
 
 @contextmanager
-def running(installation: Installation, base: Path) -> Iterator[Server]:
+def running(installation: Installation, base: Path, front_end: Path | None = None) -> Iterator[Server]:
     """A ComfyUI on the CPU and on a free port; it is stopped when the block ends, in whatever way.
 
-    Everything it reads and writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its
+    `front_end` is a folder of `comfy_install.front_end`; None is the installed front end. Everything it reads and writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its
     log when it does not come up.
     """
     server = Server(Client(_free_port()), base, base / "comfyui.log")
@@ -52,7 +52,7 @@ def running(installation: Installation, base: Path) -> Iterator[Server]:
     _link(REPOSITORY, base / "custom_nodes" / PLUGIN)
     with server.log.open("wb") as log:
         process = subprocess.Popen(
-            _command(installation, server),
+            [*_command(installation, server), *(["--front-end-root", str(front_end)] if front_end else [])],
             cwd=base,
             # No byte code: neither ComfyUI's tree nor the repository is to change.
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1"},
