@@ -29,10 +29,11 @@ class Preview:
 
         Args:
             core: where it is, in pixels of the pass's input.
-            result: (1, 1 or 3, H, W) in [0, 1], its pixels, at any scale.
+            result: (1, 1 or 3, H, W) in [0, 1], its pixels, some whole number of times as large.
             height, width: of the pass's input.
         """
-        factor = min(1.0, self.longest / max(height, width))
+        scale = result.shape[2] // (core.bottom - core.top)
+        factor = min(scale, self.longest / max(height, width))
         size = max(1, round(height * factor)), max(1, round(width * factor))
         if self.canvas is None or self.canvas.shape[2:] != size:
             self.canvas = torch.full((1, 3, *size), UNFINISHED)

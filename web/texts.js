@@ -52,8 +52,9 @@ export function boxOnNode(node, name, type, style, { height, ...options }) {
   return widget;
 }
 
-// Shows read-only lines on a node, in classic nodes and in Nodes 2.0.
-export function textOnNode(node, name, lines, { numbered = false } = {}) {
+// Shows read-only lines on a node, in classic nodes and in Nodes 2.0. `height`: at least; `most`: at most, else what the
+// node has left.
+export function textOnNode(node, name, lines, { numbered = false, height = 64, most } = {}) {
   let widget = node.widgets?.find((w) => w.name === name);
   if (!widget) {
     if (!lines.length) return;
@@ -67,8 +68,13 @@ export function textOnNode(node, name, lines, { numbered = false } = {}) {
       userSelect: "text",
       color: "var(--input-text, inherit)",
       background: "var(--comfy-input-bg, transparent)",
+      ...(most && { maxHeight: `${most}px` }),
     };
-    widget = boxOnNode(node, name, "senga_text", style, { height: 64, getValue: () => widget?.element.innerText });
+    widget = boxOnNode(node, name, "senga_text", style, {
+      height,
+      ...(most && { getMaxHeight: () => most }),
+      getValue: () => widget?.element.innerText,
+    });
   }
   const list = document.createElement(numbered && lines.length > 1 ? "ol" : "div");
   Object.assign(list.style, { margin: 0, paddingInlineStart: numbered && lines.length > 1 ? "2em" : 0 });

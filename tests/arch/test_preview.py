@@ -34,12 +34,12 @@ def test_a_pixel_is_the_mean_of_its_area():
     assert pixels.tolist() == [[[128] * 3]]
 
 
-def test_small_pictures_are_not_enlarged_and_grey_ones_have_three_channels():
+def test_small_results_are_not_enlarged_and_grey_ones_have_three_channels():
     preview = Preview(longest=64)
     preview.add(Tile(0, 0, 3, 5), torch.full((1, 1, 6, 10), 0.2), 3, 5)
     pixels = preview.pixels()
     assert pixels is not None
-    assert pixels.shape == (3, 5, 3)
+    assert pixels.shape == (6, 10, 3)
     assert (pixels == 51).all()
 
 
@@ -55,7 +55,7 @@ def test_tiles_smaller_than_a_pixel_are_left_out():
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_all_tiles_of_an_upscale_together_are_the_picture(channels):
-    preview, order = Preview(), []
+    preview, order = Preview(longest=70), []
     image = picture(40, 70, channels)
 
     def watch(core, result, height, width):

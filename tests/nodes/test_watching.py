@@ -39,7 +39,7 @@ def test_a_picture_is_due_twice_a_second_and_at_the_end():
     assert said[-1].startswith("20 tiles in ")
     assert all(text.startswith("tile ") for text in said[:-1])
     kind, image, longest = pictures[-1]
-    assert (kind, image.size, longest) == ("JPEG", (20, 1), 20)
+    assert (kind, image.size, longest) == ("JPEG", (40, 2), 40)
 
 
 @pytest.mark.parametrize(("count", "step"), [(1, 10 * EVERY), (20, EVERY / 1000)])
@@ -67,7 +67,7 @@ def comfy(monkeypatch):
 def test_inside_comfyui_the_node_shows_its_tiles(comfy):
     SengaUpscale().upscale(Recorder(), picture(16, 48), **ARGUMENTS)
     assert [given[:2] for given in comfy.bars.given] == [(256, 768), (512, 768), (768, 768)]
-    assert [given[2][1].size for given in comfy.bars.given] == [(48, 16)] * 3
+    assert [given[2][1].size for given in comfy.bars.given] == [(96, 32)] * 3
     assert [text.split(",")[0] for text, _, _ in comfy.server.said[:2]] == ["tile 1 of 3", "tile 2 of 3"]
     assert comfy.server.said[2][0] == "3 tiles in 0 s"
     assert {(node, sid) for _, node, sid in comfy.server.said} == {("7:3", "browser")}

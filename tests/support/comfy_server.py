@@ -43,8 +43,9 @@ class Server:
 def running(installation: Installation, base: Path, front_end: Path | None = None) -> Iterator[Server]:
     """A ComfyUI on the CPU and on a free port; it is stopped when the block ends, in whatever way.
 
-    `front_end` is a folder of `comfy_install.front_end`; None is the installed front end. Everything it reads and writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its
-    log when it does not come up.
+    `front_end` is a folder of `comfy_install.front_end`; None is the installed front end. Everything it reads and
+    writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its log when it does not
+    come up.
     """
     server = Server(Client(_free_port()), base, base / "comfyui.log")
     for folder in (server.input, server.upscale_models, base / "output", base / "user", base / "custom_nodes"):
@@ -54,8 +55,9 @@ def running(installation: Installation, base: Path, front_end: Path | None = Non
         process = subprocess.Popen(
             [*_command(installation, server), *(["--front-end-root", str(front_end)] if front_end else [])],
             cwd=base,
-            # No byte code: neither ComfyUI's tree nor the repository is to change.
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1"},
+            # No byte code: neither ComfyUI's tree nor the repository is to change. One thread: pictures are tiny, and
+            # on a busy machine torch's threads wait for each other, hundreds of times as long as they work.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
