@@ -303,10 +303,11 @@ def watcher() -> Watcher | None:
 
 def _say(text: str) -> None:
     """Write on the node that runs, where the server can do that and somebody looks."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    server: Any = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
     context = getattr(sys.modules.get("comfy_execution.utils"), "get_executing_context", lambda: None)()
-    if context is not None and hasattr(server, "send_progress_text") and server.client_id is not None:
-        server.send_progress_text(text, context.node_id, sid=server.client_id)
+    send = getattr(server, "send_progress_text", None)
+    if context is not None and send is not None and server.client_id is not None:
+        send(text, context.node_id, sid=server.client_id)
 
 
 def should_stop() -> bool:

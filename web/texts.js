@@ -35,6 +35,14 @@ export function afterRun(nodeType, then) {
   };
 }
 
+// Lets the editor see what a run has written into the workflow: by itself it looks after clicks and keys alone, and a
+// reload would lose it. The first name is the newer one; the other warns there.
+export function noticeChange() {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  if (tracker?.captureCanvasState) tracker.captureCanvasState();
+  else tracker?.checkState?.();
+}
+
 // Adds an element to a node, which grows to hold it. Not an input: it is neither saved nor sent.
 export function boxOnNode(node, name, type, style, { height, ...options }) {
   const box = document.createElement("div");

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
+from sample_upscalers import Recorder, picture
 from senga.arch import upscale
 from senga.arch.preview import UNFINISHED, Preview, duration, tiles_text
 from senga.arch.tiling import Tile
-
-from sample_upscalers import Recorder, picture
 
 
 def test_before_the_first_tile_there_is_nothing():
@@ -87,7 +86,8 @@ def test_the_text_counts_tiles_and_time(number, done, total, seconds, expected):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (3599, "59:59 min"), (3730, "1:02:10 h")]
+    ("seconds", "expected"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (3599, "59:59 min"), (3730, "1:02:10 h")],
 )
 def test_durations(seconds, expected):
     assert duration(seconds) == expected

@@ -68,6 +68,7 @@ class Node {
 }
 
 const added = [];
+const captured = [];
 globalThis.window = {
   LiteGraph: {
     createNode: (type) => {
@@ -79,7 +80,10 @@ globalThis.window = {
 };
 globalThis.app = {
   registerExtension: (extension) => globalThis.extensions.push(extension),
-  extensionManager: { setting: { get: () => "ja" } },
+  extensionManager: {
+    setting: { get: () => "ja" },
+    workflow: { activeWorkflow: { changeTracker: { captureCanvasState: () => captured.push("new") } } },
+  },
   canvas: { graph: { add: (node) => added.push(node) }, setDirty() {} },
 };
 
@@ -127,6 +131,12 @@ found.tags = shown(tagged, "found");
 tagged.onExecuted({ text: ["alone"] });
 found.alone = [tagged.widgets[0].element.children[0].tagName, shown(tagged, "found"), tagged.widgets.length];
 tagged.onExecuted({ text: Array(60).fill("many") });
+const { activeWorkflow } = globalThis.app.extensionManager.workflow;
+activeWorkflow.changeTracker = { checkState: () => captured.push("old") };
+tagged.onExecuted({ text: ["alone"] });
+activeWorkflow.changeTracker = null;
+tagged.onExecuted({ text: Array(60).fill("many") });
+found.captured = captured;
 found.kept = tagged.properties.senga_tags.length;
 tagged.onExecuted({ text: ["alone"] });
 const again = new Tagged("SengaTagImage");

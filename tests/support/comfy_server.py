@@ -26,6 +26,7 @@ class Server:
     client: Client
     base: Path  # ComfyUI's base directory: input, output, models and custom_nodes lie here
     log: Path
+    front_end: str = ""  # its version, if it is not the installed one
 
     @property
     def input(self) -> Path:
@@ -47,7 +48,9 @@ def running(installation: Installation, base: Path, front_end: Path | None = Non
     writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its log when it does not
     come up.
     """
-    server = Server(Client(_free_port()), base, base / "comfyui.log")
+    server = Server(
+        Client(_free_port()), base, base / "comfyui.log", front_end.name.rpartition("-")[2] if front_end else ""
+    )
     for folder in (server.input, server.upscale_models, base / "output", base / "user", base / "custom_nodes"):
         folder.mkdir(parents=True)
     _link(REPOSITORY, base / "custom_nodes" / PLUGIN)
