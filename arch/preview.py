@@ -11,10 +11,10 @@ from .image import to_bhwc
 from .tiling import Tile
 
 LONGEST = 512  # pixels of a preview's longer side
-UNFINISHED = 0.12  # grey of what has no pixels yet
+UNFINISHED = 0.12  # grey of what has no pixels yet, and under transparent ones
 SAMPLES = 2  # per side and preview pixel: more would cost time and look the same
 
-Watch = Callable[[Tile, Tensor, int, int], None]  # (core, result, height, width), see Preview.add
+Watch = Callable[[Tile, Tensor, int, int, Tensor | None], None]  # what Preview.add takes
 
 
 class Preview:
@@ -24,13 +24,14 @@ class Preview:
         self.longest = longest
         self.canvas: Tensor | None = None  # (1, 3, h, w) in [0, 1]
 
-    def add(self, core: Tile, result: Tensor, height: int, width: int) -> None:
+    def add(self, core: Tile, result: Tensor, height: int, width: int, alpha: Tensor | None = None) -> None:
         """Draw a finished tile.
 
         Args:
             core: where it is, in pixels of the pass's input.
             result: (1, 1 or 3, H, W) in [0, 1], its pixels, some whole number of times as large.
             height, width: of the pass's input.
+            alpha: (1, 1, h, w), the opacity of these pixels, at any scale; None is opaque.
         """
         scale = result.shape[2] // (core.bottom - core.top)
         factor = min(scale, self.longest / max(height, width))
@@ -40,7 +41,10 @@ class Preview:
         top, bottom = (row * size[0] // height for row in (core.top, core.bottom))
         left, right = (column * size[1] // width for column in (core.left, core.right))
         if bottom > top and right > left:  # else it is smaller than a pixel
-            self.canvas[..., top:bottom, left:right] = _reduced(result, bottom - top, right - left)
+            drawn = _reduced(result, bottom - top, right - left)
+            if alpha is not None:
+                drawn = UNFINISHED + (drawn - UNFINISHED) * _reduced(alpha, bottom - top, right - left)
+            self.canvas[..., top:bottom, left:right] = drawn
 
     def pixels(self) -> Tensor | None:
         """(h, w, 3) uint8 of everything so far; None before the first tile."""
@@ -50,7 +54,7 @@ class Preview:
 
 
 def _reduced(result: Tensor, height: int, width: int) -> Tensor:
-    """(1, C, H, W) -> (1, C, height, width), from a few samples of each pixel's area."""
+    """(1, C, H, W) -> (1, C, height, width), smaller or larger, from a few samples of each pixel's area."""
     steps = (max(1, result.shape[2] // (height * SAMPLES)), max(1, result.shape[3] // (width * SAMPLES)))
     return F.adaptive_avg_pool2d(result[..., :: steps[0], :: steps[1]].float(), (height, width))
 

@@ -50,6 +50,10 @@ class Tile:
         """Where it is in a window that contains it."""
         return Tile(self.top - window.top, self.left - window.left, self.bottom - window.top, self.right - window.left)
 
+    def shrunk(self, factor: int) -> "Tile":
+        """The part that covers it in a picture that is `factor` times as small."""
+        return Tile(self.top // factor, self.left // factor, -(-self.bottom // factor), -(-self.right // factor))
+
     def window(self, halo: int, height: int, width: int) -> "Tile":
         """The core with its context, clipped to the picture."""
         return Tile(

@@ -234,7 +234,9 @@ class _Run:
         def shown(core: Tile, window: Tile) -> None:
             fill(core, window)
             if self.watch is not None and not held:
-                self.watch(core, core.of(out, spec.scale), height, width)
+                shrink = 1 if self.alpha is None else height // self.alpha.shape[-2]
+                alpha = None if self.alpha is None else core.shrunk(shrink).of(self.alpha)
+                self.watch(core, core.of(out, spec.scale), height, width, alpha)
 
         try:
             used = run_tiles(grid, shown, self.before_tile, self.after_tile)

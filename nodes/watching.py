@@ -33,10 +33,10 @@ class Watcher:
         self.tiles = 0
         self.started = self.shown = clock()
 
-    def watch(self, core: Tile, result: Tensor, height: int, width: int) -> None:
+    def watch(self, core: Tile, result: Tensor, height: int, width: int, alpha: Tensor | None) -> None:
         """A finished tile, see Preview.add."""
         if self.say is not None:
-            self.preview.add(core, result, height, width)
+            self.preview.add(core, result, height, width, alpha)
 
     def progress(self, done: int, total: int) -> None:
         """The same tile in numbers: input pixels."""

@@ -33,6 +33,17 @@ def test_a_pixel_is_the_mean_of_its_area():
     assert pixels.tolist() == [[[128] * 3]]
 
 
+def test_transparent_pixels_show_the_ground_also_in_a_later_pass():
+    preview, alpha = Preview(), torch.zeros(1, 1, 2, 2)
+    alpha[..., 1] = 1
+    assert Tile(1, 2, 3, 4).shrunk(2) == Tile(0, 1, 2, 2)
+    preview.add(Tile(0, 0, 4, 4), torch.ones(1, 3, 8, 8), 4, 4, alpha)
+    pixels = preview.pixels()
+    assert pixels is not None
+    assert (pixels[:, :4] == round(UNFINISHED * 255)).all()
+    assert (pixels[:, 4:] == 255).all()
+
+
 def test_small_results_are_not_enlarged_and_grey_ones_have_three_channels():
     preview = Preview(longest=64)
     preview.add(Tile(0, 0, 3, 5), torch.full((1, 1, 6, 10), 0.2), 3, 5)
@@ -57,15 +68,18 @@ def test_all_tiles_of_an_upscale_together_are_the_picture(channels):
     preview, order = Preview(longest=70), []
     image = picture(40, 70, channels)
 
-    def watch(core, result, height, width):
+    def watch(core, result, height, width, alpha):
         assert result.shape == (1, min(channels, 3), (core.bottom - core.top) * 2, (core.right - core.left) * 2)
         order.append("watch")
-        preview.add(core, result, height, width)
+        assert (alpha is None) == (channels < 4)
+        preview.add(core, result, height, width, alpha)
 
     out = upscale(Recorder(), image, tile=16, halo=0, watch=watch, progress=lambda *_: order.append("progress"))
     pixels = preview.pixels()
     assert pixels is not None
     small = torch.nn.functional.avg_pool2d(out[..., :3].permute(0, 3, 1, 2), 2)[0].permute(1, 2, 0)
+    if channels == 4:
+        small = UNFINISHED + (small - UNFINISHED) * image[0, ..., 3:]
     assert torch.allclose(pixels / 255, small.expand(-1, -1, 3), atol=1.01 / 255)
     tiles = 3 * 5
     assert order[: 2 * tiles] == ["watch", "progress"] * tiles

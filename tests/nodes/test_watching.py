@@ -26,7 +26,7 @@ class Clock:
 
 def tiles_of(watcher, count):
     for number in range(count):
-        watcher.watch(Tile(0, number, 1, number + 1), torch.ones(1, 3, 2, 2), 1, count)
+        watcher.watch(Tile(0, number, 1, number + 1), torch.ones(1, 3, 2, 2), 1, count, None)
         watcher.progress(number + 1, count)
 
 
