@@ -27,7 +27,7 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
-    "SengaUpscale": "Upscale Anime Image (Senga, waifu2x / Real-ESRGAN)",
+    "SengaUpscale": "Upscale Anime Image (ESRGAN, waifu2x, Senga)",
     "SengaDegradeImage": "Degrade Image (Senga, JPEG)",
     "SengaRecipeStep": "Degradation Recipe Step (Senga)",
     "SengaLoadTagger": "Load Tagger (Senga, WD14)",

@@ -16,9 +16,9 @@ def test_a_template_runs_at_the_first_click(title: str, editor: Editor) -> None:
     thumbnail.wait_for()
     editor.page.wait_for_function("(image) => image.naturalWidth > 0", arg=thumbnail.element_handle())
     editor.shoot("the template browser")
-    editor.page.keyboard.press("Escape")
 
-    editor.open_template(title)
+    card.click()
+    editor.wait_for_template()
     editor.run()
     shown = {str(one["node"]) for one in editor.seen("executed")}
     boxes = templates.TEMPLATES[title].items()

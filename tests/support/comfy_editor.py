@@ -66,6 +66,9 @@ class Editor:
     def open_template(self, title: str) -> None:
         """Click a template, as a user does, and wait for its nodes."""
         self.template(title).click()
+        self.wait_for_template()
+
+    def wait_for_template(self) -> None:
         self.page.get_by_test_id(re.compile("^template-workflow-")).first.wait_for(state="hidden")
         self.page.wait_for_function("() => window.app.graph.nodes.some(({ type }) => type === 'LoadImage')")
 
