@@ -28,7 +28,8 @@ FINER = 0.8  # what smaller tiles may cost of what larger ones do; below 1, sinc
 CORES = (4, 8)  # times the halo: sides of smaller tiles, which have 2.25 and 1.56 times the pixels with their context
 LEAST_CORE = 64
 
-Watch = Callable[[Tile, Tensor, int, int], None]  # (core, its result, height and width of the pass's input)
+# (core, its result, height and width of the pass's input, opacity of the core at any scale or None)
+Watch = Callable[[Tile, Tensor, int, int, Tensor | None], None]
 
 
 @dataclass
@@ -151,7 +152,8 @@ class Run:
         def fill_and_show(core: Tile, window: Tile) -> None:
             fill(core, window)
             if self.watch is not None and shown:
-                self.watch(core, core.inside(rows).of(strip, spec.scale), grid.height, grid.width)
+                alpha = None if self.alpha is None else self.alpha.of(core.shrunk(grid.height // self.alpha.height))
+                self.watch(core, core.inside(rows).of(strip, spec.scale), grid.height, grid.width, alpha)
 
         try:
             used = run_tiles(grid, rows, fill_and_show, self.before_tile, self.after_tile)

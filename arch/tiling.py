@@ -57,6 +57,10 @@ class Tile:
         left, right, top, bottom = (outer if side else inner for side in reached)
         return left, right, top, bottom
 
+    def shrunk(self, factor: int) -> "Tile":
+        """The part that covers it in a picture that is `factor` times as small."""
+        return Tile(self.top // factor, self.left // factor, -(-self.bottom // factor), -(-self.right // factor))
+
     def window(self, halo: int, height: int, width: int) -> "Tile":
         """The core with its context, clipped to the picture."""
         return Tile(

@@ -76,7 +76,8 @@ def upscale(
         progress: called with (done, total) input pixels after each tile.
         should_stop: called before each tile; True stops.
         watch: called with each finished tile of colour of the last pass, before `progress`: its core in pixels of the
-            pass's input, its result (1, C, H, W), height and width of that input.
+            pass's input, its result (1, C, H, W), height and width of that input, and its opacity (1, 1, h, w) at any
+            scale, None without alpha.
 
     Returns:
         (B, H', W', C) float32 in [0, 1] on the CPU. Sizes that are not a power of the model's scale are reached by

@@ -75,22 +75,24 @@ def _load(pos: tuple[int, int]) -> Box:
 
 OWN_PICTURE = "Choose a picture of your own in Load Image, or run it as it is."
 
+WORKING = (400, 600)  # an upscaler's size: while it works, it shows the picture so far and the time left
+
 # The first three nodes of what upscales a picture with its transparency.
 UPSCALED = {
     1: _load((40, 300)),
     2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
-    3: Box("SengaUpscale", (440, 80), (340, 320), links={"upscale_model": (2, 0), "image": (1, 0), "mask": (1, 1)}),
+    3: Box("SengaUpscale", (440, 80), WORKING, links={"upscale_model": (2, 0), "image": (1, 0), "mask": (1, 1)}),
 }
 
-# title: node id -> node. Columns are 440 wide.
+# title: node id -> node. Columns are 80 apart.
 TEMPLATES: dict[str, dict[int, Box]] = {
     "Upscale a picture and keep its transparency": {
         **UPSCALED,
-        4: Box("JoinImageWithAlpha", (860, 80), (260, 60), links={"image": (3, 0), "alpha": (3, 1)}),
-        5: Box("SaveImage", (860, 220), (420, 460), {"filename_prefix": "senga/upscaled"}, {"images": (4, 0)}),
+        4: Box("JoinImageWithAlpha", (920, 80), (260, 60), links={"image": (3, 0), "alpha": (3, 1)}),
+        5: Box("SaveImage", (920, 220), (420, 460), {"filename_prefix": "senga/upscaled"}, {"images": (4, 0)}),
         6: _note(
-            (440, 480),
-            (340, 200),
+            (40, 760),
+            (800, 170),
             f"{OWN_PICTURE}\n\nLoad Image gives the transparency as a mask. The upscaler enlarges it together with the"
             " picture; Join Image with Alpha puts the two together again. scale 0 means what the"
             " model gives; with width"
@@ -101,15 +103,15 @@ TEMPLATES: dict[str, dict[int, Box]] = {
         **UPSCALED,
         4: Box(
             "SaveAnimatedWEBP",
-            (860, 80),
+            (920, 80),
             (420, 600),
             {"filename_prefix": "senga/animation", "fps": 12.0, "quality": 90},
             {"images": (3, 0)},
             title="Save the animation",
         ),
         5: _note(
-            (440, 480),
-            (340, 200),
+            (40, 760),
+            (800, 170),
             "Choose an animated GIF, WebP or PNG in Load Image: its frames come as a batch and are"
             " upscaled one by one, so"
             " that the memory holds one at a time. A still picture gives an animation of one frame."
@@ -148,11 +150,11 @@ TEMPLATES: dict[str, dict[int, Box]] = {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
         3: Box("SengaDegradeImage", (440, 80), (340, 300), {"seed": 7}, {"image": (1, 0)}),
-        4: Box("SengaUpscale", (440, 460), (340, 320), links={"upscale_model": (2, 0), "image": (3, 0)}),
-        5: Box("SengaCompareImages", (860, 80), (460, 500), links={"image_a": (1, 0), "image_b": (4, 0)}),
-        6: Box("SaveImage", (1400, 80), (420, 460), {"filename_prefix": "senga/compared"}, {"images": (5, 0)}),
+        4: Box("SengaUpscale", (440, 460), WORKING, links={"upscale_model": (2, 0), "image": (3, 0)}),
+        5: Box("SengaCompareImages", (920, 80), (460, 500), links={"image_a": (1, 0), "image_b": (4, 0)}),
+        6: Box("SaveImage", (1460, 80), (420, 500), {"filename_prefix": "senga/compared"}, {"images": (5, 0)}),
         7: _note(
-            (860, 660),
+            (920, 660),
             (460, 150),
             "The picture is made half as large and damaged as the web does, upscaled to its first"
             " size, and compared with"
@@ -162,23 +164,23 @@ TEMPLATES: dict[str, dict[int, Box]] = {
     "Your model in Senga, and a Senga model in the built-in node": {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
-        3: Box("ImageUpscaleWithModel", (440, 80), (340, 80), links={"upscale_model": (2, 0), "image": (1, 0)}),
-        4: Box("SaveImage", (860, 80), (420, 380), {"filename_prefix": "senga/built_in"}, {"images": (3, 0)}),
+        3: Box("ImageUpscaleWithModel", (440, 80), (400, 80), links={"upscale_model": (2, 0), "image": (1, 0)}),
+        4: Box("SaveImage", (920, 80), (420, 380), {"filename_prefix": "senga/built_in"}, {"images": (3, 0)}),
         5: Box("UpscaleModelLoader", (40, 760), (320, 80), {"model_name": "your_model.safetensors"}, muted=True),
         6: Box(
             "SengaUpscale",
             (440, 540),
-            (340, 320),
+            WORKING,
             links={"upscale_model": (5, 0), "image": (1, 0), "mask": (1, 1)},
             muted=True,
         ),
-        7: Box("JoinImageWithAlpha", (860, 540), (260, 60), links={"image": (6, 0), "alpha": (6, 1)}, muted=True),
+        7: Box("JoinImageWithAlpha", (920, 540), (260, 60), links={"image": (6, 0), "alpha": (6, 1)}, muted=True),
         8: Box(
-            "SaveImage", (860, 680), (420, 380), {"filename_prefix": "senga/your_model"}, {"images": (7, 0)}, muted=True
+            "SaveImage", (920, 680), (420, 460), {"filename_prefix": "senga/your_model"}, {"images": (7, 0)}, muted=True
         ),
         9: _note(
             (440, 240),
-            (340, 220),
+            (400, 220),
             "Above: a Senga model in ComfyUI's own upscaler.\n\nBelow, muted until you have one: put"
             " a model of your own"
             " (.pth or .safetensors: ESRGAN, SPAN, DAT, SwinIR, HAT and what else spandrel knows) into"
@@ -284,7 +286,8 @@ def least_size(box: Box) -> tuple[int, int]:
     rows = max(sum(not is_widget(socket) for socket in declared), len(node_class.RETURN_TYPES))  # type: ignore[attr-defined]
     widgets = [socket for socket in declared if is_widget(socket)]
     height = 20 * rows + 24 * len(widgets) + 26 * sum(bool(s.options.get("multiline")) for s in widgets)
-    shown = {"LoadImage": 220, "SaveImage": 220, "SaveAnimatedWEBP": 220, "PreviewAny": 80, "SengaCompareImages": 310}
+    shown = {"LoadImage": 220, "SaveImage": 220, "SaveAnimatedWEBP": 220, "PreviewAny": 80, "SengaCompareImages": 280}
+    shown |= {"SengaUpscale": 280}  # while it works
     text = 70 if box.type in ("SengaLoadUpscaleModel", "SengaLoadTagger", "SengaTagImage") else 0
     return 220, height + shown.get(box.type, 0) + text + (150 if box.type == "SengaSaveTags" else 0)
 

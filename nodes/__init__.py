@@ -27,10 +27,10 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "SengaLoadUpscaleModel": "Load Upscale Model (Senga)",
-    "SengaUpscale": "Upscale Image (Senga, waifu2x / Real-ESRGAN)",
+    "SengaUpscale": "Upscale Anime Image (ESRGAN, waifu2x, Senga)",
     "SengaDegradeImage": "Degrade Image (Senga, JPEG)",
     "SengaRecipeStep": "Degradation Recipe Step (Senga)",
-    "SengaLoadTagger": "Load Tagger (Senga)",
+    "SengaLoadTagger": "Load Tagger (Senga, WD14)",
     "SengaTagImage": "Tag Image (Senga, danbooru)",
     "SengaSaveTags": "Save Image with Tags (Senga, captions)",
     "SengaModelInfo": "Model Info (Senga)",

@@ -14,6 +14,7 @@ from ..arch import SengaError
 from ..arch.errors import quoted
 from ..arch.reading import has_text_name, why_unreadable
 from .model_files import is_tagger, listed, task, unlisted, with_slashes
+from .watching import Watcher
 
 try:
     import comfy.cli_args  # pyright: ignore[reportMissingImports]
@@ -291,6 +292,22 @@ def progress() -> Callable[[int, int], None] | None:
         bar.update_absolute(done, total)
 
     return report
+
+
+def watcher() -> Watcher | None:
+    """Like `progress`, for tiles: inside ComfyUI it also shows the picture so far and the time left on the node."""
+    if comfy_utils is None:
+        return None if standalone.progress is None else Watcher(standalone.progress)
+    return Watcher(comfy_utils.ProgressBar(100).update_absolute, _say)
+
+
+def _say(text: str) -> None:
+    """Write on the node that runs, where the server can do that and somebody looks."""
+    server: Any = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    context = getattr(sys.modules.get("comfy_execution.utils"), "get_executing_context", lambda: None)()
+    send = getattr(server, "send_progress_text", None)
+    if context is not None and send is not None and server.client_id is not None:
+        send(text, context.node_id, sid=server.client_id)
 
 
 def should_stop() -> bool:

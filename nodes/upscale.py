@@ -136,7 +136,9 @@ class SengaUpscale:
     ) -> tuple[Tensor, Tensor]:
         image = image.float()  # ComfyUI can be set to keep pictures in float16
         plan = plan_fit(image.shape[2], image.shape[1], width, height, fit)
-        options = Options(tile, halo, precision, self_ensemble, host.progress(), host.should_stop)
+        watcher = host.watcher()
+        progress, watch = watcher and watcher.progress, watcher and watcher.watch
+        options = Options(tile, halo, precision, self_ensemble, progress, host.should_stop, watch)
         with host.on_device(upscale_model, memory_needed(upscale_model, tile, halo)):
             return upscale_masked(
                 upscale_model, image, mask, options, scale=scale if scale and plan is None else None, fit=plan

@@ -88,7 +88,8 @@ SIGNATURES = {
     " tile: int = 0, halo: int = -1, precision: str = 'auto', self_ensemble: bool = False,"
     " progress: collections.abc.Callable[[int, int], None] | None = None,"
     " should_stop: collections.abc.Callable[[], bool] | None = None,"
-    " watch: collections.abc.Callable[[senga.arch.tiling.Tile, torch.Tensor, int, int], None] | None = None)",
+    " watch: collections.abc.Callable[[senga.arch.tiling.Tile, torch.Tensor, int, int, torch.Tensor | None], None]"
+    " | None = None)",
 }
 
 CHANGE = "saved workflows hold this by name and by place: add a new node or input at the end instead of changing it"

@@ -48,7 +48,7 @@ app.registerExtension({
         if (files.length === 2) slider(widget.element, ...files);
         else widget.element.replaceChildren(...files.map(picture));
       }
-      textOnNode(node, "numbers", text ?? []);
+      textOnNode(node, "numbers", text ?? [], { height: 48, most: 48 });
     });
   },
 });

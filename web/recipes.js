@@ -23,7 +23,8 @@ async function fill(node) {
 
 function grey(node) {
   const preset = named(node, "preset");
-  const linked = node.inputs?.some((input) => input.name === "recipe" && input.link != null);
+  const slot = node.inputs?.findIndex((input) => input.name === "recipe") ?? -1;
+  const linked = slot >= 0 && node.isInputConnected(slot);
   if (preset) preset.disabled = linked || Boolean(named(node, "recipe")?.value?.trim());
   node.setDirtyCanvas?.(true, true);
 }

@@ -1,6 +1,6 @@
 // Shows the result of Tag Image (Senga) on the node, a numbered line for each picture, and keeps it in the workflow.
 import { app } from "../../scripts/app.js";
-import { afterRun, textOnNode } from "./texts.js";
+import { afterRun, noticeChange, textOnNode } from "./texts.js";
 
 const KEPT = 50; // pictures whose tags a saved workflow holds
 
@@ -11,6 +11,7 @@ app.registerExtension({
     afterRun(nodeType, (node, { text: tags = [] }) => {
       node.properties.senga_tags = tags.slice(0, KEPT);
       textOnNode(node, "found", tags, { numbered: true });
+      noticeChange();
     });
   },
   loadedGraphNode(node) {

@@ -35,6 +35,14 @@ export function afterRun(nodeType, then) {
   };
 }
 
+// Lets the editor see what a run has written into the workflow: by itself it looks after clicks and keys alone, and a
+// reload would lose it. The first name is the newer one; the other warns there.
+export function noticeChange() {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  if (tracker?.captureCanvasState) tracker.captureCanvasState();
+  else tracker?.checkState?.();
+}
+
 // Adds an element to a node, which grows to hold it. Not an input: it is neither saved nor sent.
 export function boxOnNode(node, name, type, style, { height, ...options }) {
   const box = document.createElement("div");
@@ -52,8 +60,9 @@ export function boxOnNode(node, name, type, style, { height, ...options }) {
   return widget;
 }
 
-// Shows read-only lines on a node, in classic nodes and in Nodes 2.0.
-export function textOnNode(node, name, lines, { numbered = false } = {}) {
+// Shows read-only lines on a node, in classic nodes and in Nodes 2.0. `height`: at least; `most`: at most, else what the
+// node has left.
+export function textOnNode(node, name, lines, { numbered = false, height = 64, most } = {}) {
   let widget = node.widgets?.find((w) => w.name === name);
   if (!widget) {
     if (!lines.length) return;
@@ -67,8 +76,13 @@ export function textOnNode(node, name, lines, { numbered = false } = {}) {
       userSelect: "text",
       color: "var(--input-text, inherit)",
       background: "var(--comfy-input-bg, transparent)",
+      ...(most && { maxHeight: `${most}px` }),
     };
-    widget = boxOnNode(node, name, "senga_text", style, { height: 64, getValue: () => widget?.element.innerText });
+    widget = boxOnNode(node, name, "senga_text", style, {
+      height,
+      ...(most && { getMaxHeight: () => most }),
+      getValue: () => widget?.element.innerText,
+    });
   }
   const list = document.createElement(numbered && lines.length > 1 ? "ol" : "div");
   Object.assign(list.style, { margin: 0, paddingInlineStart: numbered && lines.length > 1 ? "2em" : 0 });

