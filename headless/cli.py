@@ -47,6 +47,7 @@ COMMANDS = [
     Command("models", "list the models that the nodes find"),
     Command("convert", "give a weights file a header, or official key names"),
     Command("export", "write a network as ONNX"),
+    Command("page", "make the browser page, or serve it on this machine"),
     Command("train", "train a network"),
     Command("data", "build, preview and pack pictures to train on"),
 ]

@@ -42,6 +42,7 @@ ALLOWED = {
     "training/datasets/fetch.py": {"subprocess"},  # runs npm, apt and converters that build sets of pictures
     "headless/server/transport.py": {"socket", "http", "urllib.request", "urllib.error"},  # --server
     "headless/server/events.py": {"socket", "ssl", "websocket"},  # --server
+    "headless/site/serving.py": {"http"},  # senga page --serve, on loopback
 }
 
 
