@@ -26,6 +26,11 @@ export class Client {
     return { done, cancel: () => this.#worker.postMessage({ cancel: id }) };
   }
 
+  /** End the worker; what it was doing is lost. */
+  close() {
+    this.#worker.terminate();
+  }
+
   #receive({ id, result, error, ...progress }) {
     const call = this.#calls.get(id);
     if (!call) return;

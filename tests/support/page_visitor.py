@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,13 @@ class Visitor:
 
     def ready(self) -> None:
         self.page.wait_for_selector("html[data-ready=true]", timeout=PATIENCE)
+
+    def until(self, expression: str, patience: float = 60.0) -> None:
+        """Wait for a JavaScript expression. Playwright's own wait would use eval, which the page forbids."""
+        end = time.monotonic() + patience
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, f"still not: {expression}"
+            time.sleep(0.1)
 
     def add(self, files: dict[str, bytes]) -> None:
         kinds = {".gif": "image/gif", ".jpg": "image/jpeg", ".webp": "image/webp"}
