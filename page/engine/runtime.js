@@ -25,7 +25,7 @@ export async function bestKind(wanted = "") {
 
 /**
  * Load the build that is used, and no other. options: { kind, threads }; progress(received, total).
- * Promises { ort, kind, threads, base, manifest }.
+ * Promises { ort, kind, threads, forced, base, manifest }; `forced` where the visitor chose the kind.
  */
 export async function startEngine(base, manifest, options, progress) {
   const kind = await bestKind(options.kind);
@@ -37,7 +37,7 @@ export async function startEngine(base, manifest, options, progress) {
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = { mjs: new URL(files.glue, base).href, wasm: new URL(files.binary, base).href };
   ort.env.wasm.wasmBinary = binary;
-  return { ort, kind, threads, base, manifest };
+  return { ort, kind, threads, forced: Boolean(options.kind), base, manifest };
 }
 
 async function session(engine, model, provider) {
@@ -54,12 +54,12 @@ async function runSession(engine, running, values, shape) {
 }
 
 /**
- * An upscaler of the manifest, ready to run. With WebGPU both it and WebAssembly compute one tile, and the faster one is
- * kept. Promises { scale, channels, halo, alignment, run, seconds, provider }; seconds are for a megapixel of output.
+ * An upscaler of the manifest, ready to run. Where there is WebGPU both it and WebAssembly compute one tile, and the
+ * faster one is kept, unless the visitor chose. Promises { scale, channels, halo, alignment, run, seconds, provider }; seconds are for a megapixel of output.
  */
 export async function openUpscaler(engine, entry, speed, progress) {
   const model = new Uint8Array(await fetchFile(engine.base, engine.manifest, speed.file, progress));
-  const providers = engine.kind === "webgpu" ? ["webgpu", "wasm"] : ["wasm"];
+  const providers = engine.kind === "webgpu" && !engine.forced ? ["webgpu", "wasm"] : [engine.kind];
   let best = null;
   for (const provider of providers) {
     try {
@@ -69,8 +69,8 @@ export async function openUpscaler(engine, entry, speed, progress) {
       const seconds = await measured(run, entry);
       if (best === null || seconds < best.seconds) best = { run, seconds, provider };
     } catch (error) {
-      // A GPU that cannot run the network: WebAssembly follows, whose errors are the user's to see.
-      if (provider === "wasm") throw error;
+      // A GPU may not run the network, or WebAssembly have too little memory: one of the two is enough.
+      if (best === null && provider === providers[providers.length - 1]) throw error;
     }
   }
   const { scale, channels } = entry;

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.page
 
 AXE = ROOT / "page" / "node_modules" / "axe-core" / "axe.min.js"
 SERIOUS = ("serious", "critical")
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP: Any = {"width": 1280, "height": 900}
+PHONE: Any = {"width": 390, "height": 844}
 SMALL = picture_file(np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3))
 # A file made in the page, and an event that carries it.
 CARRIED = """([data, kind]) => {
