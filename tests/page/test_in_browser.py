@@ -277,7 +277,7 @@ def test_webgpu_gives_the_same_on_chromiums_software_adapter(browser: Any, tmp_p
         assert difference(opened(visitor.saved("#download")[1]), wanted) <= 2
 
 
-def test_only_what_the_policy_allows_can_be_done(visitor: Visitor) -> None:
+def test_only_what_the_policy_allows_can_be_done(visitor: Visitor, address: str) -> None:
     tried = """async () => {
       const results = [];
       for (const url of ["https://example.org/x", "http://127.0.0.1:9/x"])
@@ -286,6 +286,5 @@ def test_only_what_the_policy_allows_can_be_done(visitor: Visitor) -> None:
       results.push(await new Promise((done) => setTimeout(() => done(run()))));
       return results;
     }"""
-    before = len(visitor.asked)
     assert visitor.page.evaluate(tried) == ["refused"] * 3
-    assert visitor.asked[before:] == []  # stopped before they were sent
+    assert [url for url in visitor.asked if not url.startswith(address)] == []  # refused before they were sent

@@ -76,9 +76,16 @@ class Visitor:
     def until(self, expression: str, patience: float = 60.0) -> None:
         """Wait for a JavaScript expression. Playwright's own wait would use eval, which the page forbids."""
         end = time.monotonic() + patience
-        while not self.page.evaluate(expression):
+        while not self.holds(expression):
             assert time.monotonic() < end, f"still not: {expression}"
             time.sleep(0.1)
+
+    def holds(self, expression: str) -> bool:
+        """Whether an expression is true; false while the page is being loaded again."""
+        try:
+            return bool(self.page.evaluate(expression))
+        except playwright_error():
+            return False
 
     def add(self, files: dict[str, bytes]) -> None:
         kinds = {".gif": "image/gif", ".jpg": "image/jpeg", ".webp": "image/webp"}
@@ -139,6 +146,13 @@ class Visitor:
         """Into the folder that $SENGA_SCREENSHOTS names."""
         if folder := os.environ.get("SENGA_SCREENSHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def playwright_error() -> type[Exception]:
+    """Imported late: without playwright the tests skip."""
+    from playwright.sync_api import Error
+
+    return Error
 
 
 @contextmanager
