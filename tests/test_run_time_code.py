@@ -43,6 +43,7 @@ ALLOWED = {
     "headless/processes.py": {"multiprocessing"},  # processes of this program, for `senga degrade --workers`
     "headless/server/transport.py": {"socket", "http", "urllib.request", "urllib.error"},  # --server
     "headless/server/events.py": {"socket", "ssl", "websocket"},  # --server
+    "headless/site/serving.py": {"http"},  # senga page --serve, on loopback
 }
 
 

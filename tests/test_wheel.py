@@ -15,7 +15,7 @@ from PIL import Image
 from repository import ROOT
 
 LEFT_BEHIND = shutil.ignore_patterns(
-    ".git", ".venv*", "build", "dist", "*.egg-info", "__pycache__", "data", "runs", "output", ".*_cache"
+    ".git", ".venv*", "build", "dist", "*.egg-info", "__pycache__", "data", "runs", "output", ".*_cache", "node_modules"
 )
 
 
@@ -41,7 +41,8 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     folders = {name.split("/")[1] for name in names if name.startswith("senga/") and name.count("/") > 1}
-    assert folders == {"arch", "nodes", "training", "headless", "weights", "example_workflows", "web", "locales"}
+    data = {"weights", "example_workflows", "web", "locales", "page"}
+    assert folders == {"arch", "nodes", "training", "headless", *data}
     assert {name.split("/")[0] for name in names} == {"senga", next(n for n in names if "dist-info" in n).split("/")[0]}
     for folder in ("arch", "nodes", "training", "headless"):
         shipped = {Path(name).name for name in names if name.startswith(f"senga/{folder}/") and name.endswith(".py")}
@@ -55,6 +56,9 @@ def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
         "web/*.js",
         "web/docs/*.md",
         "locales/*/*.json",
+        "page/*.*",
+        "page/*/*.js",
+        "page/texts/*.json",
         "example_workflows/*.jpg",
     ):
         wanted = {f"senga/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob(pattern)}

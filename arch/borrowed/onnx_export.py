@@ -23,9 +23,11 @@ from ..registry import BY_ID
 from ..tagger import TaggerModel
 from ..upscaler import UpscaleModel
 from . import borrow
+from .onnx_half import halve_weights
 
 OPSET = 18  # the oldest that torch's exporter writes
 TOLERANCE = 1e-4  # largest difference from torch
+HALF_TOLERANCE = 1 / 255  # the same where weights are kept in 16 bits
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")  # onnxscript is torch's, for its exporter
 METADATA_KEY = "senga"  # the header, as in our safetensors
 GRAPH_KEY = "senga_graph"  # what a program that tiles has to know, as JSON
@@ -34,12 +36,12 @@ GRAPH_KEY = "senga_graph"  # what a program that tiles has to know, as JSON
 class _Upscale(nn.Module):
     """UpscaleModel.__call__ in operations that every runtime has: the clamp is two ReLUs, since some lack Clip."""
 
-    def __init__(self, model: UpscaleModel) -> None:
+    def __init__(self, model: UpscaleModel, border: bool) -> None:
         super().__init__()
         self.net = copy.deepcopy(model.model).cpu().float().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self.scale, self.border = model.scale, model.border
+        self.scale, self.border = model.scale, model.border if border else 0
         # Below and right, after a border that is not a multiple of the alignment.
-        self.rest = -2 * model.border % model.alignment
+        self.rest = -2 * self.border % model.alignment
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2] * self.scale, image.shape[-1] * self.scale
@@ -70,7 +72,9 @@ class _Tag(nn.Module):
         return self.net(x.flip(1) if self.flip else x).sigmoid()
 
 
-def export_onnx(model: UpscaleModel | TaggerModel, path: Path, tile: int = 0) -> float:
+def export_onnx(
+    model: UpscaleModel | TaggerModel, path: Path, tile: int = 0, *, border: bool = True, half: bool = False
+) -> float:
     """Write a model as one ONNX file, which appears only after onnxruntime gives torch's results with it.
 
     Args:
@@ -78,6 +82,9 @@ def export_onnx(model: UpscaleModel | TaggerModel, path: Path, tile: int = 0) ->
         path: the file; it is replaced.
         tile: side of the only picture that the graph takes, for runtimes without dynamic shapes; 0 leaves batch,
             height and width open. Taggers have one size; for them it leaves only the batch open.
+        border: the graph repeats the edge that the network needs around a picture. False is for programs that give
+            each tile with its context, beyond the picture's edge too: the graph then computes nothing twice.
+        half: keep the weights in 16 bits; the results may then differ from torch's by one level of 255.
 
     Returns:
         The largest difference from torch, in values of 0 to 1.
@@ -93,7 +100,7 @@ def export_onnx(model: UpscaleModel | TaggerModel, path: Path, tile: int = 0) ->
         )
     onnx, runtime = _libraries()
     if isinstance(model, UpscaleModel):
-        graph, output = _Upscale(model).eval(), "upscaled"
+        graph, output = _Upscale(model, border).eval(), "upscaled"
         samples, shapes = _pictures(model, tile), None if tile else _open_sizes(model)
     else:
         graph, output = _Tag(model).eval(), "probabilities"
@@ -103,11 +110,12 @@ def export_onnx(model: UpscaleModel | TaggerModel, path: Path, tile: int = 0) ->
         samples, shapes = [_sample(1, 3, size, size), _sample(2, 3, size, size)], {"image": {0: _dim("batch")}}
     with replacing(path) as temporary:
         _write(graph, samples[-1], temporary, output, shapes)
-        _finish(onnx, temporary, model, tile)
+        _finish(onnx, temporary, model, tile, half)
         error = max(_difference(runtime, temporary, graph, sample) for sample in samples)
-        if not error <= TOLERANCE:
+        tolerance = HALF_TOLERANCE if half else TOLERANCE
+        if not error <= tolerance:
             raise SengaError(
-                f"the ONNX graph differs from torch by {error:.2g} on a test picture; expected {TOLERANCE:g} or less:"
+                f"the ONNX graph differs from torch by {error:.2g} on a test picture; expected {tolerance:.2g} or less:"
                 " nothing was written; another version of onnxruntime or onnxscript may be exact"
             )
     return error
@@ -177,7 +185,7 @@ def _write(graph: nn.Module, sample: Tensor, path: Path, output: str, shapes: di
             logger.setLevel(level)
 
 
-def _finish(onnx: Any, path: Path, model: UpscaleModel | TaggerModel, tile: int) -> None:
+def _finish(onnx: Any, path: Path, model: UpscaleModel | TaggerModel, tile: int, half: bool) -> None:
     """Check the graph, and put the header and what tiling needs into the file."""
     file = onnx.load(str(path))
     if clips := [node.name for node in file.graph.node if node.op_type == "Clip"]:
@@ -187,6 +195,8 @@ def _finish(onnx: Any, path: Path, model: UpscaleModel | TaggerModel, tile: int)
             side.dim_param = ("batch", "channels", "upscaled_height", "upscaled_width")[i]
     entries = {METADATA_KEY: model.header.to_json(), GRAPH_KEY: json.dumps(_facts(model, tile), sort_keys=True)}
     onnx.helper.set_model_props(file, entries)
+    if half:
+        halve_weights(onnx, file)
     onnx.checker.check_model(file)
     onnx.save(file, str(path))
 

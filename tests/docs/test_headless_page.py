@@ -45,7 +45,7 @@ def test_the_python_examples_run_and_share_the_model(monkeypatch: pytest.MonkeyP
 def test_every_command_and_option_is_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert {shlex.split(example.command)[1] for example in EXAMPLES} == {command.name for command in COMMANDS}
-    for command in ("run", "upscale", "tag", "degrade", "models", "convert", "export"):
+    for command in ("run", "upscale", "tag", "degrade", "models", "convert", "export", "page"):
         with pytest.raises(SystemExit):
             main([command, "--help"])
         options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--verbose"}

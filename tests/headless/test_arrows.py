@@ -15,7 +15,8 @@ ARROWS = {
     "files": SHARED,
     "workflow": SHARED | {"files"},
     "server": SHARED | {"files", "workflow"},
-    "commands": SHARED | {"files", "workflow", "server"},
+    "site": SHARED,
+    "commands": SHARED | {"files", "workflow", "server", "site"},
     "": SHARED,  # the files outside the rooms; only cli.py lists the commands
 }
 BATCH = "commands.batch"  # what the commands share; what one alone has is in `upscale_work.py`

@@ -12,6 +12,7 @@ from sample_taggers import small_tagger
 from sample_upscalers import picture, small_model
 from senga.arch import Header, save_model, upscale
 from senga.arch.borrowed import onnx_export
+from senga.arch.borrowed.onnx_half import halve_weights
 from senga.arch.preprocessing import preprocess
 from senga.headless.cli import FAILED, OK, USAGE, main
 
@@ -112,3 +113,40 @@ def test_what_cannot_be_exported_is_said(tmp_path, caplog):
         assert main(["export", *arguments]) == code
         assert text in caplog.text
     assert not (tmp_path / "m.onnx").exists()
+
+
+def test_without_its_border_a_graph_needs_the_context_from_outside(tmp_path):
+    model = small_model("compact", scale=2)
+    onnx_export.export_onnx(model, tmp_path / "bare.onnx", border=False)
+    around = picture(40, 40)
+    inside, halo = around[:, 10:30, 10:30], model.default_halo
+    assert halo <= 10
+    session = onnxruntime.InferenceSession(str(tmp_path / "bare.onnx"))
+    found = result(session, around[:, 10 - halo : 30 + halo, 10 - halo : 30 + halo].movedim(3, 1))
+    expected = upscale(model, around, precision="fp32")[:, 20:60, 20:60]
+    cut = found[..., 2 * halo : -2 * halo, 2 * halo : -2 * halo]
+    np.testing.assert_allclose(cut, expected.movedim(3, 1).numpy(), atol=1e-4)
+    alone = result(session, inside.movedim(3, 1))
+    assert np.abs(alone - expected.movedim(3, 1).numpy()).max() > 1e-3
+
+
+def test_weights_of_16_bits_are_half_the_file_and_nearly_the_result(tmp_path):
+    model = small_model("compact", scale=2, features=32)
+    onnx_export.export_onnx(model, tmp_path / "full.onnx")
+    error = onnx_export.export_onnx(model, tmp_path / "half.onnx", half=True)
+    full, half = ((tmp_path / name).stat().st_size for name in ("full.onnx", "half.onnx"))
+    assert half < 0.75 * full
+    kinds = {tensor.data_type for tensor in onnx.load(str(tmp_path / "half.onnx")).graph.initializer if tensor.dims}
+    assert onnx.TensorProto.FLOAT16 in kinds
+    assert 0 < error <= 1 / 255
+
+
+def test_weights_beyond_16_bits_stay_as_they_are():
+    big = onnx.numpy_helper.from_array(np.full(100, 1e6, dtype=np.float32), "big")
+    few = onnx.numpy_helper.from_array(np.ones(3, dtype=np.float32), "few")
+    good = onnx.numpy_helper.from_array(np.ones(100, dtype=np.float32), "good")
+    graph = onnx.helper.make_graph([], "g", [], [], [big, few, good])
+    file = onnx.helper.make_model(graph)
+    halve_weights(onnx, file)
+    assert [tensor.name for tensor in file.graph.initializer] == ["big", "few", "good.half"]
+    assert [(node.op_type, *node.output) for node in file.graph.node] == [("Cast", "good")]

@@ -1,0 +1,76 @@
+// The site's large files: fetched once, with progress, checked by their hash, and kept in the browser's cache.
+
+export const CACHE = "senga-files"; // the service worker removes what a newer site no longer has
+
+const GZIP = [0x1f, 0x8b];
+
+/**
+ * A file of the manifest as an ArrayBuffer. progress(received, total bytes on the wire). Throws Error where it cannot
+ * be had or is not what the manifest says.
+ */
+export async function fetchFile(base, manifest, place, progress = () => {}) {
+  const facts = manifest.files[place];
+  const key = new URL(`${place}?sha256=${facts.sha256.slice(0, 16)}`, base).href;
+  const store = await openCache();
+  const kept = await store?.match(key);
+  if (kept) {
+    progress(1, 1);
+    return kept.arrayBuffer();
+  }
+  const bytes = await download(base, place, facts, progress);
+  if (!(await isWhole(bytes, facts))) throw new Error(`${place}: the file is not what the site's manifest says`);
+  try {
+    await store?.put(key, new Response(bytes));
+  } catch {
+    // No room left: it works without, and is fetched again next time.
+  }
+  return bytes.buffer;
+}
+
+async function openCache() {
+  try {
+    return await caches.open(CACHE);
+  } catch {
+    return null; // private windows of some browsers
+  }
+}
+
+async function download(base, place, facts, progress) {
+  const packed = facts.gz !== undefined; // large files are on the host in this form alone
+  const response = await fetch(new URL(packed ? `${place}.gz` : place, base));
+  if (!response.ok) throw new Error(`${place}: the server answers ${response.status}`);
+  const total = packed ? facts.gz : facts.size;
+  const parts = [];
+  let received = 0;
+  const reader = response.body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    received += part.value.length;
+    progress(Math.min(received, total), total);
+  }
+  const bytes = joined(parts, received);
+  // Some hosts say that a .gz is an encoding, and the browser has then unpacked it already.
+  return packed && GZIP.every((value, i) => bytes[i] === value) ? unpacked(bytes) : bytes;
+}
+
+function joined(parts, size) {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+async function unpacked(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function isWhole(bytes, facts) {
+  if (bytes.length !== facts.size) return false;
+  if (!self.crypto?.subtle) return true; // plain http: there are no hashes there
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((value) => value.toString(16).padStart(2, "0")).join("") === facts.sha256;
+}

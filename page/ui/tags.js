@@ -1,0 +1,54 @@
+// The tags of the picture that is shown: scores, thresholds, and copying.
+
+import { asLine, chosen, NOT_TRAINED, written } from "../engine/tagging.js";
+import { text } from "./texts.js";
+
+export class Tags {
+  #found = null;
+
+  constructor(entry, say) {
+    this.entry = entry;
+    for (const id of ["general", "character"]) input(id).addEventListener("input", () => this.#fill());
+    for (const kind of ["prompt", "caption"])
+      input(`copy-${kind}`).addEventListener("click", async () => {
+        await navigator.clipboard.writeText(asLine(this.#chosen(), kind));
+        say(text("copied"));
+      });
+  }
+
+  /** Show a picture's tags, or nothing. */
+  show(item) {
+    this.#found = item?.tags ?? null;
+    document.getElementById("tagged").hidden = this.#found === null;
+    if (this.#found !== null) this.#fill();
+  }
+
+  #chosen() {
+    return chosen(this.#found, { general: input("general").valueAsNumber, character: input("character").valueAsNumber });
+  }
+
+  #fill() {
+    for (const id of ["general", "character"]) input(`${id}-value`).value = input(id).valueAsNumber.toFixed(2);
+    input("character-row").hidden = this.#found.character === NOT_TRAINED;
+    const rating = this.#found.rating === NOT_TRAINED ? text("not_trained") : this.#found.rating[0].name;
+    input("rating").textContent = text("rating", { rating });
+    const tags = this.#chosen();
+    const characters = this.#found.character === NOT_TRAINED ? [] : this.#found.character.map((tag) => tag.name);
+    const rows = tags.map(({ name, score }) => {
+      const row = document.createElement("li");
+      row.dataset.category = characters.includes(name) ? "character" : "general";
+      const value = Object.assign(document.createElement("span"), { className: "score", textContent: score.toFixed(2) });
+      row.append(written(name, { escape: false }), value);
+      return row;
+    });
+    const none = Object.assign(document.createElement("li"), { textContent: text("no_tags") });
+    input("tag-list").replaceChildren(...(rows.length ? rows : [none]));
+    for (const kind of ["prompt", "caption"]) input(`copy-${kind}`).disabled = !tags.length;
+    const { purpose, limits } = this.entry;
+    input("tagger-about").textContent = text("tagger_limits", { purpose, limits });
+  }
+}
+
+function input(id) {
+  return document.getElementById(id);
+}

@@ -1,0 +1,32 @@
+"""A browser and a site of the real networks, for all tests marked `page`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import started
+from page_visitor import running
+from senga.headless.cli import OK, main
+from senga.headless.site import serving
+
+SHOWN = ("senga_compact_x2", "senga_compact_x1")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with started() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("page") / "site"
+    assert main(["page", "--out", str(out), *(word for name in SHOWN for word in ("-m", name))]) == OK
+    return out
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    with running(serving.server(site, 0)) as found:
+        yield found
