@@ -122,9 +122,10 @@ def test_each_finished_tile_of_the_last_pass_is_shown(scale, sides):
     seen = []
     image = picture(40, 50, 4)
     upscale(small_model("compact"), image, tile=16, scale=scale, watch=lambda *tile: seen.append(tile))
-    assert {tile[2:] for tile in seen} == {sides}
+    assert {tile[2:4] for tile in seen} == {sides}
     assert sum(core.pixels for core, *_ in seen) == sides[0] * sides[1]
-    for core, result, *_ in seen:
+    for core, result, _, _, alpha in seen:
+        assert 0 < alpha.shape[2] <= core.bottom - core.top  # of the picture before the first pass
         assert result.shape[2:] == (2 * (core.bottom - core.top), 2 * (core.right - core.left))
 
 

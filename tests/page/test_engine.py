@@ -136,7 +136,7 @@ def test_running_out_of_memory_halves_the_tile_as_in_python(found: dict[str, Any
             seen.append(corners(core))
 
         grid = TileGrid(case["height"], case["width"], case["tile"], 0, case["alignment"])
-        used = run_tiles(grid, fill, lambda: None, lambda _: None)
+        used = run_tiles(grid, Tile(0, 0, grid.height, grid.width), fill, lambda: None, lambda _: None)
         assert other["cores"] == seen
         assert other["tile"] == used.tile
         assert len(seen) == case["done"]
