@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterator
 import pytest
 from comfy_client import Client
 from comfy_install import install
-from comfy_server import REPOSITORY, Server, running
+from comfy_server import Server, running
+from senga.nodes.host import DEFAULT_UPSCALER
 
 _servers: list[Server] = []  # the one that runs, for the report of a failure
 
@@ -25,8 +26,8 @@ def client(server: Server) -> Client:
 
 @pytest.fixture(scope="session")
 def shipped_model() -> str:
-    """The name of a model that comes with the repository."""
-    return min(path.name for path in (REPOSITORY / "weights").glob("*.safetensors"))
+    """The default upscaler, which comes with the repository."""
+    return DEFAULT_UPSCALER
 
 
 @pytest.hookimpl(wrapper=True)
