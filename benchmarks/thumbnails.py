@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from senga.benchmarks.templates import FOLDER, TEMPLATES
 from senga.headless.workflow.execute import call_node
 from senga.nodes import NODE_CLASS_MAPPINGS, host
 from torch import Tensor
+
+from .templates import FOLDER, TEMPLATES
 
 SOURCE = FOLDER / "senga_lucy.png"
 SIZE = (480, 360)
