@@ -52,6 +52,11 @@ class NotOurs(SengaError):
     """The tensors fit no network of ours; a borrowed library may know theirs."""
 
 
+def install(extra: str) -> str:
+    """The command that installs an extra of Senga's in its folder, as every message, help text and page has it."""
+    return f'pip install -c constraints.txt ".[{extra}]"'
+
+
 def brief(text: object, most: int = 80) -> str:
     """A name from elsewhere for a message: on one line, without control characters, at most `most` characters."""
     shown = "".join(c if c.isprintable() else _escaped(c) for c in str(text)[: most + 1])

@@ -1,16 +1,17 @@
 """How fast `senga tag` is with a WD14 file: against the loop that WD14 nodes and scripts run.
 
     python -m benchmarks.tagging data/art/val --count 200
-    python -m benchmarks.tagging data/art/val --model wd-vit-tagger-v3/model.onnx --rounds 3
+    python -m benchmarks.tagging data/art/val --model wd-vit-tagger-v3/model.onnx --rounds 3 --against kept
 
 Run it from the repository root. Without --model a ViT-B of 448 pixels and 10,861 tags is written with random weights:
 the time does not depend on them (needs the onnx package).
 
-The loop: one session that is kept, with onnxruntime's own settings; one picture after the other is opened, resized
-with Lanczos, padded, run and written, as ComfyUI-WD14-Tagger does it but for its session, which it builds anew for
-every picture. `senga tag` is called as a user calls it. The network is loaded before on both sides, and both write
-captions. They take turns in blocks of pictures, so that a busy minute hits both. The last line says how long the
-network waited for pictures.
+The loop: one picture after the other is opened, resized with Lanczos, padded to a white square, run alone by
+onnxruntime with its own settings, and written. ComfyUI-WD14-Tagger builds its session and reads the list of tags anew
+for every picture (wd14tagger.py at commit 179bf9b): that is `node`. `kept` is the same loop as a careful script has it,
+with one session and one list. `senga tag` is called as a user calls it, with the network loaded before, as for `kept`.
+All write captions. They take turns in blocks of pictures, so that a busy minute hits all of them. The last line says
+how long the network waited for pictures.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 TAGS = 10_861  # of wd-vit-tagger-v3
 VIT = {"size": 448, "width": 768, "depth": 12, "heads": 12}
 THRESHOLD, CHARACTERS = 0.35, 0.85
+OURS = "senga tag"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,34 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         work = Path(name)
         model = args.model or write_tagger(work / "vit.onnx")
         blocks = list(split([sources[i % len(sources)] for i in range(args.count)], args.rounds, work))
-        loop, ours = Loop(model), 0.0
-        warm = blocks[0][:1]
-        loop.tag(warm)
-        call(model, warm)
-        base = 0.0
         waited: list[float] = []
+        sides: dict[str, Callable[[list[Path]], None]] = {side: LOOPS[side](model) for side in args.against}
+        sides[OURS] = Ours(model, waited)
+        for tag in sides.values():
+            tag(blocks[0][:1])
+        waited.clear()
+        total = dict.fromkeys(sides, 0.0)
         for number, block in enumerate(blocks, 1):
-            seconds = {"loop": 0.0, "senga": 0.0}
-            for side in ("loop", "senga") if number % 2 else ("senga", "loop"):
+            seconds: dict[str, float] = {}
+            for side in list(sides)[:: 1 if number % 2 else -1]:
                 begin = time.perf_counter()
-                if side == "loop":
-                    loop.tag(block)
-                else:
-                    with watching() as gaps:
-                        call(model, block)
-                    waited += gaps
+                sides[side](block)
                 seconds[side] = time.perf_counter() - begin
-            base, ours = base + seconds["loop"], ours + seconds["senga"]
-            sys.stdout.write(
-                f"block {number}: {len(block)} pictures, loop {seconds['loop'] / len(block):.3f} s each, "
-                f"senga tag {seconds['senga'] / len(block):.3f}, ratio {seconds['loop'] / seconds['senga']:.2f}\n"
-            )
+                total[side] += seconds[side]
+            each = ", ".join(f"{side} {seconds[side] / len(block):.3f}" for side in sides)
+            sys.stdout.write(f"block {number}, {len(block)} pictures, seconds for each: {each}\n")
             sys.stdout.flush()
+        sys.stdout.write(f"all {args.count} pictures on {onnx_taggers.cores()} cores: {OURS} {total[OURS]:.1f} s")
+        for side in args.against:
+            sys.stdout.write(f"; {total[side] / total[OURS]:.2f} times as fast as {side} ({total[side]:.1f} s)")
         sys.stdout.write(
-            f"all {args.count} pictures on {onnx_taggers.cores()} cores: loop {base:.1f} s, senga tag {ours:.1f} s,"
-            f" {base / ours:.2f} times as fast\n"
-            f"between two passes the network waited {1000 * float(np.median(waited)):.1f} ms (median),"
-            f" {sum(waited):.2f} s of {ours:.1f} in all\n"
+            f"\nbetween two passes the network waited {1000 * float(np.median(waited)):.1f} ms (median),"
+            f" {sum(waited):.2f} s of {total[OURS]:.1f} in all\n"
         )
 
 
@@ -82,6 +79,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a WD14 file with its CSV; default: ViT-B with random weights")
     parser.add_argument("--count", type=int, default=200, help="pictures on each side (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="blocks that take turns (default: %(default)s)")
+    parser.add_argument("--against", nargs="+", choices=LOOPS, default=list(LOOPS), help="loops (default: both)")
     return parser.parse_args(arguments)
 
 
@@ -110,25 +108,33 @@ def split(sources: Sequence[Path], rounds: int, work: Path) -> Iterator[list[Pat
         yield block
 
 
-class Loop:
-    """What nodes and scripts do, with the session kept."""
+class Kept:
+    """The loop with one session for all pictures."""
 
     def __init__(self, model: Path) -> None:
-        self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        self.model = model
+        self.open()
+
+    def open(self) -> None:
+        # The node asks for all providers that are installed; on a CPU that comes to this one.
+        self.session = onnxruntime.InferenceSession(self.model, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0]
-        path = model.with_suffix(".csv")
-        with (path if path.is_file() else model.with_name("selected_tags.csv")).open(encoding="utf-8") as file:
+        path = self.model.with_suffix(".csv")
+        with (path if path.is_file() else self.model.with_name("selected_tags.csv")).open(encoding="utf-8") as file:
             self.tags = [(row["name"], row["category"]) for row in csv.DictReader(file)]
 
-    def tag(self, block: Sequence[Path]) -> None:
+    def __call__(self, block: Sequence[Path]) -> None:
         for path in block:
-            scores = self.session.run(None, {self.input.name: self.prepared(path)})[0][0]  # type: ignore[index]
-            chosen = [
-                name.replace("_", " ")
-                for (name, category), score in zip(self.tags, scores, strict=True)
-                if category != "9" and score > (CHARACTERS if category == "4" else THRESHOLD)
-            ]
-            path.with_suffix(".loop.txt").write_text(", ".join(chosen), encoding="utf-8")
+            self.tag(path)
+
+    def tag(self, path: Path) -> None:
+        scores = self.session.run(None, {self.input.name: self.prepared(path)})[0][0]  # type: ignore[index]
+        chosen = [
+            name.replace("_", " ")
+            for (name, category), score in zip(self.tags, scores, strict=True)
+            if category != "9" and score > (CHARACTERS if category == "4" else THRESHOLD)
+        ]
+        path.with_suffix(".loop.txt").write_text(", ".join(chosen), encoding="utf-8")
 
     def prepared(self, path: Path) -> "np.ndarray[Any, Any]":
         size = self.input.shape[1]
@@ -141,12 +147,29 @@ class Loop:
         return np.asarray(square, dtype=np.float32)[None, :, :, ::-1]
 
 
-def call(model: Path, block: Sequence[Path]) -> None:
-    """`senga tag` on a block's pictures, its output thrown away."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = senga(["tag", *map(str, block), "--model", str(model), "--force"])
-    if code:
-        raise SystemExit(f"senga tag failed with {code}")
+class Node(Kept):
+    """The loop with a session and a list of tags for each picture."""
+
+    def tag(self, path: Path) -> None:
+        self.open()
+        super().tag(path)
+
+
+LOOPS: dict[str, type[Kept]] = {"node": Node, "kept": Kept}
+
+
+class Ours:
+    """`senga tag`, its output thrown away; `waited` gets the seconds between two passes of the network."""
+
+    def __init__(self, model: Path, waited: list[float]) -> None:
+        self.model, self.waited = model, waited
+
+    def __call__(self, block: Sequence[Path]) -> None:
+        with watching() as gaps, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            code = senga(["tag", *map(str, block), "--model", str(self.model), "--force"])
+        self.waited += gaps
+        if code:
+            raise SystemExit(f"senga tag failed with {code}")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from ..arch.errors import printable
+from ..arch.errors import install, printable
 from .errors import SengaError, UsageError, one_line
 from .foreign_options import hint
 from .log import log_to_stderr, logger
@@ -139,7 +139,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 def _installs(extras: Mapping[str, str]) -> str | None:
     """The end of a command's help: how what it needs besides Senga's own packages is installed."""
-    each = [f'for {what}: pip install -c constraints.txt ".[{name}]"' for name, what in extras.items()]
+    each = [f"for {what}: {install(name)}" for name, what in extras.items()]
     return f"More packages, installed in Senga's folder, {'; '.join(each)}" if each else None
 
 

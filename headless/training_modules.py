@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from .errors import SengaError
+from ..arch.errors import SengaError, install
 
 
 def training_module(name: str) -> ModuleType:
@@ -15,6 +15,6 @@ def training_module(name: str) -> ModuleType:
         if error.name is None or error.name.partition(".")[0] == package:
             raise  # a fault of ours, not a missing package
         raise SengaError(
-            f"training needs the package {error.name!r}, which is not installed; in the repository, run:"
-            ' pip install -c constraints.txt ".[train]"'
+            f"training needs the package {error.name!r}, which is not installed; in Senga's folder, run:"
+            f" {install('train')}"
         ) from error

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import torch
 
+from ..errors import install
+
 WITH_TORCHVISION = ("spandrel", "spandrel_extra_arches", "timm")
 # torch.library looks at the name alone when a fake is registered.
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -27,6 +29,11 @@ def borrow(library: str) -> ModuleType:
     if library not in sys.modules and library in WITH_TORCHVISION:
         _import_torchvision()
     return importlib.import_module(library)
+
+
+def missing(extra: str, library: str) -> str:
+    """How to get a library, for the end of a message. An extra's pinned versions would replace ComfyUI's own torch."""
+    return f"in Senga's folder, run: {install(extra)} (in ComfyUI's Python: pip install {library})"
 
 
 def is_there(library: str) -> bool:

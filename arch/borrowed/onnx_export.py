@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..atomic import replacing
-from ..errors import SengaError
+from ..errors import SengaError, install
 from ..registry import BY_ID
 from ..tagger import TaggerModel
 from ..upscaler import UpscaleModel
@@ -126,8 +126,7 @@ def _libraries() -> tuple[Any, Any]:
         found = [borrow(library) for library in LIBRARIES]
     except ImportError as error:
         raise SengaError(
-            f"exporting needs {', '.join(LIBRARIES)} ({error}); in the repository, run:"
-            ' pip install -c constraints.txt ".[export]"'
+            f"exporting needs {', '.join(LIBRARIES)} ({error}); in Senga's folder, run: {install('export')}"
         ) from error
     return found[0], found[2]
 

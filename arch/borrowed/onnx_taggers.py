@@ -18,13 +18,13 @@ from ..overflow import check_probabilities
 from ..preprocessing import Preprocessing
 from ..tagger import CHUNK_ELSEWHERE, TaggerModel
 from ..vocabulary import TagVocabulary
-from . import borrow, tagger_files
+from . import borrow, missing, tagger_files
 from .onnx_graph import FLOAT, FLOAT16, Graph, Shape, Value, read_graph
 
 logger = logging.getLogger("senga")
 
 PROVIDERS = {"cuda": ("CUDAExecutionProvider", "ROCMExecutionProvider")}  # torch's device -> onnxruntime's, best first
-INSTALL = "pip install onnxruntime (or onnxruntime-gpu for an NVIDIA card), or Senga's extra [taggers]"
+INSTALL = missing("taggers", "onnxruntime, or onnxruntime-gpu for an NVIDIA card")
 ON_CORES = ("cpu",)  # types of device whose pictures run one by one, each on a core
 
 _sessions: "WeakValueDictionary[tuple[object, ...], Session]" = WeakValueDictionary()

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import SengaError, brief
 from ..header import Header, Provenance
 from ..upscaler import UpscaleModel
-from . import borrow, is_there
+from . import borrow, is_there, missing
 from .halo import Context, cached_context, key_of_tensors, measure, store_context
 from .spandrel_table import PREFIX, code_licence, name_by_keys
 
@@ -195,12 +195,13 @@ def _row(state: dict[str, Tensor], reason: SengaError) -> tuple[Any, dict[str, T
     what = f"its keys are those of {name}, which is not one of Senga's networks" if name else str(reason)
     if not is_there("spandrel"):
         sure = "spandrel runs most such networks" if name else "if it is an upscaler, spandrel may know it"
-        raise SengaError(f"{what}; {sure}: pip install spandrel")
+        raise SengaError(f"{what}; {sure}; {missing('models', 'spandrel')}")
     try:
         spandrel = borrow("spandrel")
     except ImportError as error:
         raise SengaError(
-            f"{what}; spandrel, which may know it, cannot be imported ({error}): pip install --upgrade spandrel"
+            f"{what}; spandrel, which may know it, cannot be imported ({error});"
+            f" {missing('models', '--upgrade spandrel')}"
         ) from error
     state = spandrel.canonicalize_state_dict(state)
     for row in spandrel.MAIN_REGISTRY.architectures("detection"):

@@ -16,7 +16,7 @@ from ..errors import SengaError, brief, quoted
 from ..preprocessing import Preprocessing
 from ..tagger import TaggerModel
 from ..vocabulary import TagVocabulary
-from . import borrow, tagger_files
+from . import borrow, missing, tagger_files
 
 logger = logging.getLogger("senga")
 
@@ -28,7 +28,7 @@ STEMS = re.compile(r"(patch_embed|stem|stem_0|conv_stem|conv1|downsample_layers|
 JOYTAG = {"class", "n_tags"}  # of its config.json
 OWN_NETWORKS = {"initial_classifier.": "camie-tagger", "tag_embedding.": "camie-tagger"}  # first tensor -> whose it is
 NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?")  # of a network of timm, perhaps with the tag of its weights
-INSTALL = "pip install timm, or Senga's extra [taggers]"
+INSTALL = missing("taggers", "timm")
 LARGEST_ARGUMENT = 2**20
 Plain = int | float | str | bool | None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...arch.errors import install
 from ...arch.fitting import FITS
 from ...arch.weights import check_file
 from ...nodes import NODE_CLASS_MAPPINGS, host
@@ -79,8 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--codec",
         choices=CODECS,
-        help='of videos, which need PyAV: pip install -c constraints.txt ".[video]" (default: the first that the'
-        f" container takes: {codecs})",
+        help=f"of videos, which need PyAV: {install('video')} (default: the first that the container takes: {codecs})",
     )
     own = ", ".join(f"{name} {known.crf}" for name, known in CODECS.items())
     parser.add_argument(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from ...arch.errors import install
 from ..errors import SengaError, one_line
 
 
@@ -47,7 +48,7 @@ CODECS = {
     "av1": Codec("libsvtav1", 22, 63, deep=True, dense=False, least=64, options={"preset": "8"}),
 }
 VIDEO_ENDINGS = tuple(ending for known in CONTAINERS.values() for ending in (known.extension, *known.others))
-INSTALL = 'in the repository, run: pip install -c constraints.txt ".[video]"'
+INSTALL = f"in Senga's folder, run: {install('video')}"
 
 
 def container_of(name: str) -> str | None:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 from urllib.parse import SplitResult
 
+from ...arch.errors import install
 from ..errors import SengaError, brief
 from ..log import logger
 from .answers import LARGEST_MESSAGE, MB, read_json
@@ -91,7 +92,7 @@ def listen(url: SplitResult, path: str) -> Events | None:
     try:
         import websocket
     except ImportError:
-        logger.info('no progress is shown without websocket-client: pip install -c constraints.txt ".[server]"')
+        logger.info("no progress is shown without websocket-client: %s", install("server"))
         return None
     host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
     opened = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)

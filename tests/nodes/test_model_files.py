@@ -156,7 +156,7 @@ def test_a_tagger_whose_library_is_missing_is_not_listed_as_sound(folder, capsys
     write_onnx(folder / "wd.onnx", len(NAMES))
     monkeypatch.setattr("senga.arch.weights.is_there", lambda library: library != "onnxruntime")
     (line,) = (line for line in lines_of(capsys, folder) if line.startswith("wd.onnx"))
-    assert "is a tagger for onnxruntime, which is not installed; pip install onnxruntime" in line
+    assert "is a tagger for onnxruntime, which is not installed; in Senga's folder, run: pip install" in line
 
 
 COMPANIONS = [

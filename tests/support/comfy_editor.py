@@ -90,6 +90,14 @@ class Editor:
         """What the server has said since the run began."""
         return self.page.evaluate("(kind) => window.seen.filter((one) => one.kind === kind)", kind)
 
+    def open_prompt(self, prompt: dict[str, Any], name: str) -> None:
+        """Open a workflow of the API format, as dropping its file onto the editor does."""
+        self.page.evaluate("([prompt, name]) => window.app.loadApiJson(prompt, name)", [prompt, name])
+
+    def prompt(self) -> dict[str, Any]:
+        """What the editor would post, and what it exports in the API format."""
+        return self.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+
     def clear(self) -> None:
         self.page.evaluate("() => window.app.graph.clear()")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...arch import SengaError
+from ...arch.errors import SengaError, install
 from .run_folder import BEST
 
 logger = logging.getLogger("senga")
@@ -100,9 +100,7 @@ def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = ()) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise SengaError(
-            "curves are drawn by matplotlib, which is not installed: pip install -c constraints.txt '.[train]'"
-        ) from error
+        raise SengaError(f"curves are drawn by matplotlib, which is not installed: {install('train')}") from error
     curve = read_curve(curve_csv)
     shown = arrange(curve, plots)
     if not shown:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import SengaError
+from ...arch.errors import SengaError, install
 from ...arch.reading import open_text
 from .picture_files import MANIFEST
 from .picture_set import PictureSet
@@ -29,9 +29,7 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
     try:
         from webdataset.writer import ShardWriter
     except ImportError as error:
-        raise SengaError(
-            "the package webdataset is needed to write shards; pip install -c constraints.txt '.[train]'"
-        ) from error
+        raise SengaError(f"the package webdataset is needed to write shards; {install('train')}") from error
     if "%" not in out or not out.endswith(".tar"):
         raise SengaError(f"--out is {out}; expected a pattern for numbered files, for example shards/art-%03d.tar")
     pictures = PictureSet(folder, 0.0)

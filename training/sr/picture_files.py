@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...arch import SengaError
+from ...arch.errors import SengaError, install
 from ...arch.reading import has_text_name, open_text, walk
 from ..run.pictures import eight_bits, open_picture
 
@@ -141,8 +141,7 @@ def _expand(pattern: str) -> list[str]:
         from webdataset.shardlists import expand_urls
     except ImportError as error:
         raise SengaError(
-            f"{pattern}: braces need the package webdataset; pip install -c constraints.txt '.[train]', or name the"
-            " shards with *"
+            f"{pattern}: braces need the package webdataset; {install('train')}, or name the shards with *"
         ) from error
     return expand_urls(pattern)
 

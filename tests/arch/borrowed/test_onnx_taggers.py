@@ -299,7 +299,7 @@ def test_an_onnx_file_of_another_kind_is_not_a_tagger(tmp_path):
 def test_without_onnxruntime_the_message_says_what_to_install(wd14, monkeypatch):
     monkeypatch.setattr(onnx_taggers, "borrow", lambda name: (_ for _ in ()).throw(ImportError("No module named x")))
     assert read_header(wd14).architecture == "onnx/WD tagger"  # lists need no library
-    with pytest.raises(SengaError, match=r"wd-x\.onnx: .*onnxruntime.*pip install onnxruntime"):
+    with pytest.raises(SengaError, match=r"wd-x\.onnx: .*onnxruntime.*\[taggers\].*pip install onnxruntime"):
         load_tagger(wd14)
 
 

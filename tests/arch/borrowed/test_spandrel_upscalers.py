@@ -138,7 +138,7 @@ def test_without_spandrel_the_message_names_the_network_and_the_command(folder, 
             with pytest.raises(SengaError) as caught:
                 read(folder / name)
             assert str(caught.value).startswith(f"{name}: its keys are those of {network}, ")
-            assert str(caught.value).endswith("pip install spandrel")
+            assert str(caught.value).endswith('".[models]" (in ComfyUI\'s Python: pip install spandrel)')
     assert load_model(folder / "compact.pth").header.architecture == "compact"  # ours needs no library
 
 

@@ -125,7 +125,7 @@ def test_the_header_needs_no_timm(tmp_path, monkeypatch):
     header = read_header(path)
     assert (header.architecture, header.row().task) == ("timm/vit_base_patch16_224", "tag")
     assert header.provenance.source == "WD tagger"
-    with pytest.raises(SengaError, match=r"model\.safetensors: is a tagger for timm .*pip install timm"):
+    with pytest.raises(SengaError, match=r"model\.safetensors: is a tagger for timm .*\[taggers\].*pip install timm"):
         load_tagger(path)
 
 

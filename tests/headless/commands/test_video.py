@@ -260,7 +260,7 @@ def test_without_pyav_one_sentence_says_what_to_install(
     monkeypatch.setitem(sys.modules, "av", None)
     assert upscale("in.mp4", "out.mp4") == FAILED
     assert capsys.readouterr().err == (
-        "senga: video files need the package 'av', which is not installed; in the repository, run:"
+        "senga: video files need the package 'av', which is not installed; in Senga's folder, run:"
         ' pip install -c constraints.txt ".[video]"\n'
     )
     assert upscale("input/a.png", "out.png") == OK
