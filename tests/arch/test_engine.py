@@ -1,21 +1,15 @@
-"""Engines give the network's own picture, and whatever goes wrong with one ends in the plain network."""
+"""Engines give the network's own picture; which one runs, and how long it is kept."""
 
 import gc
 import logging
-import math
-import re
-import subprocess
-import sys
 
 import pytest
 import torch
-from repository import ROOT
+from sample_engines import plain, skip_without_openvino
 from sample_upscalers import VARIANT_IDS, VARIANTS, picture, small_model
 from senga.arch import SengaError, engine, engine_torch, upscale
-from senga.arch.borrowed import openvino_engine
 from senga.arch.folding import folded
 from senga.arch.recording import record
-from torch import nn
 from torch.nn import functional as F
 
 PREPARED = ("openvino", "torch")
@@ -29,19 +23,6 @@ def prepared(request, monkeypatch):
     return request.param
 
 
-def skip_without_openvino() -> None:
-    try:
-        openvino_engine.load()
-    except ImportError:
-        pytest.skip("OpenVINO is not installed (extra fast)")
-
-
-def plain(monkeypatch: pytest.MonkeyPatch, *arguments, **options) -> torch.Tensor:
-    with monkeypatch.context() as patch:
-        patch.setenv(engine.VARIABLE, "plain")
-        return upscale(*arguments, **options)
-
-
 @pytest.mark.parametrize(("name", "extra"), VARIANTS, ids=VARIANT_IDS)
 def test_engines_give_the_networks_picture(prepared, monkeypatch, name, extra):
     """Tiled, so that windows of several sizes go through."""
@@ -51,29 +32,6 @@ def test_engines_give_the_networks_picture(prepared, monkeypatch, name, extra):
     assert engine.choose(model, "fp32", 1).name == prepared
     assert (tiled - whole).abs().max() <= 1e-4
     assert whole.std() > 0.01
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals have no stacks of their own there")
-def test_a_signal_is_survived_when_openvino_engines_are_gone():
-    """In a process of its own, since a freed signal stack would end it."""
-    skip_without_openvino()
-    code = f"""
-import gc, runpy, signal, sys
-sys.path[:0] = {sys.path!r}
-runpy.run_path({str(ROOT / "tests/conftest.py")!r})  # loads this package, whichever is installed
-import torch
-from sample_upscalers import small_model
-from senga.arch.borrowed import openvino_engine
-model, x = small_model("compact"), torch.rand(1, 3, 16, 16)
-nets = [openvino_engine.prepare(model.model, x, "fp32")[0] for _ in range(3)]
-while nets:
-    nets.pop(0)(x)
-    gc.collect()
-signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
-signal.raise_signal(signal.SIGUSR1)
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert (ended.returncode, ended.stdout) == (0, "handled\n"), ended.stderr
 
 
 def test_engines_take_grey_alpha_batches_and_flips(prepared, monkeypatch):
@@ -207,127 +165,3 @@ def test_prepared_nets_go_with_their_model_and_few_are_kept(monkeypatch):
     del models
     gc.collect()
     assert len(engine._kept) <= before - engine.KEPT - 2
-
-
-def failing(error: Exception):
-    def prepare(net, sample, precision):
-        raise error
-
-    return prepare
-
-
-FAULTS = [
-    (failing(ModuleNotFoundError("No module named 'openvino'")), "No module named"),
-    (failing(OSError("libopenvino.so: cannot open shared object file")), "cannot open"),
-    (failing(RuntimeError("compile fails\nsecond line")), r"\(compile fails\)"),
-    (failing(AttributeError("no operator _convolution_pointwise")), "no operator"),
-    (failing(KeyError("an operation")), "an operation"),
-    (lambda net, sample, precision: (lambda x: net(x) + 0.01, net(sample)), "differs from the network's by 0.01"),
-    (
-        lambda net, sample, precision: (lambda x: net(x) * float("nan"), net(sample)),
-        "differs from the network's by nan",
-    ),
-]
-
-
-@pytest.mark.parametrize(("prepare", "words"), FAULTS, ids=[words for _, words in FAULTS])
-@pytest.mark.parametrize("name", PREPARED)
-def test_what_goes_wrong_ends_in_the_plain_network_and_one_line(monkeypatch, caplog, name, prepare, words):
-    monkeypatch.setenv(engine.VARIABLE, name)
-    monkeypatch.setitem(engine.PREPARE, name, prepare)
-    model, image = small_model("compact"), picture(12, 12)
-    with caplog.at_level(logging.WARNING, "senga"):
-        found = [upscale(model, image, precision="fp32") for _ in range(2)]
-    assert torch.equal(found[0], plain(monkeypatch, model, image, precision="fp32"))
-    assert torch.equal(found[0], found[1])
-    (line,) = caplog.messages
-    assert re.search(words, line)
-
-
-def refusing_wide_tiles(message: str):
-    def prepare(net, sample, precision):
-        def run(x):
-            if x.shape[-1] > 60:
-                raise RuntimeError(message)
-            return net(x)
-
-        return run, net(sample)
-
-    return prepare
-
-
-def test_a_refused_tile_goes_on_in_the_plain_network(monkeypatch, caplog):
-    monkeypatch.setenv(engine.VARIABLE, "torch")
-    monkeypatch.setitem(engine.PREPARE, "torch", refusing_wide_tiles("the shape is refused"))
-    model, image = small_model("compact"), picture(12, 80)
-    out = upscale(model, image, precision="fp32")
-    assert torch.equal(out, plain(monkeypatch, model, image, precision="fp32"))
-    assert "refused a picture of 88x20 pixels" in caplog.text
-
-
-def test_running_out_of_memory_halves_the_tile_of_an_engine_too(monkeypatch, caplog):
-    monkeypatch.setenv(engine.VARIABLE, "torch")
-    message = "DefaultCPUAllocator: can't allocate memory"
-    monkeypatch.setitem(engine.PREPARE, "torch", refusing_wide_tiles(message))
-    model, image = small_model("compact"), picture(12, 80)
-    out = upscale(model, image, precision="fp32", halo=model.receptive_radius)
-    assert (out - plain(monkeypatch, model, image, precision="fp32")).abs().max() <= 1e-5
-    assert "refused" not in caplog.text
-
-
-def test_an_operation_without_a_row_is_refused():
-    class Odd(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.sin(x)
-
-    skip_without_openvino()
-    with pytest.raises(KeyError):
-        openvino_engine.prepare(Odd(), torch.rand(1, 3, 8, 8), "fp32")
-
-
-def test_openvino_is_imported_without_its_telemetry():
-    skip_without_openvino()
-    assert sys.modules.get(openvino_engine.TELEMETRY) is None
-    assert "openvino_telemetry.main" not in sys.modules
-
-
-def test_the_graph_is_compiled_anew_after_many_sizes(monkeypatch):
-    skip_without_openvino()
-    monkeypatch.setattr(openvino_engine, "SHAPES", 3)
-    model = small_model("compact")
-    net, _ = openvino_engine.prepare(model.model, torch.rand(1, 3, 8, 8), "fp32")
-    requests = []
-    assert isinstance(net, openvino_engine._Compiled)
-    for side in (8, 9, 10, 11, 12, 8):
-        x = torch.rand(1, 3, side, side)
-        assert (net(x) - model.model(x)).abs().max() <= 1e-4
-        requests.append(net.request)
-    assert [request is requests[0] for request in requests] == [True] * 3 + [False] * 3
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_overflows_goes_on_in_float32_by_an_engine_of_that_precision(monkeypatch, value):
-    monkeypatch.setenv(engine.VARIABLE, "torch")
-    asked = []
-
-    def prepare(net, sample, precision):
-        asked.append(precision)
-        overflows = precision == "bf16"
-        return lambda x: net(x) + (value if overflows and x.shape[-1] > 50 else 0.0), net(sample)
-
-    monkeypatch.setitem(engine.PREPARE, "torch", prepare)
-    model, image = small_model("compact"), picture(12, 60)
-    out = upscale(model, image, precision="bf16")
-    assert asked == ["bf16", "fp32"]
-    assert torch.equal(out, plain(monkeypatch, model, image, precision="fp32"))
-
-
-def test_a_prepared_network_that_gives_inf_in_float32_is_refused(monkeypatch):
-    monkeypatch.setenv(engine.VARIABLE, "torch")
-
-    def prepare(net, sample, precision):
-        return lambda x: net(x) + (math.inf if x.shape[-1] > 50 else 0.0), net(sample)
-
-    monkeypatch.setitem(engine.PREPARE, "torch", prepare)
-    with pytest.raises(SengaError, match=r"the network \(compact\) gives NaN or Inf"):
-        upscale(small_model("compact"), picture(12, 60), precision="fp32")
