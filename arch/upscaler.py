@@ -101,4 +101,4 @@ class UpscaleModel:
         """`bare` with another function in the network's place, such as the network prepared by an engine."""
         height, width = (side * self.scale for side in image.shape[-2:])
         y = net(pad_to_multiple(image, self.alignment).to(self.dtype))[..., :height, :width].to(image.dtype)
-        return y.nan_to_num(NAN, NAN, NAN).clamp_(0, 1)  # Inf would be clamped to white or black, and stay unseen
+        return y.nan_to_num_(NAN, NAN, NAN).clamp_(0, 1)  # Inf would be clamped to white or black, and stay unseen

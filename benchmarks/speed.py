@@ -11,11 +11,16 @@ Run it from the repository root, with the extras `fast`, `export`, `models` and 
 `$COMFYUI_PATH` or the tests' cache has a ComfyUI. Every peer is a process of its own with the same threads, picture and
 weights (ncnn: weights of its own for the same network). Only one works at a time; the median of the rounds counts. The
 first picture, which includes all preparation, is a column of its own.
+
+A round that takes long is repeated less often, and sides at which it would take longer than --longest are left out, so
+that the whole ends in 20 minutes on two cores. Where the processor does not multiply bf16 numbers, torch and OpenVINO
+emulate them twenty times as slowly; Senga then computes in float32, and the rows of bf16 are left out.
 """
 
 import argparse
 import json
 import logging
+import math
 import os
 import statistics
 import subprocess
@@ -43,9 +48,9 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).with_name("speed_worker.py")
 MODELS = ("senga_rrdb_6b_x4", "senga_compact_x2", "senga_dcscn_12_x2")
 REFERENCE = "Senga, no engine, fp32"
+SAME = "Senga, OpenVINO"  # as Senga, where OpenVINO is installed and the picture is not small
 PEERS = (
     "Senga",
-    "Senga, OpenVINO",
     "Senga, torch",
     "Senga, no engine",
     REFERENCE,
@@ -55,6 +60,7 @@ PEERS = (
     "OpenVINO fp32",
     "OpenVINO bf16",
 )
+ENOUGH = 45.0  # seconds for a picture, after which no further round begins
 MATMUL = 2048  # side of the matrices that give the processor's peak
 
 Pictures = NDArray[np.float32]  # (frames, H, W, C) in [0, 1]
@@ -159,18 +165,22 @@ class Plan:
 
     pictures: Sequence[str]
     sides: Sequence[int]
+    other_side: int
     frame_side: int
     frames: int
     rounds: int
     threads: int
     peers: Sequence[str]
+    longest: float = math.inf  # seconds of a round
 
     def cases(self) -> list[tuple[str, int]]:
-        """Picture and side."""
+        """Picture and side, small ones first."""
         return [
             (name, side)
             for name in self.pictures
-            for side in ([self.frame_side] if name == "frames" else self.sides if name == "dense" else self.sides[-1:])
+            for side in (
+                sorted(self.sides) if name == "dense" else [self.frame_side if name == "frames" else self.other_side]
+            )
         ]
 
 
@@ -182,13 +192,22 @@ def measure(model: str, plan: Plan) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         workers = started(plan.peers, path, plan.threads, folder)
+        each = 0.0  # seconds for a pixel of the dense picture, all peers together
         try:
             for picture, side in plan.cases():
+                if each * side**2 > plan.longest:
+                    logger.warning(
+                        "%s: %s at %d is left out: a round would take %.0f s", model, picture, side, each * side**2
+                    )
+                    continue
                 source = folder / f"{picture}_{side}.npy"
                 drawn = BY_NAME[picture].make(side, plan.frames)
                 np.save(source, drawn)
                 pixels = len(drawn) * side**2
-                for peer, result in compared(workers, source, plan.rounds).items():
+                results = compared(workers, source, plan.rounds)
+                if picture == "dense":
+                    each = sum(result.median for result in results.values()) / side**2
+                for peer, result in results.items():
                     share = work * pixels / result.median / peak
                     rows.append(Row(model, picture, side, peer, pixels * net.scale**2 / 1e6, share, result))
                     logger.info("%s %s %d %s: %.3f s/outMP", model, picture, side, peer, rows[-1].cost)
@@ -219,7 +238,10 @@ def started(peers: Sequence[str], model: Path, threads: int, folder: Path) -> li
 
 def compared(workers: list[Worker], picture: Path, rounds: int) -> dict[str, Result]:
     results = {worker.peer: Result() for worker in workers}
+    began = time.perf_counter()
     for i in range(rounds + 1):
+        if i > 1 and time.perf_counter() - began > ENOUGH:
+            break
         pictures: dict[str, Path] = {}
         for worker in workers:
             result = results[worker.peer]
@@ -271,26 +293,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="sides of the pictures")
     names = [kind.name for kind in PICTURES]
     parser.add_argument("--pictures", nargs="+", default=names, choices=names, help="dense is measured at every side")
-    parser.add_argument("--frames", type=int, default=100, help="of the video-like picture (default: %(default)s)")
-    parser.add_argument("--frame-side", type=int, default=128, help="of such a frame (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--other-side", type=int, default=256, help="of page and sprite (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=16, help="of the video-like picture (default: %(default)s)")
+    parser.add_argument("--frame-side", type=int, default=96, help="of such a frame (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="the most, of which the median counts")
+    parser.add_argument(
+        "--longest", type=float, default=120, help="seconds of a round, beyond which a side is left out (%(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=[*PEERS, SAME])
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
     return exit_code(benchmark, parser.parse_args(argv), logging.INFO)
 
 
 def benchmark(args: argparse.Namespace) -> None:
     peers = list(args.peers)
-    if not torch.cpu._is_amx_tile_supported() and not torch.cpu._is_avx512_bf16_supported():
+    bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    if not bf16:
         peers = [peer for peer in peers if peer not in ("OpenVINO bf16", "Senga, no engine")]  # equal to those in fp32
     torch.set_num_threads(args.threads)
-    plan = Plan(args.pictures, args.sides, args.frame_side, args.frames, args.rounds, args.threads, peers)
+    plan = Plan(
+        pictures=args.pictures,
+        sides=args.sides,
+        other_side=args.other_side,
+        frame_side=args.frame_side,
+        frames=args.frames,
+        rounds=args.rounds,
+        threads=args.threads,
+        peers=peers,
+        longest=args.longest,
+    )
     rows = [row for model in args.models for row in measure(model, plan)]
     text = speed_page.tables(rows)
     sys.stdout.write(text)
     if args.write_docs:
-        speed_page.write(ROOT / "docs", rows, args.threads, args.rounds)
+        speed_page.write(ROOT / "docs", rows, args.threads, bf16=bf16)
 
 
 if __name__ == "__main__":

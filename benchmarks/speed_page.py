@@ -55,6 +55,15 @@ the share that was saved.
 """
 
 
+BF16 = {
+    True: "This processor multiplies bf16 numbers, so `auto` computes in bf16.",
+    False: (
+        "This processor does not multiply bf16 numbers; emulated, they are some twenty times as slow. So Senga's `auto`"
+        " is float32 here, every row is of float32, and those of bf16 are left out."
+    ),
+}
+
+
 def tables(rows: list["Row"]) -> str:
     lines: list[str] = []
     for case in dict.fromkeys((row.model, row.picture, row.side) for row in rows):
@@ -82,10 +91,12 @@ def _line(row: "Row", ours: float) -> str:
     return f"| {row.peer} | {' | '.join(cells)} |"
 
 
-def write(folder: Path, rows: list["Row"], threads: int, rounds: int) -> None:
-    """performance.md and performance.png in a folder."""
+def write(folder: Path, rows: list["Row"], threads: int, *, bf16: bool) -> None:
+    """performance.md and performance.png in a folder. bf16: whether the processor multiplies such numbers."""
+    counts = sorted({len(row.result.seconds) for row in rows})
+    rounds = f"{counts[0]} to {counts[-1]} rounds" if len(counts) > 1 else f"{counts[0]} round{'s' * (counts[0] > 1)}"
     machine = f"{processor()}, {threads} threads; {', '.join(filter(None, map(_version, LIBRARIES)))}"
-    run = f"{machine}; {rounds} rounds. bf16 is measured where the processor multiplies it."
+    run = f"{machine}; {rounds}, fewer where one takes long. {BF16[bf16]}"
     text = f"{INTRODUCTION}\n{run}\n\n![Seconds for an output megapixel](performance.png)\n"
     with replacing(folder / "performance.md") as temporary:
         temporary.write_text(f"{text}\n{tables(rows)}", encoding="utf-8")

@@ -27,7 +27,9 @@ TELEMETRY = "openvino_telemetry"
 OPSET = "openvino.opset13"
 TYPES = {"fp32": "f32", "bf16": "bf16"}  # our names of precisions -> OpenVINO's
 SHAPES = 48  # sizes of tiles after which the graph is compiled anew: OpenVINO keeps packed weights for each
-JOINED = 64  # most channels that are copied together: with 192, RRDB took five times the memory, and no less time
+JOINED = 64  # most channels that are copied together: with 192, RRDB took twice the memory, and no less time
+# Bytes of a result after which the memory of the run is given back: it is a trunk's, and the tail needs as much.
+RELEASED = 32 * 2**20
 INTERPOLATIONS = {"nearest": "nearest", "bilinear": "linear_onnx", "bicubic": "cubic"}
 CUBIC = -0.75  # torch's coefficient of bicubic interpolation
 SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale (Klambauer et al. 2017)
@@ -92,7 +94,8 @@ class _Compiled:
         self.channels, self.precision = channels, precision
         self.lock = threading.Lock()
         self.shapes: set[tuple[int, ...]] = set()
-        self.request = self.compile()
+        self.compiled = self.compile()
+        self.request = self.compiled.create_infer_request()
 
     def compile(self) -> Any:
         settings = {
@@ -103,20 +106,26 @@ class _Compiled:
             "INFERENCE_PRECISION_HINT": TYPES[self.precision],
         }
         graph = _graph(self.openvino, self.recording, self.channels)
-        return core().compile_model(graph, "CPU", settings).create_infer_request()
+        return core().compile_model(graph, "CPU", settings)
 
     def __call__(self, x: Tensor) -> Tensor:
         with self.lock:
             if x.shape not in self.shapes and len(self.shapes) == SHAPES:
                 self.shapes.clear()
-                self.request = self.compile()
+                self.compiled = self.compile()
+                self.request = self.compiled.create_infer_request()
             self.shapes.add(tuple(x.shape))
             picture = x.contiguous().numpy()  # borrowed by the request until the result is there
             self.request.set_input_tensor(0, self.openvino.Tensor(picture, shared_memory=True))
+            # A tensor for each call, which the result is written into and which goes with it: the request's own would
+            # have to be copied before the next tile overwrites it.
+            result = self.openvino.Tensor(self.openvino.Type.f32, self.openvino.Shape([0, 0, 0, 0]))
+            self.request.set_output_tensor(0, result)
             self.request.infer()
-            y = torch.from_numpy(self.request.get_output_tensor(0).data)
-            # The result's memory is the request's own: the next tile overwrites it.
-            return y.clone() if self.base is None else y + self.base.run(x)
+            if result.byte_size >= RELEASED and hasattr(self.compiled, "release_memory"):  # OpenVINO 2025.0 and newer
+                self.compiled.release_memory()
+        y = torch.from_numpy(result.data)
+        return y if self.base is None else y.add_(self.base.run(x))
 
 
 def _graph(openvino: ModuleType, recording: Recording, channels: int) -> Any:

@@ -26,11 +26,13 @@ def test_the_page_has_its_tables_and_its_chart(tmp_path):
     pytest.importorskip("matplotlib")
     rows = [row(peer, [1.0 + i], side) for i, peer in enumerate(("Senga", "ncnn")) for side in (100, 200)]
     rows.append(row("Senga", [1.0], 100, "sprite"))
-    speed_page.write(tmp_path, rows, threads=2, rounds=1)
+    speed_page.write(tmp_path, rows, threads=2, bf16=False)
     text = (tmp_path / "performance.md").read_text(encoding="utf-8")
     assert "### net_x2, a dense painting, 200 x 200" in text
     assert "### net_x2, a sprite on transparency, 100 x 100" in text
     assert "2 threads" in text
+    assert "1 round, " in text
+    assert "those of bf16 are left out" in text
     assert (tmp_path / "performance.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -76,9 +78,44 @@ def test_pages_sprites_and_frames_have_what_need_not_be_computed_twice():
         assert picture.max() <= 1
 
 
+def plan(pictures: list[str], **more) -> speed.Plan:
+    given = {"sides": [48, 24], "other_side": 40, "frame_side": 16, "frames": 2, "rounds": 1, "threads": 1, "peers": []}
+    return speed.Plan(pictures, **{**given, **more})
+
+
 def test_dense_is_measured_at_every_side_and_the_others_at_one():
-    plan = speed.Plan(["dense", "page", "frames"], [64, 128], 32, 10, 1, 1, [])
-    assert plan.cases() == [("dense", 64), ("dense", 128), ("page", 128), ("frames", 32)]
+    assert plan(["dense", "page", "frames"]).cases() == [("dense", 24), ("dense", 48), ("page", 40), ("frames", 16)]
+
+
+class Slow:
+    """A worker that takes as long as it is asked to, by its own account."""
+
+    peer = "slow"
+
+    def __init__(self, seconds: float, clock: list[float]) -> None:
+        self.seconds, self.clock = seconds, clock
+
+    def run(self, picture):
+        self.clock[0] += self.seconds
+        return self.seconds, 0.0, 0.0, picture
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(1.0, 5), (20.0, 2), (100.0, 1)])
+def test_long_rounds_are_repeated_less_often(monkeypatch, tmp_path, seconds, rounds):
+    clock = [0.0]
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: clock[0])
+    (result,) = speed.compared([Slow(seconds, clock)], tmp_path / "x.npy", 5).values()  # type: ignore[list-item]
+    assert len(result.seconds) == rounds
+
+
+def test_a_side_that_would_take_too_long_is_left_out(monkeypatch, caplog):
+    monkeypatch.setattr(speed, "matmul_peak", lambda net: 1e12)
+    monkeypatch.setattr(speed, "started", lambda *arguments: [])
+    monkeypatch.setattr(speed, "compared", lambda *arguments: {"Senga": speed.Result([1.0])})
+    chosen = plan(["dense", "page"], sides=[16, 32, 64], other_side=16, longest=3.0)
+    rows = speed.measure("senga_compact_x2", chosen)
+    assert [(row.picture, row.side) for row in rows] == [("dense", 16), ("page", 16)]
+    assert "dense at 32 is left out: a round would take 4 s" in caplog.text
 
 
 def test_a_peer_runs_in_a_process_of_its_own(tmp_path):

@@ -63,3 +63,16 @@ def test_the_graph_is_compiled_anew_after_many_sizes(monkeypatch):
         assert (net(x) - model.model(x)).abs().max() <= 1e-4
         requests.append(net.request)
     assert [request is requests[0] for request in requests] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("released", [1, 2**40])
+def test_a_result_stays_when_the_next_one_is_computed_or_the_memory_is_given_back(monkeypatch, released):
+    skip_without_openvino()
+    monkeypatch.setattr(openvino_engine, "RELEASED", released)
+    model = small_model("rrdb", scale=2)
+    net, _ = openvino_engine.prepare(model.model, torch.rand(1, 3, 8, 8), "fp32")
+    pictures = [torch.rand(1, 3, side, 12) for side in (8, 8, 16)]
+    with torch.inference_mode():
+        results = [net(x) for x in pictures]
+        for x, y in zip(pictures, results, strict=True):
+            assert (y - model.model(x)).abs().max() <= 1e-4
