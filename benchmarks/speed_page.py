@@ -1,6 +1,7 @@
 """docs/performance.md and its chart, from the rows of one run of speed.py."""
 
 import platform
+import textwrap
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def write(folder: Path, rows: list["Row"], threads: int, *, bf16: bool) -> None:
     counts = sorted({len(row.result.seconds) for row in rows})
     rounds = f"{counts[0]} to {counts[-1]} rounds" if len(counts) > 1 else f"{counts[0]} round{'s' * (counts[0] > 1)}"
     machine = f"{processor()}, {threads} threads; {', '.join(filter(None, map(_version, LIBRARIES)))}"
-    run = f"{machine}; {rounds}, fewer where one takes long. {BF16[bf16]}"
+    run = textwrap.fill(f"{machine}; {rounds}, fewer where one takes long. {BF16[bf16]}", 120)
     text = f"{INTRODUCTION}\n{run}\n\n![Seconds for an output megapixel](performance.png)\n"
     with replacing(folder / "performance.md") as temporary:
         temporary.write_text(f"{text}\n{tables(rows)}", encoding="utf-8")

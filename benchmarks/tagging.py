@@ -67,10 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(f"all {args.count} pictures on {onnx_taggers.cores()} cores: {OURS} {total[OURS]:.1f} s")
         for side in args.against:
             sys.stdout.write(f"; {total[side] / total[OURS]:.2f} times as fast as {side} ({total[side]:.1f} s)")
-        sys.stdout.write(
-            f"\nbetween two passes the network waited {1000 * float(np.median(waited)):.1f} ms (median),"
-            f" {sum(waited):.2f} s of {total[OURS]:.1f} in all\n"
-        )
+        sys.stdout.write("\n")
+        if waited:  # none in blocks of one pass
+            sys.stdout.write(
+                f"between two passes the network waited {1000 * float(np.median(waited)):.1f} ms (median),"
+                f" {sum(waited):.2f} s of {total[OURS]:.1f} in all\n"
+            )
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -28,6 +28,8 @@ def test_the_page_has_its_tables_and_its_chart(tmp_path):
     rows.append(row("Senga", [1.0], 100, "sprite"))
     speed_page.write(tmp_path, rows, threads=2, bf16=False)
     text = (tmp_path / "performance.md").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= 120
+    text = " ".join(text.split())
     assert "### net_x2, a dense painting, 200 x 200" in text
     assert "### net_x2, a sprite on transparency, 100 x 100" in text
     assert "2 threads" in text
