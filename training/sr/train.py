@@ -30,12 +30,13 @@ from ..run.compiling import compile_net
 from ..run.devices import make_fabric
 from ..run.ema import make_average, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
+from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.pace import Pace
-from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment, run_identity
+from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
-from ..run.settings import read_settings, to_dict
+from ..run.settings import defaults_of, read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
@@ -107,7 +108,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         check_shares(pictures, settings.data, scale)
     crops = validation_crops(pictures, settings.val, scale, own)
     wholes = list_wholes(own, scale, run.conditions[0])
-    folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
+    domains = list(dict.fromkeys(crop.domain for crop in crops))
+    folder = RunFolder(path, columns(settings, domains), run.keep, defaults_of(Settings))
     few = some(crops, run.validation_crops)
     pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
     lead = pairs[run.conditions[0]]
