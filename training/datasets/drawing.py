@@ -24,8 +24,8 @@ def require_resvg(way_out: str = "") -> None:
         import resvg_py  # noqa: F401
     except ImportError as error:
         raise SourceError(
-            "the module 'resvg_py' is needed to draw SVG and was not found; install it with `pip install resvg-py`"
-            + way_out
+            "the module 'resvg_py' is needed to draw SVG and was not found; in the repository, run:"
+            ' pip install -c constraints.txt ".[train]"' + way_out
         ) from error
 
 

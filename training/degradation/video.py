@@ -56,7 +56,9 @@ def _code(shot: Sequence[tuple[NDArray[np.uint8], ...]], p: Mapping[str, Any]) -
         from av.error import FFmpegError
         from av.video.codeccontext import VideoCodecContext
     except ModuleNotFoundError as error:
-        raise SengaError("step video: PyAV is not installed; install it with pip install av") from error
+        raise SengaError(
+            'step video: PyAV is not installed; in the repository, run: pip install -c constraints.txt ".[video]"'
+        ) from error
     name = p["codec"]
     height, width = shot[0][0].shape
     try:

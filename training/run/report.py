@@ -101,7 +101,7 @@ def draw_curves(curve_csv: Path, png: Path, plots: Sequence[Plot] = ()) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise SengaError(
-            "curves are drawn by matplotlib, which is not installed: pip install -c constraints.txt '.[train]'"
+            'curves are drawn by matplotlib, which is not installed: pip install -c constraints.txt ".[train]"'
         ) from error
     curve = read_curve(curve_csv)
     shown = arrange(curve, plots)

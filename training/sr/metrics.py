@@ -15,7 +15,10 @@ from ...arch.image import to_bhwc
 from ...arch.metrics import eight_bit
 
 SMALLEST_SSIMULACRA2 = 8  # pixels a side
-MISSING = "SSIMULACRA2 needs the package ssimulacra2, which is not installed; run: pip install ssimulacra2"
+MISSING = (
+    "SSIMULACRA2 needs the package ssimulacra2, which is not installed; in the repository, run:"
+    ' pip install -c constraints.txt ".[train]"'
+)
 
 
 def colour_shift(image: Tensor, reference: Tensor) -> Tensor:

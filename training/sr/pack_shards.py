@@ -30,7 +30,7 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
         from webdataset.writer import ShardWriter
     except ImportError as error:
         raise SengaError(
-            "the package webdataset is needed to write shards; pip install -c constraints.txt '.[train]'"
+            'the package webdataset is needed to write shards; pip install -c constraints.txt ".[train]"'
         ) from error
     if "%" not in out or not out.endswith(".tar"):
         raise SengaError(f"--out is {out}; expected a pattern for numbered files, for example shards/art-%03d.tar")

@@ -141,7 +141,7 @@ def _expand(pattern: str) -> list[str]:
         from webdataset.shardlists import expand_urls
     except ImportError as error:
         raise SengaError(
-            f"{pattern}: braces need the package webdataset; pip install -c constraints.txt '.[train]', or name the"
+            f'{pattern}: braces need the package webdataset; pip install -c constraints.txt ".[train]", or name the'
             " shards with *"
         ) from error
     return expand_urls(pattern)

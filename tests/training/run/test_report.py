@@ -209,7 +209,7 @@ class TestDrawing:
 
     def test_without_matplotlib_the_way_out_is_named(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-        with pytest.raises(SengaError, match=r"pip install -c constraints.txt '\.\[train\]'"):
+        with pytest.raises(SengaError, match=r"pip install -c constraints\.txt \"\.\[train\]\""):
             draw_curves(curve(tmp_path), tmp_path / "curves.png")
 
 

@@ -149,7 +149,7 @@ def test_ssimulacra2_is_given_the_reference_first_and_eight_bits(monkeypatch):
 
 def test_without_its_package_ssimulacra2_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ssimulacra2", None)
-    with pytest.raises(SengaError, match=r"not installed; run: pip install ssimulacra2"):
+    with pytest.raises(SengaError, match=r"not installed; in the repository, run: pip install .* \"\.\[train\]\""):
         ssimulacra2(pictures(), pictures())
 
 

@@ -63,6 +63,7 @@ def test_a_report_has_each_finding_with_its_thumbnail(album: Path, name: str, ma
         "Little in them": ["white.png"],
         "Small": ["half.png"],
     }
+    assert "`x`.png cannot be read (cannot identify its format; it is not a picture, or damaged)" in text
     assert "file of quality 30" in found["JPEG damage"]
     assert "each pixel is 3 x 3" in found["Look enlarged"]
     if name.endswith(".md"):
