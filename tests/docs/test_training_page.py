@@ -12,7 +12,7 @@ from repository import ROOT
 from senga.headless.commands.data import TOOLS
 from senga.training.degradation import Recipe, degrade, preset_names
 from senga.training.run.settings import read_settings
-from senga.training.sr.losses import NAMES
+from senga.training.sr.losses.table import NAMES
 from senga.training.sr.settings import Settings
 
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")

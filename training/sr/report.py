@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from ..run import report
 from ..run.report import Plot
-from .whole_pictures import COLUMNS, FOLDER, SHOWN, read_scores
+from .validation.whole_pictures import COLUMNS, FOLDER, SHOWN, read_scores
 
 USE = "senga upscale PICTURE -o LARGE.png --model"
 

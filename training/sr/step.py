@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...arch import SengaError
 from .gan import GanStep, usm_sharpen
-from .losses import LossOf, mean_terms
+from .losses.table import LossOf, mean_terms
 from .settings import GanSettings
 
 Terms = dict[str, Tensor]  # name of a column -> scalar, detached

@@ -40,21 +40,21 @@ from ..run.settings import defaults_of, read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
-from .crops import MARGIN
 from .curve import columns, warn_of_other_condition
 from .gan import GanStep
-from .losses import LDL, make_loss
-from .metrics import check_ssimulacra2
-from .pairs import open_pictures, uses_folder
+from .losses.table import LDL, make_loss
+from .pairs.pair_set import open_pictures, uses_folder
 from .patches import batches, check_shares
-from .picture_set import check_set
+from .pictures.crops import MARGIN
+from .pictures.picture_set import check_set
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
 from .step import Means, Step
-from .validation import baseline, draw_sheet, score_all, write_weights
-from .validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
-from .whole_pictures import list_wholes, validate_wholes
+from .validation.metrics import check_ssimulacra2
+from .validation.scores import baseline, draw_sheet, score_all, write_weights
+from .validation.validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
+from .validation.whole_pictures import list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
 

@@ -17,7 +17,7 @@ from senga.training.run.run_folder import RunFolder, alone
 from senga.training.run.settings import read_settings
 from senga.training.run.start_from import take_over
 from senga.training.sr import train as sr
-from senga.training.sr.losses import make_loss
+from senga.training.sr.losses.table import make_loss
 from senga.training.sr.settings import Settings
 from torch.nn import functional as F
 

@@ -11,8 +11,8 @@ from senga.training.datasets.procedural import kind_names
 from senga.training.run.identity import differences, run_identity
 from senga.training.run.settings import defaults_of, to_dict
 from senga.training.sr.patches import chances, sample
-from senga.training.sr.picture_files import Row
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_files import Row
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.recipes import mixture, reduced_by
 from senga.training.sr.settings import DataSettings, Settings
 

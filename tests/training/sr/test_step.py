@@ -11,7 +11,7 @@ from senga.training.run import pace
 from senga.training.run.identity import differences, run_identity
 from senga.training.run.settings import defaults_of, read_settings, to_dict
 from senga.training.sr import train as sr
-from senga.training.sr.gan_losses import accuracies
+from senga.training.sr.losses.gan_losses import accuracies
 from senga.training.sr.settings import Settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -19,10 +19,10 @@ from senga.headless.cli import main
 from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.run.schedule import learning_rate
 from senga.training.run.settings import OptimSettings, read_settings
-from senga.training.sr.losses import LOSSES
+from senga.training.sr.losses.table import LOSSES
 from senga.training.sr.patches import batches, to_tensor
-from senga.training.sr.picture_files import flatten
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_files import flatten
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
 from senga.training.tagger.settings import TaggerSettings

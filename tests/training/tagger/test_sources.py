@@ -13,7 +13,7 @@ from sample_pictures import tiff
 from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, table
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
-from senga.training.sr.picture_files import list_folder
+from senga.training.sr.pictures.picture_files import list_folder
 from senga.training.tagger.index import SPLITS, TagIndex, build_index, closure
 from senga.training.tagger.settings import DataSettings
 from senga.training.tagger.sources import fingerprint, kinships, parse_caption, read_captions
