@@ -1,16 +1,13 @@
-"""The losses: their values, their gradients, and the networks that the feature loss is made of."""
+"""The losses: their values, their gradients, and their sum by weight."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from sample_upscalers import small_model
-from senga.arch import SengaError, save_model
-from senga.training.sr.losses import features
+from sample_vgg import VGG16, dists_weights, noise_pictures, vgg_state
+from senga.arch import SengaError
 from senga.training.sr.losses.blurring import blur
-from senga.training.sr.losses.features import FeatureLoss, vgg_layers
 from senga.training.sr.losses.table import (
     LOSSES,
     LUMA,
@@ -21,27 +18,6 @@ from senga.training.sr.losses.table import (
     make_loss,
     ms_ssim,
 )
-from torch import Tensor, nn
-
-WIDTHS = ((4, 6), (8,), (8, 8))  # a small VGG: convolutions' widths, block by block
-
-
-def pictures(height: int = 24, width: int = 28, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(2, 3, height, width, generator=generator), torch.rand(2, 3, height, width, generator=generator)
-
-
-def vgg_state(blocks: tuple[tuple[int, ...], ...] = WIDTHS) -> dict[str, Tensor]:
-    """A small VGG's tensors under torchvision's names."""
-    generator = torch.Generator().manual_seed(3)
-    state, number, channels = {}, 0, 3
-    for block in blocks:
-        for width in block:
-            state[f"features.{number}.weight"] = torch.randn(width, channels, 3, 3, generator=generator)
-            state[f"features.{number}.bias"] = torch.randn(width, generator=generator)
-            number, channels = number + 2, width
-        number += 1
-    return {**state, "classifier.0.weight": torch.zeros(10, channels)}
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +27,11 @@ def vgg(tmp_path_factory):
     return path
 
 
-DISTS_BLOCKS = ((2, 2), (3, 3), (3, 3, 3), (4, 4, 4), (4, 4, 4))  # VGG16's, with few channels
-
-
-def dists_state() -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(4)
-    count = 3 + sum(block[-1] for block in DISTS_BLOCKS)
-    weights = {name: torch.rand(1, count, 1, 1, generator=generator) for name in ("alpha", "beta")}
-    return vgg_state(DISTS_BLOCKS) | weights
-
-
 def loss_named(name: str, vgg):
     """That loss alone, of two pictures; `ldl` with an average that is right, so that every place counts."""
     if name == "dists":
         path = vgg.parent / "dists.pt"
-        torch.save(dists_state(), path)
+        torch.save(vgg_state(VGG16) | dists_weights(), path)
         return make_loss({name: 1.0}, dists_network=str(path))
     loss = make_loss({name: 1.0}, str(vgg) if name == "feature" else "")
     return (lambda a, b: loss(a, b, b)) if name == "ldl" else loss
@@ -79,7 +45,7 @@ class TestEveryLoss:
     @pytest.mark.parametrize("name", NAMES)
     def test_is_zero_for_equal_pictures_and_more_for_others(self, name, vgg):
         loss = loss_named(name, vgg)
-        a, b = pictures()
+        a, b = noise_pictures()
         assert loss(a, a)[0].item() == pytest.approx(0, abs=1e-6)
         near, far = loss(a + 0.01 * (b - a), a)[0].item(), loss(b, a)[0].item()
         assert 0 < near < far
@@ -87,7 +53,7 @@ class TestEveryLoss:
     @pytest.mark.parametrize("name", NAMES)
     def test_a_step_down_its_gradient_lowers_it(self, name, vgg):
         loss = loss_named(name, vgg)
-        a, b = pictures()
+        a, b = noise_pictures()
         a.requires_grad_()
         before = loss(a, b)[0]
         before.backward()
@@ -98,11 +64,16 @@ class TestEveryLoss:
 
     @pytest.mark.parametrize("name", [name for name in LOSSES if name not in NOT_THEIR_OWN_SLOPE])
     def test_its_gradient_is_the_numerical_one(self, name):
-        a, b = (x[:1, :, :12, :12].double() for x in pictures())
+        a, b = (x[:1, :, :12, :12].double() for x in noise_pictures())
         assert torch.autograd.gradcheck(lambda x: LOSSES[name](x, b), a.requires_grad_(), fast_mode=True)
 
 
 class TestValues:
+    def test_luma_mse_weighs_the_difference_before_squaring(self):
+        prediction, target = torch.zeros(1, 3, 1, 1), torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
+        expected = ((0.1 * 0.89673) ** 2 + (0.2 * 1.75983) ** 2 + (0.3 * 0.34344) ** 2) / 3
+        assert LOSSES["luma_mse"](prediction, target).item() == pytest.approx(expected, rel=1e-5)
+
     def test_waifu2x_multiplies_the_difference_first(self):
         target = torch.full((1, 3, 1, 1), 0.5)
         difference = torch.tensor([0.05, 0.2, 0.2]).view(1, 3, 1, 1)
@@ -140,14 +111,14 @@ class TestValues:
         assert small.item() == pytest.approx(large.item(), rel=0.03)
 
     def test_low_frequency_sees_the_tone_and_no_texture(self):
-        target = pictures(64, 64)[1] / 2
+        target = noise_pictures(64, 64)[1] / 2
         y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
         texture = 0.2 * ((x + y) % 2 * 2.0 - 1)
         assert low_frequency(target + texture, target).item() == pytest.approx(0, abs=1e-6)
         assert low_frequency(target + texture + 3 / 255, target).item() == pytest.approx(3 / 255, rel=1e-3)
 
     def test_low_frequency_takes_small_pictures_whole(self):
-        a, b = pictures(9, 20)
+        a, b = noise_pictures(9, 20)
         means = [(a - b)[..., :16].mean((2, 3)), (a - b)[..., 8:].mean((2, 3))]
         assert low_frequency(a, b).item() == pytest.approx(torch.stack(means).abs().mean().item(), rel=1e-5)
 
@@ -176,14 +147,14 @@ class TestMsSsim:
         return float(result.mean())
 
     def test_is_the_papers_formula_over_as_many_scales_as_fit(self):
-        a, b = pictures(96, 48)  # three scales fit into 48 pixels: 48, 24, 12
+        a, b = noise_pictures(96, 48)  # three scales fit into 48 pixels: 48, 24, 12
         b = 0.7 * a + 0.3 * b
         weights = [w / (0.0448 + 0.2856 + 0.3001) for w in (0.0448, 0.2856, 0.3001)]
         expected = [self.reference(a[i].double().numpy(), b[i].double().numpy(), weights) for i in range(2)]
         assert 1 - ms_ssim(a, b).item() == pytest.approx(sum(expected) / 2, abs=1e-5)
 
     def test_all_five_scales_have_the_papers_weights(self):
-        a, b = pictures(176, 176)
+        a, b = noise_pictures(176, 176)
         b = 0.7 * a + 0.3 * b
         weights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
         scaled = [weight / sum(weights) for weight in weights]
@@ -193,7 +164,7 @@ class TestMsSsim:
 
     @pytest.mark.parametrize("side", [11, 21, 96, 100, 128])
     def test_patches_of_any_size_have_a_gradient(self, side):
-        a, b = pictures(side, side)
+        a, b = noise_pictures(side, side)
         a.requires_grad_()
         ms_ssim(a, 1 - a.detach() + 0 * b).backward()  # negatives: contrast below 0 everywhere
         assert a.grad is not None
@@ -201,7 +172,7 @@ class TestMsSsim:
 
     def test_a_patch_below_the_window_is_an_error(self):
         with pytest.raises(SengaError, match="the patch has a side of 10 pixels; it needs 11"):
-            ms_ssim(*pictures(10, 40))
+            ms_ssim(*noise_pictures(10, 40))
 
 
 @pytest.mark.parametrize("side", [2, 5, 40])
@@ -222,7 +193,7 @@ def test_a_blur_along_a_side_of_one_pixel_leaves_it():
 
 
 def test_a_matrix_made_while_validating_serves_training():
-    a, b = pictures(37, 41)
+    a, b = noise_pictures(37, 41)
     with torch.inference_mode():
         ms_ssim(a, b)
     a.requires_grad_()
@@ -232,7 +203,7 @@ def test_a_matrix_made_while_validating_serves_training():
 
 class TestMakeLoss:
     def test_sums_by_weight_and_tells_each_loss_before_its_weight(self):
-        a, b = pictures()
+        a, b = noise_pictures()
         a.requires_grad_()
         total, parts = make_loss({"l1": 2.0, "fft": 0.5, "charbonnier": 0.0})(a, b)
         assert list(parts) == ["l1", "fft"]
@@ -242,7 +213,7 @@ class TestMakeLoss:
         assert not any(part.requires_grad for part in parts.values())
 
     def test_computes_in_float32_under_autocast(self):
-        a, b = pictures(32, 32)
+        a, b = noise_pictures(32, 32)
         loss = make_loss({"ms_ssim": 1.0, "l1": 1.0})
         with torch.autocast("cpu", dtype=torch.bfloat16):
             total, _ = loss(a, b)
@@ -270,96 +241,9 @@ class TestMakeLoss:
             make_loss(weights, network)
 
     def test_a_network_whose_loss_is_off_is_not_read(self):
-        a, b = pictures()
+        a, b = noise_pictures()
         assert list(make_loss({"l1": 1.0, "feature": 0.0}, "nowhere.pth")(a, b)[1]) == ["l1"]
 
     def test_shapes_must_be_equal(self):
         with pytest.raises(SengaError, match=r"the prediction is \(2, 3, 24, 28\), its target \(1, 3, 24, 28\)"):
-            make_loss({"l1": 1.0})(pictures()[0], pictures()[1][:1])
-
-
-class TestFeatures:
-    def test_vgg_is_rebuilt_from_its_shapes(self):
-        state = vgg_state()
-        layers = dict(vgg_layers(state))
-        names = "conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 pool2 conv3_1 relu3_1 conv3_2 relu3_2"
-        assert list(layers) == names.split()
-        assert torch.equal(layers["conv3_2"].get_parameter("weight"), state["features.10.weight"])
-
-    def test_the_defaults_are_real_esrgans_of_vgg19(self, tmp_path):
-        path = tmp_path / "vgg19.pth"
-        torch.save(vgg_state(((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4)), path)
-        loss = FeatureLoss(path)
-        assert loss.weights == {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1, "conv4_4": 1, "conv5_4": 1}
-        assert loss.names[-1] == "conv5_4"
-        a, b = pictures(32, 32)
-        assert loss(a, b) > 0
-        with pytest.raises(SengaError, match="the patch has a side of 12 pixels, too few for pool4"):
-            loss(*pictures(12, 32))
-
-    def test_features_are_compared_before_the_relu_and_after_normalising(self, vgg):
-        state = vgg_state()
-        a, b = pictures()
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-        outputs = []
-        for picture in (a, b):
-            x, seen = (picture - mean) / std, []
-            for number in (0, 2, 5, 8, 10):
-                x = nn.functional.conv2d(
-                    x, state[f"features.{number}.weight"], state[f"features.{number}.bias"], padding=1
-                )
-                seen.append(x)
-                x = x.relu()
-                if number in (2, 5):
-                    x = nn.functional.max_pool2d(x, 2)
-            outputs.append(seen)
-        terms = [(p - q).abs().mean() for p, q in zip(*outputs, strict=True)]
-        expected = 0.1 * terms[1] + 0.1 * terms[2] + terms[4]  # the last of each block
-        assert FeatureLoss(vgg)(a, b).item() == pytest.approx(expected.item(), rel=1e-5)
-        chosen = FeatureLoss(vgg, {"conv1_1": 0.5, "conv3_1": 2})
-        assert chosen(a, b).item() == pytest.approx((0.5 * terms[0] + 2 * terms[3]).item(), rel=1e-5)
-
-    def test_the_network_learns_nothing(self, vgg):
-        loss = FeatureLoss(vgg)
-        a, b = pictures()
-        loss(a.requires_grad_(), b).backward()
-        assert all(p.grad is None and not p.requires_grad for p in loss.layers.parameters())
-
-    @pytest.mark.parametrize("order", ["rgb", "bgr"])
-    def test_a_taggers_blocks_are_compared_at_each_resolution(self, order, tmp_path, monkeypatch):
-        torch.manual_seed(1)
-        net = nn.Module()
-        net.features = nn.Sequential(
-            nn.Conv2d(3, 4, 3, 2, 1),
-            nn.Conv2d(4, 4, 3, 1, 1),
-            nn.Conv2d(4, 6, 3, 2, 1),
-            nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1), nn.BatchNorm2d(6)),
-        )
-        preprocessing = SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3, order=order)
-        tagger = SimpleNamespace(model=net, preprocessing=preprocessing)
-        path = tmp_path / "tagger.safetensors"
-        save_model(path, small_model("espcn_7"))  # stands in for the file; what it holds is `tagger`
-        monkeypatch.setattr(features, "load_model", lambda _: tagger)
-        loss = FeatureLoss(path)
-        assert loss.weights == {"1": 1.0, "3": 1.0}
-        a, b = pictures()
-        half = [net.features[:2]((p[:, [2, 1, 0]] if order == "bgr" else p) * 4 - 2) for p in (a, b)]
-        quarter = [net.features[2:](x) for x in half]
-        expected = sum((p - q).abs().mean().item() for p, q in (half, quarter))
-        assert loss(a, b).item() == pytest.approx(expected, rel=1e-5)
-        assert not any(module.training for module in loss.layers.modules())
-
-    def test_other_files_are_refused(self, vgg, tmp_path):
-        save_model(tmp_path / "upscaler.safetensors", small_model("espcn_7"))
-        with pytest.raises(SengaError, match=r"upscaler\.safetensors: holds espcn_7, which makes no features"):
-            FeatureLoss(tmp_path / "upscaler.safetensors")
-        (tmp_path / "cut.safetensors").write_bytes(b"\x40" + b"\0" * 20)
-        with pytest.raises(SengaError, match=r"cut\.safetensors: is not a safetensors file or is cut short"):
-            FeatureLoss(tmp_path / "cut.safetensors")
-        normalised = vgg_state()
-        normalised["features.1.weight"] = torch.ones(4)
-        torch.save(normalised, tmp_path / "vgg_bn.pth")
-        with pytest.raises(SengaError, match=r"vgg_bn\.pth: features\.1 is \(4,\), .* without batch normalisation"):
-            FeatureLoss(tmp_path / "vgg_bn.pth")
-        with pytest.raises(SengaError, match=r"vgg\.pth: has no layer 'conv3_3'; did you mean 'conv3_[12]'"):
-            FeatureLoss(vgg, {"conv3_3": 1.0})
+            make_loss({"l1": 1.0})(noise_pictures()[0], noise_pictures()[1][:1])

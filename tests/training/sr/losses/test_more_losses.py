@@ -1,4 +1,4 @@
-"""DISTS, LDL, focal frequency, wavelets and colour, each against its paper's formula written out independently."""
+"""LDL, focal frequency, wavelets and colour, each against its paper's formula written out independently."""
 
 import math
 
@@ -6,25 +6,18 @@ import numpy as np
 import pytest
 import torch
 from sample_runs import checkpoint, equal, tiny_config
-from senga.arch import SengaError
+from sample_vgg import noise_pictures
 from senga.training.run.settings import read_settings
 from senga.training.sr import train as sr
 from senga.training.sr.gan import wavelet_details
 from senga.training.sr.losses.artifacts import artifact_map, ldl
 from senga.training.sr.losses.colours import colour, oklab_chroma
-from senga.training.sr.losses.dists import Dists
 from senga.training.sr.losses.spectra import BANDS, SYM7, focal_frequency, wavelet, wavelet_bands
 from senga.training.sr.settings import Settings
-from torch import Tensor
-
-
-def pictures(height: int = 24, width: int = 28) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    return torch.rand(2, 3, height, width, generator=generator), torch.rand(2, 3, height, width, generator=generator)
 
 
 def test_focal_frequency_is_the_papers_formula():
-    a, b = pictures(8, 6)
+    a, b = noise_pictures(8, 6)
     total = 0.0
     for i in range(2):
         for c in range(3):
@@ -46,7 +39,7 @@ class TestWavelets:
         assert abs((high * np.arange(-7, 7) ** 7).sum()) > 1
 
     def test_bands_are_those_of_sums_written_out(self):
-        picture = pictures(9, 16)[0][:1]  # a side shorter than the filter: it wraps twice
+        picture = noise_pictures(9, 16)[0][:1]  # a side shorter than the filter: it wraps twice
         low, high = np.array(SYM7) / math.sqrt(2), np.array(SYM7)[::-1] * (-1.0) ** np.arange(14)
         y = np.tensordot([0.299, 0.587, 0.114], picture[0].double().numpy(), 1)
 
@@ -57,7 +50,7 @@ class TestWavelets:
         np.testing.assert_allclose(wavelet_bands(picture)[0].numpy(), np.stack(expected), atol=1e-5)
 
     def test_the_loss_weighs_the_bands_and_the_discriminator_sees_the_high_ones(self):
-        a, b = pictures()
+        a, b = noise_pictures()
         bands = [wavelet_bands(x) for x in (a, b)]
         means = [(bands[0][:, i] - bands[1][:, i]).abs().mean().item() for i in range(4)]
         assert wavelet(a, b).item() == pytest.approx(sum(w * m for w, m in zip(BANDS, means, strict=True)), rel=1e-4)
@@ -95,7 +88,7 @@ class TestColour:
 
 class TestLdl:
     def test_is_the_papers_formula(self):
-        target, prediction = pictures(10, 12)
+        target, prediction = noise_pictures(10, 12)
         average = prediction + 0.3 * (torch.rand(2, 3, 10, 12, generator=torch.Generator().manual_seed(1)) - 0.5)
         expected = np.zeros((2, 10, 12))
         for i in range(2):
@@ -112,7 +105,7 @@ class TestLdl:
         assert ldl(prediction, target, average).item() == pytest.approx((expected[:, None] * error).mean(), rel=1e-4)
 
     def test_no_gradient_goes_through_the_map(self):
-        target, prediction = pictures(8, 8)
+        target, prediction = noise_pictures(8, 8)
         weights = artifact_map(prediction, target, target)
         assert float(weights.min()) > 0  # the average is better everywhere
         prediction.requires_grad_()
@@ -133,82 +126,3 @@ class TestLdl:
         sr.train(read_settings(Settings, config, changes), "test")
         again = checkpoint(folder, 6)
         assert all(equal(whole[name], again[name]) for name in ("net", "discriminator", "optimiser_0", "average"))
-
-
-BLOCKS = ((2, 2), (3, 3), (3, 3, 3), (4, 4, 4), (4, 4, 5))  # VGG16's, with few channels
-
-
-class TestDists:
-    def files(self, folder):
-        generator = torch.Generator().manual_seed(3)
-        state, number, channels = {}, 0, 3
-        for block in BLOCKS:
-            for width in block:
-                state[f"features.{number}.weight"] = torch.randn(width, channels, 3, 3, generator=generator)
-                state[f"features.{number}.bias"] = torch.randn(width, generator=generator)
-                number, channels = number + 2, width
-            number += 1
-        count = 3 + sum(block[-1] for block in BLOCKS)
-        table = {name: torch.rand(1, count, 1, 1, generator=generator) for name in ("alpha", "beta")}
-        torch.save(state, folder / "vgg16.pth")
-        torch.save(table, folder / "weights.pt")
-        return state, table
-
-    @staticmethod
-    def convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (1, 1), (1, 1))), (3, 3), axis=(1, 2))
-        return np.maximum(np.einsum("chwij,ocij->ohw", windows, kernel) + bias[:, None, None], 0)
-
-    @staticmethod
-    def pooled(x: np.ndarray) -> np.ndarray:
-        hann = np.outer([1, 2, 1], [1, 2, 1]) / 16
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x**2, ((0, 0), (1, 1), (1, 1))), (3, 3), axis=(1, 2))
-        return np.sqrt((windows * hann).sum((-2, -1))[:, ::2, ::2] + 1e-12)
-
-    def features(self, picture: np.ndarray, state: dict[str, Tensor]) -> list[np.ndarray]:
-        mean, std = (np.array(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-        found, x, number = [picture], (picture - mean) / std, 0
-        for i, block in enumerate(BLOCKS):
-            x = self.pooled(x) if i else x
-            for _ in block:
-                kernel, bias = (state[f"features.{number}.{part}"].double().numpy() for part in ("weight", "bias"))
-                x = self.convolved(x, kernel, bias)
-                number += 2
-            number += 1
-            found.append(x)
-        return found
-
-    def test_is_the_papers_formula(self, tmp_path):
-        state, table = self.files(tmp_path)
-        a, b = pictures(20, 17)
-        alpha, beta = (table[name].double().flatten().numpy() for name in ("alpha", "beta"))
-        scores = []
-        for i in range(2):
-            both = [self.features(x[i].double().numpy(), state) for x in (a, b)]
-            score, channel = 0.0, 0
-            for p, q in zip(*both, strict=True):
-                for x, y in zip(p, q, strict=True):
-                    covariance = (x * y).mean() - x.mean() * y.mean()
-                    luminance = (2 * x.mean() * y.mean() + 1e-6) / (x.mean() ** 2 + y.mean() ** 2 + 1e-6)
-                    structure = (2 * covariance + 1e-6) / (x.var() + y.var() + 1e-6)
-                    score += alpha[channel] * luminance + beta[channel] * structure
-                    channel += 1
-            scores.append(1 - score / (alpha.sum() + beta.sum()))
-        loss = Dists(tmp_path / "vgg16.pth", tmp_path / "weights.pt")
-        assert loss(a, b).item() == pytest.approx(sum(scores) / 2, abs=1e-5)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert loss(a, b).dtype == torch.float32
-
-    def test_other_files_are_named(self, tmp_path):
-        state, table = self.files(tmp_path)
-        with pytest.raises(SengaError, match=r"vgg16\.pth: alpha and beta have 0 and 0 weights; expected 20 each"):
-            Dists(tmp_path / "vgg16.pth")
-        torch.save({"alpha": table["alpha"][:, :5], "beta": table["beta"]}, tmp_path / "short.pt")
-        with pytest.raises(SengaError, match=r"short\.pt: alpha and beta have 5 and 20 weights"):
-            Dists(tmp_path / "vgg16.pth", tmp_path / "short.pt")
-        cut = {name: value for name, value in state.items() if int(name.split(".")[1]) < 20}
-        torch.save(cut, tmp_path / "cut.pth")
-        with pytest.raises(
-            SengaError, match=r"cut\.pth: has 9 convolutions, \(2, 2, 3, 2, 0\) by block; expected VGG16"
-        ):
-            Dists(tmp_path / "cut.pth", tmp_path / "weights.pt")

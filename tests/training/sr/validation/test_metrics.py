@@ -166,3 +166,13 @@ def test_sizes_that_cannot_be_compared_are_one_sentence():
         colour_shift(x[..., 1:], x)
     with pytest.raises(SengaError, match="8 pixels a side"):
         ssimulacra2(x[..., :7], x[..., :7])
+
+
+def test_psnr_is_the_papers_luma_psnr():
+    """A grey difference of 10 levels is 10 * 219/255 in studio-range luma."""
+    a, b = torch.full((1, 3, 16, 16), 100 / 255), torch.full((1, 3, 16, 16), 110 / 255)
+    assert psnr_y(a, b, 2).item() == pytest.approx(20 * np.log10(255 / (10 * 219 / 255)), abs=0.01)
+    assert psnr_y(a, a, 2).item() == 100
+    b[..., :2, :] = 1  # in the shaved border
+    b[..., 2:-2, 2:-2] = a[..., 2:-2, 2:-2]
+    assert psnr_y(a, b, 2).item() == 100
