@@ -12,7 +12,7 @@ import io
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch import SengaError
+from ...run.grouping import first_of_groups
 from ...run.pictures import BROKEN, open_picture
 from ..pictures.picture_files import WHITE, Member, decode, flatten, list_folder
 from ..pictures.picture_set import VALIDATION_CROP
@@ -97,22 +98,17 @@ def look(member: Member) -> Look:
 def duplicates(looks: Sequence[Look]) -> list[list[Look]]:
     """Groups of pictures whose hashes differ by at most ALIKE bits, each picture in one, the largest picture first."""
     hashes: NDArray[np.uint64] = np.array([one.hash for one in looks], np.uint64)
-    leader = list(range(len(looks)))
+    groups: dict[int, list[Look]] = {}
+    for first, one in zip(first_of_groups(len(looks), _alike(hashes)), looks, strict=True):
+        groups.setdefault(first, []).append(one)
+    return [sorted(group, key=lambda one: -one.width * one.height) for group in groups.values() if len(group) > 1]
 
-    def find(i: int) -> int:
-        while leader[i] != i:
-            leader[i] = leader[leader[i]]
-            i = leader[i]
-        return i
 
-    for begin in range(0, len(looks), CHUNK):
+def _alike(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    for begin in range(0, len(hashes), CHUNK):
         differ = np.bitwise_count(hashes[begin : begin + CHUNK, None] ^ hashes[None, begin:])
         for row, column in np.argwhere(np.triu(differ <= ALIKE, 1)):
-            leader[find(begin + int(column))] = find(begin + int(row))
-    groups: dict[int, list[Look]] = {}
-    for i, one in enumerate(looks):
-        groups.setdefault(find(i), []).append(one)
-    return [sorted(group, key=lambda one: -one.width * one.height) for group in groups.values() if len(group) > 1]
+            yield begin + int(row), begin + int(column)
 
 
 def report_of(where: str, looks: Sequence[Look], small: int) -> Report:
