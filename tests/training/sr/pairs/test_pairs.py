@@ -21,6 +21,7 @@ from senga.training.sr.patches import batch, batches
 from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, PairSettings, Settings, ValSettings
 from senga.training.sr.validation.validation_crops import make_pairs, validation_crops
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 pytestmark = pytest.mark.usefixtures("quick_scores")
 
@@ -237,3 +238,7 @@ def test_own_validation_pictures_are_upscaled_whole_saved_and_reported(pairs, tm
     assert "![own/a page.png](validation/own/a%20page.png)" in page
     assert "| pairs/sub/1.png |" in page
     assert "- validated on: 2 a, 1 b, 1 own, 6 pairs crops, clean" in page
+    board = EventAccumulator(str(path.parent / "tensorboard")).Reload()
+    shown = {"sheet", "validation/own/a page.png", "validation/pairs/sub/1.png"}
+    assert shown <= set(board.Tags()["images"])
+    assert {"psnr_y_whole", "psnr_y_own", "psnr_y_pairs"} <= set(board.Tags()["scalars"])
