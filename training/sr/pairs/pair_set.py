@@ -60,8 +60,11 @@ class PairSet:
         self._shifts: dict[str, Shift] = {}  # LR pixels, by HR file: measured when a pair is first used
         self._large: dict[int, list[Twin]] = {}
         self.where = f"{setting} {pair.lr} and {pair.hr}"
-        self.lr = PictureSet(pair.lr, cache_gib * 0.2, val_share)
-        self.hr = PictureSet(pair.hr, cache_gib * 0.8, val_share)
+        try:
+            self.lr = PictureSet(pair.lr, cache_gib * 0.2, val_share)
+            self.hr = PictureSet(pair.hr, cache_gib * 0.8, val_share)
+        except SengaError as error:
+            raise SengaError(f"{setting}: {error}") from error
         self.train = self._matched(self.hr.train)
         self.val = self._matched(self.hr.val)
         self._check()

@@ -153,6 +153,12 @@ class TestChecks:
         assert len(open_pictures(settings, 2).pairs[0].train) + len(open_pictures(settings, 2).pairs[0].val) == 3
         assert "1 pairs are left out: 0.png has 73x73 pixels" in caplog.text
 
+    def test_a_folder_that_is_not_there_is_named_with_its_setting(self, tmp_path):
+        settings = self.make(tmp_path, lambda i, hr: (hr.resize((110, 110)), hr))
+        shutil.rmtree(tmp_path / "lr")
+        with pytest.raises(SengaError, match=r"^data\.pairs: .*lr: there is no such folder; name a folder of pictures"):
+            open_pictures(settings, 2)
+
     def test_names_that_do_not_match_are_named(self, tmp_path):
         settings = self.make(tmp_path, lambda i, hr: (hr.resize((110, 110)), hr))
         for path in (tmp_path / "lr").glob("*.png"):
