@@ -98,8 +98,8 @@ class Step:
         return loss, terms
 
     def update_discriminator(self) -> Terms:
-        """The discriminator's step on the batch of `gradients`; its loss, and what share of either side it judged
-        rightly. Nothing without one."""
+        """The discriminator's step on the batch of `gradients`; its loss, and what share of either side it classified
+        correctly. Nothing without one."""
         return self.discriminator.update(self._shown) if self.discriminator else {}
 
 

@@ -84,9 +84,9 @@ class FeatureLoss:
             self.layers.to(prediction.device)
             self.mean, self.std = self.mean.to(prediction.device), self.std.to(prediction.device)
         with torch.no_grad():
-            wanted = self.features(target)
+            expected = self.features(target)
         found = self.features(prediction)
-        terms = [weight * F.l1_loss(found[name], wanted[name]) for name, weight in self.weights.items()]
+        terms = [weight * F.l1_loss(found[name], expected[name]) for name, weight in self.weights.items()]
         return torch.stack(terms).sum()
 
 
@@ -119,7 +119,7 @@ def vgg_layers(state: Mapping[str, Tensor]) -> Layers:
     Raises:
         SengaError: the tensors are not those of a VGG without batch normalisation.
     """
-    wanted = "wanted a VGG without batch normalisation, under torchvision's names"
+    expected = "expected a VGG without batch normalisation, under torchvision's names"
     numbers = sorted(int(m[1]) for key in state if (m := re.fullmatch(r"features\.(\d+)\.weight", key)))
     layers: Layers = []
     channels, block, place = 3, 1, 0
@@ -128,7 +128,7 @@ def vgg_layers(state: Mapping[str, Tensor]) -> Layers:
         kernel, bias = state[f"features.{number}.weight"], state.get(f"features.{number}.bias")
         if gap not in (2, 3) or kernel.shape[1:] != (channels, 3, 3) or bias is None or bias.shape != kernel.shape[:1]:
             shape = tuple(kernel.shape)
-            raise SengaError(f"features.{number} is {shape}, {gap} places on, after {channels} channels; {wanted}")
+            raise SengaError(f"features.{number} is {shape}, {gap} places on, after {channels} channels; {expected}")
         if gap == 3:
             layers.append((f"pool{block}", nn.MaxPool2d(2)))
             block, place = block + 1, 0

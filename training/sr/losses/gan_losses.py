@@ -13,7 +13,7 @@ def vanilla(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def vanilla_generator(fake: Tensor, real: Tensor) -> Tensor:
-    """-log D(fake): the generator wants its pictures taken for real (the non-saturating form). `real` plays no part."""
+    """-log D(fake): generated pictures are to be taken for real (the non-saturating form). `real` plays no part."""
     return F.softplus(-fake.float()).mean()
 
 
@@ -52,7 +52,7 @@ def discriminator_loss(kind: str, *, fake: Tensor, real: Tensor) -> Tensor:
 
 @torch.no_grad()
 def accuracies(kind: str, *, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-    """The shares of the generated and of the real places that the discriminator judges rightly, 0 to 1 each.
+    """The shares of the generated and of the real places that the discriminator classifies correctly, 0 to 1 each.
 
     Vanilla: by the sign of the logit. Relativistic: against the mean of the other side. 0.5 on both sides is chance; 1
     means that the generator learns little from it.
