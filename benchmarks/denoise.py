@@ -25,7 +25,7 @@ from senga.arch.metrics import psnr_y
 from senga.headless.commands.upscale_denoise import STEPS, Mix, Way, model_file, row
 from senga.headless.commands.upscale_work import Network
 from senga.training.datasets.procedural import validation_patterns
-from senga.training.sr.validation_crops import FILTERS, cut_domain, pictures_of_folder, some
+from senga.training.sr.validation.validation_crops import FILTERS, cut_domain, pictures_of_folder, some
 from tqdm import tqdm
 
 from .command import exit_code

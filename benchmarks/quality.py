@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 from senga.arch import SengaError
-from senga.training.sr.picture_set import evenly
+from senga.training.sr.pictures.picture_set import evenly
 from tqdm import tqdm
 
 from . import quality_bf16, quality_crops

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from senga.arch import SengaError
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import ValSettings
-from senga.training.sr.validation_crops import Crop, make_pairs, some, validation_crops
+from senga.training.sr.validation.validation_crops import Crop, make_pairs, some, validation_crops
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 

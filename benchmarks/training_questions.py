@@ -21,9 +21,9 @@ from senga.arch.precision import autocast, pick_precision
 from senga.training.run.ema import EMA
 from senga.training.run.optimisers import make_optimisers
 from senga.training.run.settings import ModelSettings
-from senga.training.sr.losses import make_loss
+from senga.training.sr.losses.table import make_loss
 from senga.training.sr.patches import batch
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, LossSettings, Settings, SROptimSettings, SRRunSettings
 from senga.training.sr.train import train
 

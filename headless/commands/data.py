@@ -8,10 +8,10 @@ from ..training_modules import training_module
 TOOLS = {
     "build-art": "datasets.art.build",
     "build-avatars": "datasets.avatars.build",
-    "check": "sr.check_pictures",
-    "tile": "sr.tile_pictures",
-    "preview": "sr.preview",
-    "pack": "sr.pack_shards",
+    "check": "sr.tools.check_pictures",
+    "tile": "sr.tools.tile_pictures",
+    "preview": "sr.tools.preview",
+    "pack": "sr.tools.pack_shards",
 }
 
 

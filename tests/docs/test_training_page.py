@@ -12,7 +12,7 @@ from repository import ROOT
 from senga.headless.commands.data import TOOLS
 from senga.training.degradation import Recipe, degrade, preset_names
 from senga.training.run.settings import read_settings
-from senga.training.sr.losses import NAMES
+from senga.training.sr.losses.table import NAMES
 from senga.training.sr.settings import Settings
 
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
@@ -43,12 +43,13 @@ def _written(path: Path, text: str) -> Path:
 
 def test_its_recipes_run_and_its_presets_are_there():
     recipes = [Recipe.from_json(text) for text in re.findall(r"```json\n(.*?)```", OWN_DATA, re.DOTALL)]
-    assert [(recipe.name, recipe.shared) for recipe in recipes] == [("my_dvd", 0), ("manga_page", 1)]
+    assert [(recipe.name, recipe.shared) for recipe in recipes] == [("manga_page", 1)]
     for recipe in recipes:
         small, _ = degrade(np.full((64, 48, 3), 200, np.uint8), recipe.with_scale(2), seed=1)
         assert small.shape == (32, 24, 3)
-    named = set(re.findall(r"(senga_\w+) = 0\.\d", OWN_DATA))
-    assert named == {"senga_clean"}
+    named = set(re.findall(r"(\w+) = 0\.\d", next(re.finditer(r"^degradation = .*", OWN_DATA, re.MULTILINE))[0]))
+    named |= set(re.findall(r"--preset (\w+)", OWN_DATA))
+    assert named == {"dvd_anime", "senga_clean"}
     assert named <= set(preset_names())
 
 

@@ -10,7 +10,7 @@ from sample_runs import tiny_config
 @pytest.fixture
 def quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     """SSIMULACRA2 has tests of its own and takes seconds."""
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
+    monkeypatch.setattr("senga.training.sr.validation.scores.ssimulacra2", lambda image, reference: [50.0] * len(image))
 
 
 @pytest.fixture(scope="module")

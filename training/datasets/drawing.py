@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ...arch import SengaError
+from ...arch.errors import SengaError, install
 from ...arch.atomic import replacing
 from .fetch import SourceError
 
@@ -24,8 +24,8 @@ def require_resvg(way_out: str = "") -> None:
         import resvg_py  # noqa: F401
     except ImportError as error:
         raise SourceError(
-            "the module 'resvg_py' is needed to draw SVG and was not found; install it with `pip install resvg-py`"
-            + way_out
+            f"the module 'resvg_py' is needed to draw SVG and was not found; in the repository, run: {install('train')}"
+            f"{way_out}"
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arch import SengaError
+from ...arch.errors import SengaError, install
 from .blur import Image
 from .codecs import from_yuv420, shift, to_yuv420
 from .colour import from_levels, moved, to_levels
@@ -56,7 +56,7 @@ def _code(shot: Sequence[tuple[NDArray[np.uint8], ...]], p: Mapping[str, Any]) -
         from av.error import FFmpegError
         from av.video.codeccontext import VideoCodecContext
     except ModuleNotFoundError as error:
-        raise SengaError("step video: PyAV is not installed; install it with pip install av") from error
+        raise SengaError(f"step video: PyAV is not installed; in the repository, run: {install('video')}") from error
     name = p["codec"]
     height, width = shot[0][0].shape
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ...arch import SengaError
+from ...arch.errors import SengaError, install
 from .scaling import Scaler, Together
 
 if TYPE_CHECKING:  # settings.py imports the names from here
@@ -60,7 +60,8 @@ def _schedule_free(net: nn.Module, weight_decay: float) -> list[torch.optim.Opti
         from schedulefree import AdamWScheduleFree
     except ImportError as error:
         raise SengaError(
-            f"optim.optimiser is {SCHEDULE_FREE!r}, which needs a library that is not there: pip install schedulefree"
+            f"optim.optimiser is {SCHEDULE_FREE!r}, which needs the package schedulefree, which is not installed; in"
+            f" the repository, run: {install('train')}"
         ) from error
     optimiser = AdamWScheduleFree(net.parameters(), lr=1.0, weight_decay=weight_decay)
     optimiser.train()

@@ -15,7 +15,7 @@ from typing import IO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from ...arch import SengaError
 from ...arch.reading import READABLE
@@ -58,6 +58,8 @@ def open_picture(source: Path | IO[bytes], max_pixels: int = MAX_PIXELS) -> Iter
             yield image
         except Image.DecompressionBombError as error:  # before there is a size, or in a later frame
             raise TooLargeError(f"has more than {max_pixels:,} pixels") from error
+        except UnidentifiedImageError as error:  # Pillow's own message shows the open file, an object in memory
+            raise UnidentifiedImageError("cannot identify its format; it is not a picture, or damaged") from error
 
 
 def check_pixels(size: tuple[int, int], frames: int, max_pixels: int) -> None:

@@ -23,14 +23,13 @@ import torch
 from ...arch import SengaError
 from ...arch.atomic import TEMPORARY, replacing
 from ...arch.locking import HeldError, locked
-from .settings import RENAMED
+from .identity import differences
 
 logger = logging.getLogger("senga")
 
 LOCK = ".senga_lock"
 BEST = "best.pt"  # the averaged weights of the best validation, beside the checkpoints
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
-QUOTED = 80  # characters of two values that a message repeats
 
 
 def commit() -> str:
@@ -68,66 +67,6 @@ def environment(device: torch.device, precision: str, processes: int) -> dict[st
         "threads": torch.get_num_threads(),
         "commit": commit(),
     }
-
-
-# What a run may change when it goes on: its length, and what does not reach the weights. Whoever asks for an identity
-# adds a hash of the pictures, which identifies the folder's content.
-FREE = (
-    "name",
-    "data.pairs",
-    "optim.steps",
-    "optim.decay",
-    "data.folder",
-    "data.memory_gib",
-    "data.cache_gib",
-    "data.workers",
-)
-FREE_SECTIONS = ("run.", "val.")
-# Settings that came later: left out of the identity at these values, so that runs begun before go on.
-LATER = {
-    "data.procedural": 0.0,
-    "data.kinds": {},
-    "data.hard_pictures": 1.0,
-    "optim.accumulate": 1,
-    "data.pairs_share": 1.0,
-    "data.encoding": "",
-    "loss.dists_network": "",
-    "loss.dists_weights": "",
-    "gan.wavelet": False,
-}
-
-
-def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
-    """What makes a run this run, as JSON of one level (`optim.ema`), so that two can be compared name by name.
-
-    Renamed settings keep their first name in it.
-    """
-
-    def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-        for name, value in table.items():
-            if isinstance(value, Mapping) and value:
-                yield from flat(value, f"{prefix}{name}.")
-            else:
-                yield f"{prefix}{name}", value
-
-    kept = {
-        name: value
-        for name, value in flat(settings)
-        if name not in FREE and not name.startswith(FREE_SECTIONS) and LATER.get(name, ...) != value
-    }
-    old_names = {new: old for old, new in RENAMED.items()}
-    return json.dumps({old_names.get(name, name): value for name, value in kept.items()} | others, sort_keys=True)
-
-
-def differences(kept: str, expected: str) -> str:
-    """What sets two identities apart, in words; long values (recipes, hashes) by their name alone."""
-    then, now = json.loads(kept), json.loads(expected)
-    found = []
-    for name in sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
-        a, b = json.dumps(then.get(name)), json.dumps(now.get(name))
-        shown = str(RENAMED.get(name, name))
-        found.append(shown + (f" was {a}, is {b}" if len(a + b) < QUOTED else ""))
-    return ", ".join(found)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, over the quota, over the size that a file may have
@@ -171,10 +110,13 @@ class RunFolder:
         path: made if it is not there.
         columns: of curve.csv, the first of them `step`.
         keep: how many checkpoints stay, the newest ones.
+        defaults: of the run's settings; see `differences`.
     """
 
-    def __init__(self, path: Path, columns: tuple[str, ...], keep: int) -> None:
-        self.path, self.columns, self.keep = path, columns, keep
+    def __init__(
+        self, path: Path, columns: tuple[str, ...], keep: int, defaults: Mapping[str, Any] | None = None
+    ) -> None:
+        self.path, self.columns, self.keep, self.defaults = path, columns, keep, defaults or {}
         path.mkdir(parents=True, exist_ok=True)
         self.curve = path / "curve.csv"
 
@@ -282,7 +224,7 @@ class RunFolder:
             if not zipfile.is_zipfile(path):  # torch's checkpoints are; one that is cut short is not
                 logger.warning("%s: is damaged (%d bytes); trying the one before", path, path.stat().st_size)
                 continue
-            return _read(path, identity)
+            return self._read(path, identity)
         if found:
             raise SengaError(f"{self.path}: no checkpoint can be read; remove them to begin anew")
         return None
@@ -294,15 +236,13 @@ class RunFolder:
             SengaError: the run was made with other settings or data.
         """
         path = self.path / BEST
-        return _read(path, identity) if zipfile.is_zipfile(path) else None
+        return self._read(path, identity) if zipfile.is_zipfile(path) else None
 
-
-def _read(path: Path, identity: str) -> dict[str, Any]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["identity"] != identity:
-        found = differences(state["identity"], identity)
-        raise SengaError(f"{path}: belongs to another run ({found}); set them back, or give this run another name")
-    return state
+    def _read(self, path: Path, identity: str) -> dict[str, Any]:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if found := differences(state["identity"], identity, self.defaults):
+            raise SengaError(f"{path}: belongs to another run ({found}); set them back, or give this run another name")
+        return state
 
 
 def check_scratch() -> None:

@@ -137,6 +137,19 @@ def to_dict(settings: Any) -> dict[str, Any]:
     return dataclasses.asdict(settings)
 
 
+def defaults_of(kind: type) -> dict[str, Any]:
+    """What `to_dict` gives of settings that are not set; those without a default are left out."""
+    hints, found = get_type_hints(kind), {}
+    for one in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[one.name]):
+            found[one.name] = defaults_of(hints[one.name])
+        elif one.default is not dataclasses.MISSING:
+            found[one.name] = one.default
+        elif one.default_factory is not dataclasses.MISSING:
+            found[one.name] = one.default_factory()
+    return found
+
+
 def _override(table: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..run.run_folder import RunFolder
 from .settings import Settings
-from .whole_pictures import WHOLE_SCORES
+from .validation.whole_pictures import WHOLE_SCORES
 
 logger = logging.getLogger("senga")
 

@@ -1,8 +1,8 @@
-"""Training against a discriminator: the network, its steps, and the sharpened targets. (The losses: gan_losses.py.)
+"""Training against a discriminator: the network, its steps, the sharpened targets. Its losses: losses/gan_losses.py.
 
 Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) trains with L1 and perceptual losses against `usm_sharpen`ed targets
 and 0.1 times the vanilla GAN loss, its discriminator shown the targets as they are. Give the generator's losses some
-`low_frequency` (losses.py) as well, or its colours may drift.
+`low_frequency` (losses/table.py) as well, or its colours may drift.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ...arch.precision import autocast
 from ..run.scaling import scaler_of
-from .blurring import blur
-from .gan_losses import accuracies, discriminator_loss, generator_loss
-from .losses import mean_terms
+from .losses.blurring import blur
+from .losses.gan_losses import accuracies, discriminator_loss, generator_loss
+from .losses.spectra import wavelet_bands
+from .losses.table import mean_terms
 from .settings import GanSettings
-from .spectra import wavelet_bands
 
 
 class UNetDiscriminator(nn.Module):

@@ -18,10 +18,10 @@ from ...arch.image import to_bchw
 from ..datasets.procedural import KINDS, draw
 from ..degradation.blur import convolve, gaussian_kernel
 from ..degradation.params import pick
-from .crops import MARGIN, cut, readable
-from .pairs import sample_pair
-from .picture_files import Picture, Row
-from .picture_set import PictureSet
+from .pairs.pair_set import sample_pair
+from .pictures.crops import MARGIN, cut, readable
+from .pictures.picture_files import Picture, Row
+from .pictures.picture_set import PictureSet
 from .recipes import damaged
 from .settings import DataSettings
 

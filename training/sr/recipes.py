@@ -13,7 +13,7 @@ from ...arch.reading import read_text
 from ..degradation import Recipe, Step, degrade_pair, preset, preset_names
 from ..degradation.params import pick
 from ..run.settings import one_of
-from .picture_files import Picture
+from .pictures.picture_files import Picture
 
 HALVED: dict[str, Any] = {"step": "resize", "of": "final", "filter": "bicubic", "depth": "8bit"}  # exactly Pillow's
 JPEG: dict[str, Any] = {"step": "jpeg", "subsampling": "4:2:0"}

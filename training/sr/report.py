@@ -6,14 +6,14 @@ from urllib.parse import quote
 
 from ..run import report
 from ..run.report import Plot
-from .whole_pictures import COLUMNS, FOLDER, SHOWN, read_scores
+from .validation.whole_pictures import COLUMNS, FOLDER, SHOWN, read_scores
 
 USE = "senga upscale PICTURE -o LARGE.png --model"
 
 SR_PLOTS = (
     Plot("loss", ("loss",), log=True),
     Plot("its terms, before their weights", ("loss_*",), log=True),
-    Plot("discriminator: share judged rightly", ("accuracy_*",)),
+    Plot("discriminator: share classified correctly", ("accuracy_*",)),
     Plot("gradient norm", ("gradient_norm",), log=True),
     Plot("PSNR_Y of whole pictures, dB", ("psnr_y_whole",), dashed=("psnr_y_whole_lanczos",)),
     Plot("PSNR_Y, dB", ("psnr_y", "psnr_y_*"), dashed=("psnr_y_lanczos",)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..datasets.procedural import KINDS, kind_names
 from ..run.settings import ModelSettings, OptimSettings, RunSettings, TrainingSettings, check, one_of
-from .gan_losses import GAN_LOSSES
+from .losses.gan_losses import GAN_LOSSES
 
 SMALLEST_PATCH = 8  # LR pixels
 
@@ -121,7 +121,7 @@ class ValSettings:
 
 @dataclass(frozen=True)
 class LossSettings:
-    weights: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})  # loss -> weight; see training/sr/losses.py
+    weights: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})  # loss -> weight; see losses/table.py
     feature_network: str = ""  # weights file of the network whose features the loss `feature` compares
     dists_network: str = ""  # weights file of VGG16, for the loss `dists`
     dists_weights: str = ""  # file with alpha and beta for it; "": they are in dists_network

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...arch import SengaError
 from .gan import GanStep, usm_sharpen
-from .losses import LossOf, mean_terms
+from .losses.table import LossOf, mean_terms
 from .settings import GanSettings
 
 Terms = dict[str, Tensor]  # name of a column -> scalar, detached
@@ -98,8 +98,8 @@ class Step:
         return loss, terms
 
     def update_discriminator(self) -> Terms:
-        """The discriminator's step on the batch of `gradients`; its loss, and what share of either side it judged
-        rightly. Nothing without one."""
+        """The discriminator's step on the batch of `gradients`; its loss, and what share of either side it classified
+        correctly. Nothing without one."""
         return self.discriminator.update(self._shown) if self.discriminator else {}
 
 

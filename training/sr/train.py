@@ -30,30 +30,31 @@ from ..run.compiling import compile_net
 from ..run.devices import make_fabric
 from ..run.ema import make_average, round_to_bfloat16, rounded_weights
 from ..run.entry import command_line, training_parser
+from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.pace import Pace
-from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment, run_identity
+from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
-from ..run.settings import read_settings, to_dict
+from ..run.settings import defaults_of, read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
-from .crops import MARGIN
 from .curve import columns, warn_of_other_condition
 from .gan import GanStep
-from .losses import LDL, make_loss
-from .metrics import check_ssimulacra2
-from .pairs import open_pictures, uses_folder
+from .losses.table import LDL, make_loss
+from .pairs.pair_set import open_pictures, uses_folder
 from .patches import batches, check_shares
-from .picture_set import check_set
+from .pictures.crops import MARGIN
+from .pictures.picture_set import check_set
 from .recipes import check_recipes, described
 from .report import write_report
 from .settings import Settings
 from .step import Means, Step
-from .validation import baseline, draw_sheet, score_all, write_weights
-from .validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
-from .whole_pictures import list_wholes, validate_wholes
+from .validation.metrics import check_ssimulacra2
+from .validation.scores import baseline, draw_sheet, score_all, write_weights
+from .validation.validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
+from .validation.whole_pictures import list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
 
@@ -107,7 +108,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         check_shares(pictures, settings.data, scale)
     crops = validation_crops(pictures, settings.val, scale, own)
     wholes = list_wholes(own, scale, run.conditions[0])
-    folder = RunFolder(path, columns(settings, list(dict.fromkeys(crop.domain for crop in crops))), run.keep)
+    domains = list(dict.fromkeys(crop.domain for crop in crops))
+    folder = RunFolder(path, columns(settings, domains), run.keep, defaults_of(Settings))
     few = some(crops, run.validation_crops)
     pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
     lead = pairs[run.conditions[0]]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ...arch import SengaError
 from ...arch.reading import has_text_name, open_text, read_text, walk
+from ..run.grouping import first_of_groups
 from ..run.pictures import BROKEN, eight_bits, open_picture
 from .database import RATINGS
 
@@ -120,25 +121,18 @@ def kinships(prints: NDArray[np.uint8]) -> list[int]:
     Two prints that differ in at most 7 bits agree in one of 8 bands, so only prints that share a band are compared;
     bands without content are passed over, since every picture with a plain margin shares those.
     """
-    root = list(range(len(prints)))
+    return first_of_groups(len(prints), _near(prints))
 
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
 
+def _near(prints: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
     bands = prints.reshape(len(prints), ALIKE + 1, -1)
     for band in range(ALIKE + 1):
         seen: dict[bytes, list[int]] = {}
         for i in np.flatnonzero(bands[:, band].any(axis=1)).tolist():
             others = seen.setdefault(bands[i, band].tobytes(), [])
             near = np.bitwise_count(prints[others] ^ prints[i]).sum(axis=1) <= ALIKE
-            for j in np.asarray(others, dtype=int)[near].tolist():
-                a, b = sorted((find(i), find(j)))
-                root[b] = a
+            yield from ((i, j) for j in np.asarray(others, dtype=int)[near].tolist())
             others.append(i)
-    return [find(i) for i in range(len(prints))]
 
 
 def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:

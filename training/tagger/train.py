@@ -29,11 +29,12 @@ from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
 from ..run.ema import make_average
 from ..run.entry import command_line, training_parser
+from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
-from ..run.run_folder import RunFolder, alone, commit, environment, run_identity
+from ..run.run_folder import RunFolder, alone, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
-from ..run.settings import read_settings, to_dict
+from ..run.settings import defaults_of, read_settings, to_dict
 from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
@@ -75,7 +76,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
-    folder = RunFolder(Path(run.folder) / settings.name, COLUMNS, run.keep)
+    folder = RunFolder(Path(run.folder) / settings.name, COLUMNS, run.keep, defaults_of(TaggerSettings))
     index = build_index(data, folder.path / f"index-{fabric.global_rank}")
     bearing, known = index.counts()
     trained = known > 0  # tags with a label on some training picture

@@ -9,9 +9,9 @@ from sample_picture_sets import make_set
 from senga.arch import SengaError
 from senga.training.degradation import Recipe, Report, degrade, degrade_pair
 from senga.training.sr.patches import batch
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings
-from senga.training.sr.validation_crops import Crop, make_pairs
+from senga.training.sr.validation.validation_crops import Crop, make_pairs
 
 TONE = {"step": "halftone", "period": [3, 6], "angle": [0, 90]}
 BOTH = {"step": "lq_hq", "steps": [TONE]}

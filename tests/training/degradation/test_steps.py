@@ -209,10 +209,12 @@ def test_our_yuv_conversion_keeps_greys_and_flat_colours():
     assert np.abs(from_yuv420(*to_yuv420(grey)) - grey).max() < 1.5 / 255
 
 
-def test_video_without_pyav_says_what_to_install(monkeypatch):
+@pytest.mark.parametrize("step", ["video", "video_shot"])
+def test_video_without_pyav_says_what_to_install(step, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SengaError, match=r"PyAV is not installed; install it with pip install av"):
-        run("video")
+    command = r"pip install -c constraints\.txt \"\.\[video\]\""
+    with pytest.raises(SengaError, match=f"step video: PyAV is not installed; in the repository, run: {command}"):
+        run(step)
 
 
 def test_a_picture_too_large_for_a_codec_is_refused_in_one_sentence():

@@ -1,12 +1,10 @@
 """Steps of video, tape and screens: what each changes, and what it leaves."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
 from sample_drawings import digest, drawing, why_bits_may_differ
-from senga.arch import SengaError
 from senga.training.degradation import Recipe, degrade
 from senga.training.degradation.analog import filtered, gaussian_taps
 from senga.training.degradation.chroma import MATRICES, from_ycc, to_ycc
@@ -179,12 +177,6 @@ def test_a_shot_damages_with_the_quantiser_and_by_its_frame(codec):
     assert np.array_equal(run("video_shot", picture, codec=codec, quantiser=31, speed="veryfast"), far)
     last, late = (run("video_shot", picture, codec=codec, speed="veryfast", frames=3, shown=n) for n in (3, 16))
     assert np.array_equal(last, late)
-
-
-def test_a_shot_without_pyav_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SengaError, match=r"step video: PyAV is not installed; install it with pip install av"):
-        run("video_shot")
 
 
 def test_moire_is_a_wide_beat_that_only_darkens():

@@ -16,7 +16,7 @@ from senga.headless.files import pictures
 from senga.headless.files.pictures import read_frames, read_picture
 from senga.training.run.pictures import BROKEN, MAX_PIXELS, TooLargeError, open_picture
 from senga.training.run.png_chunks import LARGEST, readable_png
-from senga.training.sr.picture_files import decode
+from senga.training.sr.pictures.picture_files import decode
 
 resource = pytest.importorskip("resource", reason="memory of the process, on POSIX systems")
 

@@ -77,7 +77,7 @@ class TestScheduleFree:
         with pytest.raises(SengaError, match=r"optim\.optimiser is 'schedule_free'; expected adamw or muon"):
             TaggerOptimSettings(steps=1, optimiser="schedule_free")
         monkeypatch.setitem(sys.modules, "schedulefree", None)
-        with pytest.raises(SengaError, match="a library that is not there: pip install schedulefree"):
+        with pytest.raises(SengaError, match="the package schedulefree, which is not installed"):
             make_optimisers(nn.Linear(1, 1), FREE)
 
 

@@ -14,7 +14,7 @@ from senga.arch import SengaError
 from senga.arch.reading import READABLE
 from senga.headless.files.pictures import Frame, read_frames
 from senga.training.run.pictures import eight_bits, open_picture
-from senga.training.sr.picture_files import decode
+from senga.training.sr.pictures.picture_files import decode
 
 GREYS = np.array([[0, 51, 102], [153, 204, 255]], dtype=np.uint8)
 SHORTS = GREYS.astype(np.uint16) * 257

@@ -12,7 +12,7 @@ from senga.training.run.stopping import StopSignals
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr("senga.training.sr.validation.ssimulacra2", lambda image, reference: [50.0] * len(image))
+    monkeypatch.setattr("senga.training.sr.validation.scores.ssimulacra2", lambda image, reference: [50.0] * len(image))
     art = tmp_path / "art"
     art.mkdir()
     return tiny_config(tmp_path, make_set(art))

@@ -68,8 +68,8 @@ def test_a_missing_folder_for_temporary_files_is_named_before_any_picture_is_loo
 
 
 def test_a_missing_scorer_is_named_before_any_picture_is_looked_at(config, monkeypatch):
-    monkeypatch.setattr("senga.training.sr.metrics.find_spec", lambda name: None)
-    with pytest.raises(SengaError, match="pip install ssimulacra2"):
+    monkeypatch.setattr("senga.training.sr.validation.metrics.find_spec", lambda name: None)
+    with pytest.raises(SengaError, match="the package ssimulacra2, which is not installed"):
         sr.train(settings(config, "data.folder=nowhere"), "test")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from senga.training.degradation.blur import sharpen
 from senga.training.sr.gan import UNetDiscriminator, usm_sharpen
-from senga.training.sr.gan_losses import GAN_LOSSES, discriminator_loss, generator_loss
+from senga.training.sr.losses.gan_losses import GAN_LOSSES, discriminator_loss, generator_loss
 from torch import Tensor, nn
 
 

@@ -16,10 +16,10 @@ from senga.training.degradation import preset
 from senga.training.run.sheet import CAPTION, GAP
 from senga.training.sr import patches as data
 from senga.training.sr.patches import batch, batches
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.recipes import damaged, described, mixture
 from senga.training.sr.settings import DataSettings
-from senga.training.sr.validation import levels
+from senga.training.sr.validation.scores import levels
 
 
 def kept_bytes(pictures: PictureSet) -> int:

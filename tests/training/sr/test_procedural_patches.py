@@ -8,13 +8,13 @@ import pytest
 from sample_picture_sets import SMALL, make_set
 from senga.arch import SengaError
 from senga.training.datasets.procedural import kind_names
-from senga.training.run.run_folder import run_identity
-from senga.training.run.settings import to_dict
+from senga.training.run.identity import differences, run_identity
+from senga.training.run.settings import defaults_of, to_dict
 from senga.training.sr.patches import chances, sample
-from senga.training.sr.picture_files import Row
-from senga.training.sr.picture_set import PictureSet
+from senga.training.sr.pictures.picture_files import Row
+from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.recipes import mixture, reduced_by
-from senga.training.sr.settings import DataSettings
+from senga.training.sr.settings import DataSettings, Settings
 
 DRAWN = replace(SMALL, procedural=1.0, degradation="senga_clean", kinds=dict.fromkeys(["text"], 0.0))
 
@@ -74,8 +74,11 @@ def test_the_survey_finds_flat_pictures_easy_and_busy_ones_hard(pictures):
 
 def test_runs_begun_before_these_settings_go_on():
     old = {k: v for k, v in to_dict(DataSettings()).items() if k not in ("procedural", "kinds", "hard_pictures")}
-    assert run_identity({"data": to_dict(DataSettings())}) == run_identity({"data": old})
-    assert run_identity({"data": to_dict(DRAWN)}) != run_identity({"data": to_dict(SMALL)})
+    before, now, drawn, small = (
+        run_identity({"data": data}) for data in (old, *map(to_dict, (DataSettings(), DRAWN, SMALL)))
+    )
+    assert differences(before, now, defaults_of(Settings)) == ""
+    assert "data.procedural was 0.0, is 1.0" in differences(small, drawn, defaults_of(Settings))
 
 
 def test_unknown_kinds_are_named():
