@@ -51,6 +51,7 @@ SUBJECTS = [
             "tests/arch/test_foreign_upscalers.py",
             "tests/headless/commands/test_convert.py",
             "tests/nodes/test_model_files.py",
+            "tests/arch/borrowed/test_timm_taggers.py",
         ),
         60,
     ),
