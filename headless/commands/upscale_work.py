@@ -34,6 +34,7 @@ SIZES = ("scale", "width", "height", "fit")  # the node's inputs that say how la
 DEPTHS = (8, 16)
 FRAMES_WAITING = 2  # of an animation, between reading and the network, and between the network and writing
 REMEMBERED = 256 * 2**20  # bytes of results, for frames that are repeated
+REMEMBERED_FRAMES = 96  # the same: four seconds; with bytes alone, thousands of small frames would fill them
 
 Source = Picture | Clip
 
@@ -249,7 +250,7 @@ class _Seen:
     def keep(self, digest: bytes, levels: AnyLevels) -> None:
         self._kept[digest] = levels
         self._bytes += levels.nbytes
-        while self._bytes > REMEMBERED and len(self._kept) > 1:
+        while (self._bytes > REMEMBERED and len(self._kept) > 1) or len(self._kept) > REMEMBERED_FRAMES:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
 
     def log(self) -> None:

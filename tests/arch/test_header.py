@@ -32,6 +32,15 @@ def test_a_header_comes_back_from_its_json(header: Header) -> None:
     assert list(json.loads(header.to_json())) == sorted(json.loads(header.to_json()))
 
 
+def test_a_tagger_of_many_tags_comes_back() -> None:
+    names = tuple(f"tag_{number}" for number in range(300))
+    vocabulary = TagVocabulary(names, ("general",) * 300)
+    header = dataclasses.replace(TAGGER, hyperparameters={"tags": 300}, vocabulary=vocabulary)
+    found = Header.from_json(header.to_json()).vocabulary
+    assert found is not None
+    assert tuple(found.names) == names
+
+
 def test_an_upscalers_header_says_nothing_of_taggers() -> None:
     names = {field.name for field in dataclasses.fields(Header)}
     assert set(json.loads(UPSCALER.to_json())) == names - {"vocabulary", "preprocessing"}

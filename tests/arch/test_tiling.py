@@ -41,11 +41,43 @@ def test_windows_start_on_the_alignment_and_stay_inside():
         assert window.bottom == min(101, core.bottom + 8)
 
 
+@pytest.mark.parametrize("alignment", [1, 4])
+def test_a_window_is_widened_to_what_the_network_takes_and_no_further(alignment):
+    length = 40
+    for least in (0, 1, 7, 16, 40, 99):
+        grid = TileGrid(length, length, tile=16, halo=0, alignment=alignment, least=least)
+        for start in range(0, length, alignment):
+            for stop in range(start + 1, length + 1):
+                first, last = grid.widened(start, stop, length)
+                # After its end first, as far as the picture goes; the rest before its start.
+                assert last == (stop if stop - start >= least else min(length, start + least))
+                assert 0 <= first <= start
+                assert first % alignment == 0
+                assert last - first >= min(least, length)
+                assert first == start or last - first < least + alignment
+
+
+def test_a_tile_is_halved_until_nothing_smaller_is_allowed():
+    grid = TileGrid(200, 200, tile=100, halo=0, wide=70)
+    assert (grid.halved().tile, grid.halved().wide) == (50, 35)
+    assert (grid.halved().halved().halved().tile, grid.halved().halved().halved().wide) == (16, 16)
+    assert not grid.smallest
+    for tile, wide, alignment, smallest in [
+        (16, 0, 1, True), (17, 0, 1, False), (8, 0, 1, True), (16, 17, 1, False), (17, 16, 1, False),
+        (16, 16, 1, True), (32, 0, 32, True), (33, 0, 32, False),
+    ]:  # fmt: skip
+        assert TileGrid(200, 200, tile, 0, alignment, wide=wide).smallest == smallest
+    assert TileGrid(200, 200, 40, 0, 32).halved().tile == 32
+    assert TileGrid(200, 200, 64, 0).halved().wide == 32  # where only one side was given, both are
+
+
 def test_impossible_geometry_is_refused():
     with pytest.raises(ValueError, match="positive"):
         TileGrid(0, 10, 16, 0)
-    with pytest.raises(ValueError, match="empty"):
-        Tile(5, 5, 5, 9)
+    for sides in [(5, 5, 5, 9), (5, 5, 9, 5), (6, 5, 5, 9), (5, 6, 9, 5), (-1, 0, 2, 2), (0, -1, 2, 2)]:
+        with pytest.raises(ValueError, match="empty or negative"):
+            Tile(*sides)
+    assert Tile(0, 0, 1, 1).pixels == 1
 
 
 # Long thin strips, so that most of the picture is outside every tile's window.
