@@ -91,6 +91,8 @@ LATER = {
     "optim.accumulate": 1,
     "data.pairs_share": 1.0,
     "data.encoding": "",
+    "data.more": [],
+    "data.exclusive": [],
     "loss.dists_network": "",
     "loss.dists_weights": "",
     "gan.wavelet": False,
