@@ -4,9 +4,9 @@ import pytest
 from comfy_editor import Editor, wait_until_ready
 
 pytestmark = pytest.mark.browser
-UPSCALE = "Upscale a picture and keep its transparency"
-TAG = "Tag a picture and use the tags as a prompt"
-COMPARE = "Damage a picture, upscale it and compare"
+UPSCALE = "Upscale a picture"
+TAG = "Tag a picture for a prompt"
+COMPARE = "Damage, upscale, compare"
 SMALL = "tiny.safetensors"
 
 
