@@ -13,6 +13,7 @@ from sample_pictures import tiff
 from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, table
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
+from senga.training.run.run_folder import run_identity
 from senga.training.sr.picture_files import list_folder
 from senga.training.tagger.index import SPLITS, TagIndex, build_index, closure
 from senga.training.tagger.settings import DataSettings
@@ -364,3 +365,40 @@ def test_hidden_files_are_no_pictures_and_linked_folders_are_entered(tmp_path):
     (tmp_path / "set/linked").symlink_to(tmp_path / "real", target_is_directory=True)
     assert [row["file"] for row in read_captions(tmp_path / "set", 3)] == ["c.png", "linked/y.png"]
     assert [member.file for member in list_folder(tmp_path / "set")] == ["c.png", "linked/y.png"]
+
+
+def negatives(folder: Path) -> Path:
+    """Three pictures: one without anything, one of which only a tag is known, one whose file is missing."""
+    folder.mkdir()
+    for name in ("nothing", "anything"):
+        Image.new("RGB", (20, 20), "white").save(folder / f"{name}.png")
+    (folder / "manifest.csv").write_text(
+        "file,split,tags,unknown,known\nnothing.png,train,no_humans,circle,\nanything.png,val,square,,square bar\n"
+        "gone.png,train,,,\n"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("source", ["table", "captions", "danbooru"])
+def test_pictures_of_more_tables_are_added_with_what_is_known_of_them(source, tmp_path, dump):
+    folder = dump if source == "danbooru" else (table if source == "table" else captions)(tmp_path / "set", 40)
+    more = negatives(tmp_path / "negatives")
+    index = build_index(settings(source, folder, more=[more.as_posix()]), tmp_path / "s")
+    alone = build_index(settings(source, folder), tmp_path / "s")
+    assert len(index) == len(alone) + 2
+    numbers = {Path(str(name)).stem: i for i, name in enumerate(index.files)}
+    nothing, anything = numbers["nothing"], numbers["anything"]
+    assert (folder / str(index.files[nothing])).is_file()
+    assert (SPLITS[index.splits[nothing]], SPLITS[index.splits[anything]]) == ("train", "val")
+    assert tags_of(index, nothing) == {"no_humans"}
+    assert tags_of(index, anything) == {"square"}
+    silent = {name for name, category in zip(index.names, index.categories, strict=True) if category == "rating"}
+    known = {i: {n for n, k in zip(index.names, index.truth(i)[1], strict=True) if k} for i in numbers.values()}
+    assert known[nothing] == {*index.names} - silent - {"circle"}
+    assert known[anything] == {"square", "bar"}
+
+
+def test_without_more_tables_a_runs_identity_is_what_it_was():
+    plain = run_identity({"data": {"more": [], "exclusive": [], "batch": 4}})
+    assert plain == run_identity({"data": {"batch": 4}})
+    assert plain != run_identity({"data": {"batch": 4, "more": ["data/negatives"]}})
