@@ -86,7 +86,7 @@ UPSCALED = {
 
 # title: node id -> node. Columns are 80 apart.
 TEMPLATES: dict[str, dict[int, Box]] = {
-    "Upscale a picture": {
+    "Upscale a picture with its mask": {
         **UPSCALED,
         4: Box("JoinImageWithAlpha", (920, 80), (260, 60), links={"image": (3, 0), "alpha": (3, 1)}),
         5: Box("SaveImage", (920, 220), (420, 460), {"filename_prefix": "senga/upscaled"}, {"images": (4, 0)}),
@@ -99,7 +99,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " and height the result has exactly that size.",
         ),
     },
-    "Upscale an animation": {
+    "Upscale an animation or a batch": {
         **UPSCALED,
         4: Box(
             "SaveAnimatedWEBP",
@@ -119,7 +119,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " animation.\n\nFor a folder of pictures use Load Images from a Folder (Senga) in place of Load Image.",
         ),
     },
-    "Tag a picture for a prompt": {
+    "Turn a picture into a prompt": {
         1: _load((40, 300)),
         2: Box("SengaLoadTagger", (40, 80), (320, 160)),
         3: Box(
@@ -146,7 +146,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " models/senga_taggers, press R and choose it in Load Tagger; it needs onnxruntime.",
         ),
     },
-    "Damage, upscale, compare": {
+    "Damage, upscale and compare a picture": {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
         3: Box("SengaDegradeImage", (440, 80), (340, 300), {"seed": 7}, {"image": (1, 0)}),
@@ -161,7 +161,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " itself: move the mouse over the comparison. Another preset or seed damages it in another way.",
         ),
     },
-    "Use your own models": {
+    "Swap models with the built-in nodes": {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
         3: Box("ImageUpscaleWithModel", (440, 80), (400, 80), links={"upscale_model": (2, 0), "image": (1, 0)}),

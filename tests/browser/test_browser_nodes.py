@@ -4,9 +4,9 @@ import pytest
 from comfy_editor import Editor, wait_until_ready
 
 pytestmark = pytest.mark.browser
-UPSCALE = "Upscale a picture"
-TAG = "Tag a picture for a prompt"
-COMPARE = "Damage, upscale, compare"
+UPSCALE = "Upscale a picture with its mask"
+TAG = "Turn a picture into a prompt"
+COMPARE = "Damage, upscale and compare a picture"
 SMALL = "tiny.safetensors"
 
 
