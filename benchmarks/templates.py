@@ -146,7 +146,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " models/senga_taggers, press R and choose it in Load Tagger; it needs onnxruntime.",
         ),
     },
-    "Damage, upscale and compare a picture": {
+    "Damage, upscale, then compare it": {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
         3: Box("SengaDegradeImage", (440, 80), (340, 300), {"seed": 7}, {"image": (1, 0)}),

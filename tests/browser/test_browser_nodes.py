@@ -6,7 +6,7 @@ from comfy_editor import Editor, wait_until_ready
 pytestmark = pytest.mark.browser
 UPSCALE = "Upscale a picture with its mask"
 TAG = "Turn a picture into a prompt"
-COMPARE = "Damage, upscale and compare a picture"
+COMPARE = "Damage, upscale, then compare it"
 SMALL = "tiny.safetensors"
 
 

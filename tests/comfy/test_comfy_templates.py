@@ -38,7 +38,7 @@ def test_the_tagged_picture_and_its_caption_agree_on_the_ground(client: Client) 
 
 
 def test_the_comparison_gives_the_slider_two_pictures(client: Client) -> None:
-    done = client.run(templates.prompt(templates.TEMPLATES["Damage, upscale and compare a picture"]))
+    done = client.run(templates.prompt(templates.TEMPLATES["Damage, upscale, then compare it"]))
     shown = done.outputs["5"]
     assert shown["text"][0].startswith("PSNR ")
     for file in shown["senga_compared"]:
