@@ -49,6 +49,8 @@ class Header:
         raw = dataclasses.asdict(self)
         if self.preprocessing is not None:
             raw["preprocessing"] = self.preprocessing.as_table()
+        if self.vocabulary is not None and not self.vocabulary.exclusive:
+            del raw["vocabulary"]["exclusive"]  # a tagger's header keeps the bytes from before there were groups
         for name in TAGGERS_OWN:  # an upscaler's header keeps the bytes from before there were taggers
             if raw[name] is None:
                 del raw[name]

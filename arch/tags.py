@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import SengaError
+from .exclusive import without_losers
 from .vocabulary import TagVocabulary
 
 MODES = ("fixed", "mcut", "per_tag")
@@ -80,14 +81,15 @@ def choose(
     trained = {c: names for c, names in trained.items() if names and c not in vocabulary.untrained}
     thresholds = {c: threshold(trained[c], score, vocabulary, options, c) for c in LISTED if c in trained}
     allowed = tag_filter(options)
-    passed = {c: [n for n in trained[c] if score[n] >= limit(n) and allowed(n)] for c, limit in thresholds.items()}
-    best = sorted((n for names in passed.values() for n in names), key=lambda n: -score[n])
-    kept = best[: options.max_tags or None]
-    ordered = arrange(kept, options.sort, set(trained.get("character", ())))
+    passed = [n for c, limit in thresholds.items() for n in trained[c] if score[n] >= limit(n)]
+    likeliest = without_losers(sorted(passed, key=lambda n: -score[n]), vocabulary.groups)
+    best = [n for n in likeliest if allowed(n)]
+    known = set(trained.get("character", ()))
+    ordered = arrange(best[: options.max_tags or None], options.sort, known)
     rating = max(trained["rating"], key=lambda n: score[n]) if "rating" in trained else NOT_TRAINED
     if options.include_rating and "rating" in trained and allowed(rating):
         ordered.append(rating)
-    characters = sorted(passed.get("character", ()), key=lambda n: -score[n])
+    characters = [n for n in best if n in known]
     return Tagged(
         tags=options.prefix + options.separator.join(written(n, score[n], options) for n in ordered) + options.suffix,
         characters=options.separator.join(written(n, score[n], options) for n in characters)

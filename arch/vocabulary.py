@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SengaError, brief, quoted
+from .exclusive import Groups, counts_of_people
 from .reading import read_json, read_text
 
 CATEGORIES = ("general", "character", "rating")
@@ -23,7 +24,8 @@ class TagVocabulary:
     """Names and categories in the order of a head's outputs; checked on creation.
 
     Raises:
-        SengaError: lengths differ, a category is unknown, a name occurs twice, or a threshold is not in [0, 1].
+        SengaError: lengths differ, a category is unknown, a name occurs twice, or a threshold is not in [0, 1], a group
+            names a tag that is not there.
     """
 
     names: tuple[str, ...]  # as on Danbooru, with underscores
@@ -31,10 +33,12 @@ class TagVocabulary:
     counts: tuple[int, ...] = ()  # training pictures with the tag; empty: unknown
     thresholds: tuple[float, ...] = ()  # of each tag, fitted on the validation set; empty: not fitted
     untrained: tuple[str, ...] = ()  # categories whose outputs were not trained
+    exclusive: Groups = ()  # groups of names of which a picture gets the likeliest; empty: `groups` derives them
 
     def __post_init__(self) -> None:
         for name in ("names", "categories", "counts", "thresholds", "untrained"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "exclusive", tuple(tuple(group) for group in self.exclusive))
         if not self.names:
             raise SengaError("the vocabulary has no tags; expected one or more")
         for name in ("categories", "counts", "thresholds"):
@@ -55,9 +59,17 @@ class TagVocabulary:
             raise SengaError(f"the vocabulary has the tag {quoted(twice)} twice; expected each once")
         if odd := [t for t in self.thresholds if not (isinstance(t, int | float) and 0 <= t <= 1)]:  # also NaN
             raise SengaError(f"the vocabulary has the threshold {quoted(odd[0])}; expected 0 to 1")
+        known = set(self.names)
+        if odd := [n for group in self.exclusive for n in group if not isinstance(n, str) or n not in known]:
+            raise SengaError(f"the vocabulary has a group with {quoted(odd[0])}, which is not one of its tags")
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def groups(self) -> Groups:
+        """The tags that exclude each other: as the file says, else Danbooru's counts of people."""
+        return self.exclusive or counts_of_people(self.names)
 
     def indices(self, category: str) -> list[int]:
         """The indices of a category's tags."""

@@ -86,7 +86,7 @@ UPSCALED = {
 
 # title: node id -> node. Columns are 80 apart.
 TEMPLATES: dict[str, dict[int, Box]] = {
-    "Upscale a picture and keep its transparency": {
+    "Upscale a picture with its mask": {
         **UPSCALED,
         4: Box("JoinImageWithAlpha", (920, 80), (260, 60), links={"image": (3, 0), "alpha": (3, 1)}),
         5: Box("SaveImage", (920, 220), (420, 460), {"filename_prefix": "senga/upscaled"}, {"images": (4, 0)}),
@@ -119,7 +119,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " animation.\n\nFor a folder of pictures use Load Images from a Folder (Senga) in place of Load Image.",
         ),
     },
-    "Tag a picture and use the tags as a prompt": {
+    "Turn a picture into a prompt": {
         1: _load((40, 300)),
         2: Box("SengaLoadTagger", (40, 80), (320, 160)),
         3: Box(
@@ -146,7 +146,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " models/senga_taggers, press R and choose it in Load Tagger; it needs onnxruntime.",
         ),
     },
-    "Damage a picture, upscale it and compare": {
+    "Damage, upscale, then compare it": {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
         3: Box("SengaDegradeImage", (440, 80), (340, 300), {"seed": 7}, {"image": (1, 0)}),
@@ -161,7 +161,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             " itself: move the mouse over the comparison. Another preset or seed damages it in another way.",
         ),
     },
-    "Your model in Senga, and a Senga model in the built-in node": {
+    "Swap models with the built-in nodes": {
         1: _load((40, 300)),
         2: Box("SengaLoadUpscaleModel", (40, 80), (320, 160)),
         3: Box("ImageUpscaleWithModel", (440, 80), (400, 80), links={"upscale_model": (2, 0), "image": (1, 0)}),

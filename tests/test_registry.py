@@ -56,3 +56,8 @@ def test_everything_that_nodes_and_shell_need_is_shipped():
 
 def test_tests_and_measurements_are_not_shipped():
     assert all(ignored(path) for path in ("tests/conftest.py", "benchmarks/icon.py", ".ci/run", "docs/icon.png"))
+
+
+def test_version_and_changelog_are_in_step():
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines() if line[:3] == "## "]
+    assert headings[0].removeprefix("## ").split(" ")[0] == PYPROJECT["project"]["version"]

@@ -1,4 +1,4 @@
-"""`senga data build-art|build-avatars|check|tile|preview|pack ...`: build, check, cut and pack pictures to train on."""
+"""`senga data WHAT ...`: build, check, cut and pack pictures to train on."""
 
 import argparse
 
@@ -8,6 +8,7 @@ from ..training_modules import training_module
 TOOLS = {
     "build-art": "datasets.art.build",
     "build-avatars": "datasets.avatars.build",
+    "build-negatives": "datasets.negatives.build",
     "check": "sr.tools.check_pictures",
     "tile": "sr.tools.tile_pictures",
     "preview": "sr.tools.preview",
@@ -19,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=TOOLS,
-        help="build-art: the upscalers' pictures; build-avatars: the tagger's; check: a report on a folder;"
+        help="build-art: the upscalers' pictures; build-avatars: the tagger's;"
+        " build-negatives: pictures without people, for the tagger; check: a report on a folder;"
         " tile: large pictures into squares; preview: what a training will see; pack: a folder into shards",
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga data build-art --help`")

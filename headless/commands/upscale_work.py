@@ -4,7 +4,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +180,12 @@ def filmed(job: Job, clip: Clip, network: Network, batch: BatchLine) -> Filmed:
         bits=clip.bits,
         dense=clip.dense,
         aspect=clip.aspect,
+        clear=clip.clear,
     )
     made_from = {**own, "source": sha256_of(clip.path)}
-    parts = Parts(job.target, clip, checked_encoding(meant, job.target), made_from)
+    encoding = checked_encoding(meant, job.target)
+    clip = replace(clip, clear=encoding.clear)
+    parts = Parts(job.target, clip, encoding, made_from)
     done = len(parts.times)
     batch.skip(done)
 

@@ -30,6 +30,7 @@ class Codec:
     worst: int  # the highest --crf
     deep: bool  # whether 10 bits a sample are possible
     dense: bool  # whether colour may have full resolution (4:4:4)
+    clear: tuple[str, ...] = ()  # containers in which it has transparency, beside colour of half resolution
     multiple: int = 2  # that width and height must be of
     least: int = 16  # pixels a side
     tag: str = ""  # what mp4 calls it, where FFmpeg's own choice does not play everywhere
@@ -44,9 +45,18 @@ CONTAINERS = {
 CODECS = {
     "h264": Codec("libx264", 17, 51, deep=True, dense=True),
     "h265": Codec("libx265", 19, 51, deep=True, dense=True, tag="hvc1", options={"x265-params": "log-level=none"}),
-    "vp9": Codec("libvpx-vp9", 22, 63, deep=False, dense=True, multiple=1, options={"cpu-used": "3", "row-mt": "1"}),
+    "vp9": Codec(
+        *("libvpx-vp9", 22, 63),
+        deep=False,
+        dense=True,
+        clear=("mkv", "webm"),
+        multiple=1,
+        options={"cpu-used": "3", "row-mt": "1"},
+    ),
     "av1": Codec("libsvtav1", 22, 63, deep=True, dense=False, least=64, options={"preset": "8"}),
 }
+# FFmpeg's own decoders pass over transparency, which these codecs have beside each frame.
+CLEAR_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 VIDEO_ENDINGS = tuple(ending for known in CONTAINERS.values() for ending in (known.extension, *known.others))
 INSTALL = f"in Senga's folder, run: {install('video')}"
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...training.run.pictures import MAX_PIXELS, TooLargeError, check_pixels
 from ..errors import SengaError
 from ..log import logger
-from .video import named_faults, pyav
+from .video import CLEAR_DECODERS, named_faults, pyav
 from .video_colour import FULL, Colour, matrix_of, to_rgb
 
 UNREADABLE = "cannot be read as a video ({error}); fetch or save it again"
@@ -29,7 +30,7 @@ class Shot:
 
     time: int  # when it is shown, in units of the clip's time_base
     digest: bytes  # equal for frames of equal samples
-    rgb: Tensor  # (H, W, 3) float32 in [0, 1]
+    rgb: Tensor  # (H, W, 3) float32 in [0, 1]; (H, W, 4) with alpha in clear clips
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Clip:
     bits: int  # of a sample, 8 or 10
     dense: bool  # whether colour has full resolution
     aspect: Fraction  # width of a pixel, when its height is 1, of an upright frame
+    clear: bool = False  # whether its frames have alpha
 
     def shots(self, first: int = 0) -> Iterator[Shot]:
         """The frames from the one of number `first` on. Raises SengaError."""
@@ -66,12 +68,18 @@ class Clip:
                     yield from found
                     return
         with opened(self.path) as (file, stream):
-            yield from islice(file.decode(stream), first, None)
+            yield from islice(self._decoded(file, stream), first, None)
+
+    def _decoded(self, file: Any, stream: Any) -> Iterator[Any]:
+        decoder = clear_decoder(stream) if self.clear else None
+        if decoder is None:
+            return file.decode(stream)
+        return (frame for packet in file.demux(stream) for frame in decoder.decode(packet if packet.size else None))
 
     def _from(self, file: Any, stream: Any, first: int) -> Iterator[Any] | None:
         """The frames from a key frame's neighbourhood on; None where the file cannot be entered there."""
         file.seek(self.times[first], stream=stream, backward=True)
-        frames = file.decode(stream)
+        frames = self._decoded(file, stream)
         for frame in frames:
             if frame.pts is None or frame.pts > self.times[first]:
                 break
@@ -92,7 +100,7 @@ class Clip:
                 f"{self.path}: a frame has {turned[0]}x{turned[1]} pixels where {self.width}x{self.height} were"
                 " expected; videos that change their size are not taken"
             )
-        samples, rgb = _decoded(frame, self.colour)
+        samples, rgb = _decoded(frame, self.colour, clear=self.clear)
         return Shot(time, samples, torch.rot90(rgb, self.turns).contiguous())
 
 
@@ -104,6 +112,21 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             raise SengaError(f"{path}: has no pictures in it, only sound; name a video file")
         stream.thread_type = "AUTO"
         yield file, stream
+
+
+def clear_decoder(stream: Any) -> Any:
+    """A decoder for a stream with transparency beside its frames; None for any other stream.
+
+    Raises ValueError where FFmpeg was built without it.
+    """
+    said = {key.lower(): value for key, value in stream.metadata.items()}
+    name = CLEAR_DECODERS.get(stream.codec_context.name)
+    if said.get("alpha_mode") != "1" or name is None:
+        return None
+    decoder = pyav().CodecContext.create(name, "r")
+    if stream.codec_context.extradata:
+        decoder.extradata = stream.codec_context.extradata
+    return decoder
 
 
 def read_clip(path: Path, max_pixels: int = MAX_PIXELS) -> Clip:
@@ -162,7 +185,20 @@ def _clip(path: Path, stream: Any, frame: Any, packets: list[tuple[int | None, i
         bits=10 if max(part.bits for part in kind.components) > 8 else 8,
         dense=kind.is_rgb or (len(kind.components) > 2 and kind.chroma_width() == kind.width),
         aspect=1 / aspect if turns % 2 else aspect,
+        clear=_is_clear(path, stream, kind),
     )
+
+
+def _is_clear(path: Path, stream: Any, kind: Any) -> bool:
+    try:
+        return _has_alpha(kind) or clear_decoder(stream) is not None
+    except ValueError:  # no such codec
+        logger.warning("%s: its transparency cannot be read by this build of FFmpeg and is left out", path)
+        return False
+
+
+def _has_alpha(kind: Any) -> bool:
+    return any(part.is_alpha for part in kind.components)
 
 
 def _is_full(frame: Any) -> bool:
@@ -170,8 +206,25 @@ def _is_full(frame: Any) -> bool:
     return not frame.format.is_rgb and (int(frame.color_range) == FULL or frame.format.name.startswith("yuvj"))
 
 
-def _decoded(frame: Any, colour: Colour) -> tuple[bytes, Tensor]:
-    """A digest of the samples, and (H, W, 3) in [0, 1] as stored."""
+def _decoded(frame: Any, colour: Colour, *, clear: bool = False) -> tuple[bytes, Tensor]:
+    """A digest of the samples, and (H, W, 3) in [0, 1] as stored; (H, W, 4) if `clear`."""
+    kind = frame.format
+    bits = max(part.bits for part in kind.components)
+    digest, rgb = _colours(frame, colour)
+    if not clear:
+        return digest, rgb
+    if not _has_alpha(kind):
+        return digest, F.pad(rgb, (0, 1), value=1.0)
+    if kind.is_rgb or not _plain(kind):
+        levels = frame.reformat(format="rgba64le" if bits > 8 else "rgba").to_ndarray()[..., 3]
+        most = np.iinfo(levels.dtype).max
+    else:
+        levels, most = _samples(frame.planes[3], bits), (1 << bits) - 1
+    alpha = torch.from_numpy(levels.astype(np.float32) / most)
+    return digest + _digest(levels), torch.cat((rgb, alpha[..., None]), 2)
+
+
+def _colours(frame: Any, colour: Colour) -> tuple[bytes, Tensor]:
     kind = frame.format
     bits = max(part.bits for part in kind.components)
     if kind.is_rgb or kind.has_palette:
@@ -189,8 +242,8 @@ def _decoded(frame: Any, colour: Colour) -> tuple[bytes, Tensor]:
 
 
 def _plain(kind: Any) -> bool:
-    """Whether a frame has three planes of whole numbers, with colour of full or half resolution."""
-    parts = kind.components
+    """Whether a frame has three planes of whole numbers, with colour of full or half resolution, and maybe alpha."""
+    parts = [part for part in kind.components if not part.is_alpha]
     if not kind.is_planar or len(parts) != 3 or len({part.plane for part in parts}) != 3:
         return False
     if kind.is_big_endian and max(part.bits for part in parts) > 8:

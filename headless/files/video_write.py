@@ -1,7 +1,7 @@
 """Video files written: frames become parts, each with an encoder of its own, and parts become a file with its sound.
 
-Parts are NUT files, FFmpeg's own container, in the order of decoding; their times are beside them, since containers
-shift or round them.
+Parts are NUT files, FFmpeg's own container, in the order of decoding; Matroska where frames have transparency, which
+NUT drops. Their times are beside them, since containers shift or round them.
 """
 
 import heapq
@@ -40,28 +40,36 @@ class Encoding:
     bits: int
     dense: bool
     aspect: Fraction
+    clear: bool = False  # whether frames have alpha
 
     @property
     def layout(self) -> str:
         """FFmpeg's name of the planes."""
-        return f"yuv{'444' if self.dense else '420'}p{'10le' if self.bits > 8 else ''}"
+        return f"yuv{'a' if self.clear else ''}{'444' if self.dense else '420'}p{'10le' if self.bits > 8 else ''}"
 
 
 def checked_encoding(encoding: Encoding, path: Path) -> Encoding:
     """The same with what the codec can hold. Says what it cannot."""
     known = CODECS[encoding.codec]
-    bits, dense = encoding.bits if known.deep else 8, encoding.dense and known.dense
+    clear = encoding.clear and container_of(path.name) in known.clear
+    bits, dense = encoding.bits if known.deep else 8, encoding.dense and known.dense and not clear
+    if clear != encoding.clear:
+        logger.warning(
+            "%s: %s has no transparency here; the video's is left out: vp9 in webm or mkv keeps it",
+            path,
+            encoding.codec,
+        )
     if bits != encoding.bits:
         logger.warning("%s: %s has 8 bits a sample here; the video's %d are rounded", path, encoding.codec, 10)
     if dense != encoding.dense:
         logger.warning(
             "%s: %s has colour in half resolution here; the video's full one is halved", path, encoding.codec
         )
-    return Encoding(**{**vars(encoding), "bits": bits, "dense": dense})
+    return Encoding(**{**vars(encoding), "bits": bits, "dense": dense, "clear": clear})
 
 
 def write_part(path: Path, frames: Iterable[tuple[int, AnyLevels]], encoding: Encoding, target: Path) -> list[int]:
-    """Encode frames, (H, W, 3) levels with their times, into a file of their own; returns the times.
+    """Encode frames, (H, W, C) levels with their times, into a file of their own; returns the times.
 
     Raises SengaError, naming `target`, where the encoder refuses them.
     """
@@ -80,7 +88,9 @@ def write_part(path: Path, frames: Iterable[tuple[int, AnyLevels]], encoding: En
                             f"{target}: {width}x{height} is too small for {encoding.codec} (at least {known.least}"
                             " pixels a side); choose another --codec"
                         )
-                    out = stack.enter_context(pyav().open(str(path), "w", format="nut"))
+                    out = stack.enter_context(
+                        pyav().open(str(path), "w", format="matroska" if encoding.clear else "nut")
+                    )
                     stream = _encoder(out, width, height, encoding)
                 out.mux(stream.encode(_frame(levels, time, stream, encoding)))
             times.append(time)
@@ -115,13 +125,16 @@ def _frame(levels: AnyLevels, time: int, stream: Any, encoding: Encoding) -> Any
     """One frame as the encoder takes it; where it takes even sizes only, its last row and column are repeated."""
     height, width = levels.shape[:2]
     rgb = torch.from_numpy(levels.astype(np.float32) / np.iinfo(levels.dtype).max)
+    if encoding.clear and rgb.shape[2] == 3:
+        rgb = F.pad(rgb, (0, 1), value=1.0)
     beyond = (0, stream.width - width, 0, stream.height - height)
     if any(beyond):
         rgb = to_bhwc(F.pad(to_bchw(rgb[None]), beyond, mode="replicate"))[0]
     frame = pyav().VideoFrame(stream.width, stream.height, encoding.layout)
-    for plane, samples in zip(
-        frame.planes, to_planes(rgb, encoding.bits, encoding.colour, halved=not encoding.dense), strict=True
-    ):
+    planes = [*to_planes(rgb[..., :3], encoding.bits, encoding.colour, halved=not encoding.dense)]
+    if encoding.clear:
+        planes.append((rgb[..., 3] * 255).round().to(torch.uint8))
+    for plane, samples in zip(frame.planes, planes, strict=True):
         kind = np.dtype(np.uint8 if encoding.bits == 8 else "<u2")
         rows = np.zeros((plane.height, plane.line_size // kind.itemsize), kind)
         rows[:, : plane.width] = samples.numpy()
@@ -173,6 +186,8 @@ def join(
         if (tag := CODECS[encoding.codec].tag) and name == "mp4":
             stream.codec_context.codec_tag = tag
         stream.time_base = encoding.time_base
+        if encoding.clear:
+            stream.metadata["alpha_mode"] = "1"
         others = _copied(given, out, name, target)
         pictures = _pictures(parts, _in_order(parts, times, last), encoding.time_base, stream)
         for _, _, packet in heapq.merge(

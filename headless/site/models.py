@@ -120,5 +120,6 @@ def export_tagger(path: Path, site: Path) -> tuple[Exported, dict[str, Any]]:
         "categories": words.categories,
         "thresholds": words.thresholds,
         "untrained": words.untrained,
+        "exclusive": words.groups,
     }
     return Exported(entry, (file, tags)), listed

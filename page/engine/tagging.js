@@ -28,11 +28,12 @@ export function prepare({ width, height, planes }, { size, pad_colour: pad, resi
 }
 
 /**
- * probabilities, one for each name of `words` { names, categories, untrained } ->
+ * probabilities, one for each name of `words` { names, categories, untrained, exclusive } ->
  * { rating, general, character }: lists of { name, score }, likeliest first; "not trained" where nothing was learned.
+ * And the groups of names that exclude each other.
  */
 export function ranked(probabilities, words) {
-  const found = {};
+  const found = { exclusive: words.exclusive };
   for (const category of [...LISTED, "rating"]) {
     const list = words.names
       .map((name, i) => ({ name, score: probabilities[i], category: words.categories[i] }))
@@ -44,11 +45,21 @@ export function ranked(probabilities, words) {
   return found;
 }
 
-/** The tags at or above their category's threshold, likeliest first. thresholds: { general, character }. */
+/**
+ * The tags at or above their category's threshold, likeliest first; of tags that exclude each other, the likeliest.
+ * thresholds: { general, character }.
+ */
 export function chosen(found, thresholds) {
-  return LISTED.flatMap((category) =>
+  const passed = LISTED.flatMap((category) =>
     found[category] === NOT_TRAINED ? [] : found[category].filter((tag) => tag.score >= thresholds[category]),
   ).sort((a, b) => b.score - a.score);
+  const taken = new Set();
+  return passed.filter(({ name }) => {
+    const own = found.exclusive.filter((group) => group.includes(name));
+    if (own.some((group) => taken.has(group))) return false;
+    for (const group of own) taken.add(group);
+    return true;
+  });
 }
 
 /** A tag as a caption has it, or, with escaped parentheses, as a prompt does. */

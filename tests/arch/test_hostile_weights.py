@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hostile_weights import HOSTILE, rrdb
+from hostile_makers import rrdb
+from hostile_weights import HOSTILE
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sample_taggers import small_tagger

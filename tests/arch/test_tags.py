@@ -14,7 +14,7 @@ SCORES = {
     "long_hair": 0.5,
     "^_^": 0.4,
     "cat_(animal)": 0.36,
-    "2boys": 0.3,
+    "1boy": 0.3,
     "hatsune_miku": 0.95,
     "saber_(fate)": 0.7,
     "rin": 0.1,
@@ -61,7 +61,7 @@ def test_where_mcut_cuts(scores, cut):
 def test_thresholds_of_the_model():
     own = [0.95, 0.1, 0.6, 0.4, 0.5, 0.3, 0.96, 0.5, 0.5, 0.0, 0.0]
     found = tagged(dataclasses.replace(VOCABULARY, thresholds=own), threshold_mode="per_tag")
-    assert found.tags == "1girl, saber \\(fate\\), ^_^, 2boys"
+    assert found.tags == "1girl, saber \\(fate\\), ^_^, 1boy"
     assert json.loads(found.scores)["thresholds"] == {"general": "per tag", "character": "per tag"}
     with pytest.raises(SengaError, match="has no thresholds of its own; use fixed or mcut"):
         tagged(threshold_mode="per_tag")
@@ -76,7 +76,7 @@ def test_max_tags_keeps_the_likeliest_whatever_the_order():
 
 def test_people_come_first_then_characters():
     assert tagged(sort="people first", general_threshold=0.3).tags == (
-        "1girl, 2boys, solo, hatsune miku, long hair, ^_^, cat \\(animal\\)"
+        "1girl, 1boy, solo, hatsune miku, long hair, ^_^, cat \\(animal\\)"
     )
 
 
@@ -165,7 +165,7 @@ def test_scores_hold_every_category_the_thresholds_and_the_model():
     scores = json.loads(tagged().scores)
     assert scores["model_sha256"] == "abc"
     assert (scores["threshold_mode"], scores["thresholds"]) == ("fixed", {"general": 0.35, "character": 0.85})
-    assert list(scores["general"]) == ["solo", "1girl", "long_hair", "^_^", "cat_(animal)", "2boys"]
+    assert list(scores["general"]) == ["solo", "1girl", "long_hair", "^_^", "cat_(animal)", "1boy"]
     assert scores["character"] == {"hatsune_miku": 0.95, "saber_(fate)": 0.7, "rin": 0.1}
     assert scores["rating"] == {"safe": 0.2, "explicit": 0.1}
 

@@ -3,13 +3,14 @@
 Screenshots are kept in the folder $SENGA_SCREENSHOTS, if it is given.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import chromium
 import comfy_editor
 import pytest
 from comfy_editor import Editor
 from comfy_install import front_end, install
+from comfy_report import pytest_runtest_makereport, servers  # noqa: F401 (pytest finds the hook by its name)
 from comfy_samples import save_rrdb
 from comfy_server import REPOSITORY, Server, running
 from PIL import Image
@@ -17,8 +18,6 @@ from PIL import Image
 VERSIONS = ("1.27.10", "1.58.1")  # the oldest that is supported, and a new one
 NODES = {"classic": False, "Nodes 2.0": True}
 SMALL = "tiny.safetensors"  # a network that takes no time
-
-_servers: list[Server] = []  # the one that runs, for the report of a failure
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +34,9 @@ def server(request: pytest.FixtureRequest, browser, tmp_path_factory: pytest.Tem
         picture = Image.open(REPOSITORY / "example_workflows" / "senga_lucy.png").convert("RGBA")
         picture.resize((96, 132)).save(started.input / "example.png")
         save_rrdb(started.upscale_models / SMALL, seed=1)
-        _servers.append(started)
+        servers.append(started)
         yield started
-        _servers.clear()
+        servers.clear()
 
 
 @pytest.fixture(scope="session", params=NODES)
@@ -46,11 +45,3 @@ def editor(request: pytest.FixtureRequest, browser, server: Server) -> Iterator[
     name = f"{server.front_end} {request.param}"
     with comfy_editor.opened(browser, server, name, Comfy__VueNodes__Enabled=NODES[request.param]) as opened:
         yield opened
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.failed:
-        report.sections.extend(("the end of ComfyUI's log", server.log_tail()) for server in _servers)
-    return report

@@ -7,6 +7,11 @@ from senga.benchmarks import templates  # pyright: ignore[reportMissingImports]
 pytestmark = pytest.mark.browser
 # The nodes whose pictures or texts the editor shows after a run.
 SHOWING = ("SaveImage", "SaveAnimatedWEBP", "SengaSaveTags", "PreviewAny", "SengaTagImage", "SengaCompareImages")
+# Elements of a card that show its title, and have no room for all of it.
+CUT_OFF = """(card, title) => [...card.querySelectorAll("*")]
+  .filter((one) => one.textContent.trim() === title)
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth || one.scrollHeight > one.clientHeight + 2)
+  .map((one) => one.outerHTML)"""
 
 
 @pytest.mark.parametrize("title", templates.TEMPLATES)
@@ -15,6 +20,7 @@ def test_a_template_runs_at_the_first_click(title: str, editor: Editor) -> None:
     thumbnail = card.locator("img").first
     thumbnail.wait_for()
     editor.page.wait_for_function("(image) => image.naturalWidth > 0", arg=thumbnail.element_handle())
+    assert card.evaluate(CUT_OFF, title) == []
     editor.shoot("the template browser")
 
     card.click()

@@ -77,7 +77,7 @@ def test_nodes_and_help_are_in_the_language_of_the_editor(foreign: Editor) -> No
         name = texts[node_type]["display_name"]
         assert name in help_page(foreign, node_type)
         assert foreign.page.evaluate("() => window.app.graph.nodes[0].title") == name
-    foreign.open_template("Tag a picture and use the tags as a prompt")
+    foreign.open_template("Turn a picture into a prompt")
     default = json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))["senga"]["default"]
     foreign.page.wait_for_function(
         "() => window.app.graph.nodes.some((one) => one.widgets?.some(({ name }) => name === 'about'))"

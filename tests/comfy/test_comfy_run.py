@@ -18,7 +18,7 @@ from senga.nodes import host
 
 pytestmark = pytest.mark.comfy
 
-TEMPLATE = "Upscale a picture and keep its transparency"
+TEMPLATE = "Upscale a picture with its mask"
 
 SAVED = REPOSITORY / "tests" / "headless" / "workflow" / "editor"
 

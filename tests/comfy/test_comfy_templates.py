@@ -31,14 +31,14 @@ def test_a_template_runs_and_its_thumbnail_is_served(title: str, client: Client)
 
 
 def test_the_tagged_picture_and_its_caption_agree_on_the_ground(client: Client) -> None:
-    title = "Tag a picture and use the tags as a prompt"
+    title = "Turn a picture into a prompt"
     done = client.run(templates.prompt(templates.TEMPLATES[title]))
     (picture,) = client.pictures(done, "5")
     assert picture.mode == "RGB"
 
 
 def test_the_comparison_gives_the_slider_two_pictures(client: Client) -> None:
-    done = client.run(templates.prompt(templates.TEMPLATES["Damage a picture, upscale it and compare"]))
+    done = client.run(templates.prompt(templates.TEMPLATES["Damage, upscale, then compare it"]))
     shown = done.outputs["5"]
     assert shown["text"][0].startswith("PSNR ")
     for file in shown["senga_compared"]:

@@ -49,7 +49,7 @@ def test_both_load_nodes_and_the_command_give_the_same_picture(folder):
 def test_the_example_takes_any_upscaler_of_the_folder(folder):
     folders = ["--input-dir", str(folder / "input"), "--output-dir", str(folder / "output")]
     choices = ["--set", "UpscaleModelLoader.model_name=span.safetensors", "--set", "LoadImage.image=lucy.png"]
-    name = "Your model in Senga, and a Senga model in the built-in node.json"
+    name = "Swap models with the built-in nodes.json"
     example = json.loads((ROOT / "example_workflows" / name).read_text(encoding="utf-8"))
     for node in example["nodes"]:
         node["mode"] = 0  # as Ctrl+M does, once the model is there

@@ -85,6 +85,7 @@ const stop = { scale: 2, tile: 16, before: async () => { throw new Error("cancel
 found.stopped = await levels({ width: 40, height: 40, planes: [0, 1, 2].map(() => new Float32Array(1600)) }, stop).catch((e) => e.message);
 
 const words = { names: ["1girl", "long_hair", "^_^", "cat_(animal)", "miku", "safe"], untrained: ["rating"] };
+words.exclusive = [["1girl", "long_hair"]];
 words.categories = ["general", "general", "general", "general", "character", "rating"];
 const ranked = tagging.ranked([0.5, 0.9, 0.4, 0.36, 0.95, 0.2], words);
 const chosen = tagging.chosen(ranked, { general: 0.38, character: 0.85 });

@@ -209,7 +209,7 @@ def test_a_stop_ends_it_before_the_next_tile(found: dict[str, Any]) -> None:
 def test_tags_are_chosen_and_written_as_in_python(found: dict[str, Any]) -> None:
     names = ("1girl", "long_hair", "^_^", "cat_(animal)", "miku", "safe")
     kinds = ("general",) * 4 + ("character", "rating")
-    words = TagVocabulary(names, kinds, untrained=("rating",))
+    words = TagVocabulary(names, kinds, untrained=("rating",), exclusive=(("1girl", "long_hair"),))
     scores = [0.5, 0.9, 0.4, 0.36, 0.95, 0.2]
     tags = found["tags"]
     assert tags["chosen"] == [name for name, _ in choose(scores, words, Options(general_threshold=0.38)).chosen]
@@ -217,3 +217,4 @@ def test_tags_are_chosen_and_written_as_in_python(found: dict[str, Any]) -> None
     caption = Options(general_threshold=0.3, character_threshold=0.99, escape_parentheses=False)
     assert tags["caption"] == choose(scores, words, caption).tags
     assert tags["ranked"]["rating"] == "not trained"
+    assert "1girl" not in tags["prompt"]  # long hair excludes it here

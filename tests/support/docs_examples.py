@@ -57,7 +57,7 @@ def folder_of_the_page(folder: Path) -> None:
     frames = {"append_images": [small.rotate(180)], "duration": [100, 200], "loop": 0, "disposal": 2}
     small.save(folder / "blink.gif", save_all=True, **frames)
     draw(Film(folder / "clip.mp4", times=range(0, 6 * 512, 512), sound="aac"))
-    template = ROOT / "example_workflows" / "Upscale a picture and keep its transparency.json"
+    template = ROOT / "example_workflows" / "Upscale a picture with its mask.json"
     shutil.copy(template, folder / "upscale.json")
     save_model(folder / "tagger.safetensors", known_tagger([0.5, 0.95, 0.55, 0.9, 0.75, 0.97, 0.7, 0.2, 0.1]))
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ...arch.errors import SengaError, install
 from ...arch.atomic import replacing
+from ...arch.errors import SengaError, install
 from .fetch import SourceError
 
 Kind = TypeVar("Kind")

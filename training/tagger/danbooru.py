@@ -62,7 +62,8 @@ CHANGED = "select count(*) from nearer join roots using (post) where nearer.root
 
 INSERT = """
 insert into posts by name
-select post, file, coalesce(root, post)::varchar as kin, 'danbooru' as source, general, character, mixed, [] as unknown,
+select post, file, coalesce(root, post)::varchar as kin, 'danbooru' as source, general, character, mixed,
+       [] as unknown, [] as known,
        {rating} as rating
 from metadata left join roots using (post) {present}
 """

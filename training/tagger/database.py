@@ -6,11 +6,11 @@ import duckdb
 
 # What the tagger's data needs to know of a picture. `kin` is equal for near-duplicates, which must not be parted
 # between training and test. `mixed` are tags without a category so far, `unknown` tags whose label is not
-# known.
+# known. Where `known` has tags, the labels of all others are unknown.
 POSTS = """
 create table posts (
     post bigint, file varchar, kin varchar, split varchar, source varchar, style varchar, licence varchar,
-    rating varchar, general varchar[], character varchar[], mixed varchar[], unknown varchar[]
+    rating varchar, general varchar[], character varchar[], mixed varchar[], unknown varchar[], known varchar[]
 )"""
 WORDS = "create temp macro words(text) as list_distinct([w for w in string_split(text, ' ') if w <> ''])"
 # A number in [0, 1) that depends on the text alone (MD5 is the same in every version of DuckDB).

@@ -19,7 +19,7 @@ from ...arch import SengaError
 from .danbooru import read_danbooru
 from .database import open_database, rating_names
 from .settings import DataSettings
-from .sources import fill, read_captions, read_table
+from .sources import fill, moved, read_captions, read_table
 
 logger = logging.getLogger("senga")
 
@@ -67,9 +67,16 @@ TAGGED = """
 select post, tag_id from labels join vocabulary using (tag, category)
 where post between $first and $last order by post, tag_id
 """
+# A picture's tags in doubt; of a source that knows some tags alone, all others that the picture does not have.
 UNKNOWN = """
 select post, tag_id from (select post, unnest(unknown) as tag from posts where post between $first and $last)
-join vocabulary using (tag) order by post, tag_id
+join vocabulary using (tag)
+union
+(select post, tag_id from posts cross join vocabulary
+ where post between $first and $last and len(known) > 0 and not list_contains(known, tag)
+ except
+ select post, tag_id from labels join vocabulary using (tag, category) where post between $first and $last)
+order by post, tag_id
 """
 
 Array = NDArray[Any]
@@ -153,6 +160,9 @@ def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scr
             rows = read_table(folder / settings.table, settings.ratings)
         fill(database, rows, folder, scratch / "rows.csv")
         database.execute("delete from posts where share('fraction:' || file) >= $1", [settings.fraction])
+    for other in map(Path, settings.more):
+        rows = moved(read_table(other / settings.table, settings.ratings), folder, other)
+        fill(database, rows, folder, scratch / "rows.csv")
     untold = database.execute("select count(*) from posts where len(mixed) > 0").fetchall()[0][0]
     if untold and settings.source == "danbooru" and not settings.categories:
         raise SengaError(

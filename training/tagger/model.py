@@ -1,5 +1,6 @@
 """What the tagger's trainer does with its net, apart from learning."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -19,11 +20,19 @@ SETTLING = 10  # steps; the larger, the longer recent batches alone count
 EVALUATED = 64  # pictures in a forward pass
 
 
-def vocabulary_of(index: TagIndex, trained: Array) -> TagVocabulary:
-    """The header's vocabulary; a category without any trained tag is called untrained."""
+def vocabulary_of(index: TagIndex, trained: Array, exclusive: Sequence[str] = ()) -> TagVocabulary:
+    """The header's vocabulary; a category without any trained tag is called untrained.
+
+    Args:
+        exclusive: groups of tags that exclude each other, the names between spaces; tags that are not learnt are left
+            out.
+    """
     categories = np.array(index.categories)
     untrained = [name for name in dict.fromkeys(index.categories) if not trained[categories == name].any()]
-    return TagVocabulary(index.names, index.categories, tuple(index.counts()[0].tolist()), (), tuple(untrained))
+    known = [tuple(name for name in group.split() if name in index.names) for group in exclusive]
+    groups = tuple(group for group in known if len(group) > 1)
+    counts = tuple(index.counts()[0].tolist())
+    return TagVocabulary(index.names, index.categories, counts, (), tuple(untrained), groups)
 
 
 def start_from_counts(net: nn.Module, bearing: Array, known: Array) -> None:
@@ -37,6 +46,27 @@ def start_from_counts(net: nn.Module, bearing: Array, known: Array) -> None:
     with torch.no_grad():
         last.bias.copy_((p / (1 - p)).log() * trained)
         last.weight.mul_(trained[:, None])
+
+
+def with_outputs_of(
+    state: Mapping[str, Tensor], theirs: Sequence[str], net: nn.Module, ours: Sequence[str]
+) -> dict[str, Tensor]:
+    """Another net's tensors, the rows of its last layer in the order of our tags; tags that it lacks keep ours.
+
+    `state` is returned as it is where its last layer does not have one row for each of `theirs`.
+    """
+    found = dict(state)
+    name, last = [(name, module) for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
+    places = {tag: place for place, tag in enumerate(theirs)}
+    pairs = [(place, places[tag]) for place, tag in enumerate(ours) if tag in places]
+    for key, own in ((f"{name}.weight", last.weight), (f"{name}.bias", last.bias)):
+        other = found.get(key)
+        if other is None or len(other) != len(theirs) or other.shape[1:] != own.shape[1:] or not pairs:
+            return dict(state)
+        rows = own.detach().clone()
+        rows[[place for place, _ in pairs]] = other[[place for _, place in pairs]].to(rows)
+        found[key] = rows
+    return found
 
 
 def warm_statistics(net: nn.Module, step: int) -> None:

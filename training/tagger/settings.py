@@ -27,6 +27,7 @@ class DataSettings:
     metadata: list[str] = field(default_factory=lambda: ["metadata/posts*.json*"])  # danbooru: patterns below folder
     layout: str = "512px"  # danbooru: 512px/0BBB/ID.jpg or original/0BBB/ID.EXT, BBB = ID mod 1000
     table: str = "manifest.csv"  # table: file below folder
+    more: list[str] = field(default_factory=list)  # further folders of the kind "table", such as negatives
     encoding: str = ""  # captions: such as shift_jis; "" is UTF-8, or UTF-16 or UTF-32 with a byte order mark
     categories: str = ""  # CSV or JSON lines of name, category (0 general, 4 character); for tags that come without
     aliases: str = ""  # CSV or JSON lines of antecedent_name, consequent_name
@@ -38,6 +39,7 @@ class DataSettings:
     characters: int = 2000
     ratings: int = 3  # 3: safe, questionable, explicit; 4: general, sensitive, questionable, explicit; or 0
     min_count: int = 1  # tags on fewer training pictures are left out
+    exclusive: list[str] = field(default_factory=list)  # groups of tags of which one is true, names between spaces
     memory_gib: float = 2.0  # that the counting may take; beyond it, it goes on in a file
     batch: int = 64  # over all processes
     rare: float = 0.0  # tags on a smaller share of the pictures are drawn more often (repeat-factor sampling); 0 is off

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from .database import RATINGS
 logger = logging.getLogger("senga")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-COLUMNS = "file split kin source style licence rating tags characters mixed unknown"
+COLUMNS = "file split kin source style licence rating tags characters mixed unknown known"
 FIELDS: tuple[str, ...] = tuple(COLUMNS.split())
 PRINT_SIDE = 16  # a fingerprint is PRINT_SIDE**2 bits
 ALIKE = 7  # bits in which two fingerprints of one picture may differ; with 8 bands, no pair this near is missed
@@ -151,6 +152,17 @@ def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
             yield {name: line.get(name) or "" for name in FIELDS} | {"kin": kin, "rating": rating}
 
 
+def moved(rows: Iterable[dict[str, str]], folder: Path, other: Path) -> Iterator[dict[str, str]]:
+    """Rows of a table in another folder, their files relative to `folder`; groups stay apart from that folder's."""
+    try:
+        way = Path(os.path.relpath(other, folder))
+    except ValueError:  # another drive of Windows
+        way = other.resolve()
+    for row in rows:
+        file = (way / row["file"]).as_posix()
+        yield row | {"file": file, "kin": (way / row["kin"]).as_posix() if row["kin"] else ""}
+
+
 def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], folder: Path, scratch: Path) -> None:
     """Bring rows into the table `posts`, those alone whose picture is there. Raises SengaError if none is."""
     missing = 0
@@ -168,11 +180,13 @@ def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], fo
         database.execute(
             """
             insert into posts by name
-            select row_number() over (order by file) as post, file, coalesce(nullif(kin, ''), file) as kin,
+            select (select coalesce(max(post), 0) from posts) + row_number() over (order by file) as post,
+                   file, coalesce(nullif(kin, ''), file) as kin,
                    nullif(split, '') as split, coalesce(source, '') as source, coalesce(style, '') as style,
                    coalesce(licence, '') as licence, nullif(rating, '') as rating,
                    words(coalesce(tags, '')) as general, words(coalesce(characters, '')) as character,
-                   words(coalesce(mixed, '')) as mixed, words(coalesce(unknown, '')) as unknown
+                   words(coalesce(mixed, '')) as mixed, words(coalesce(unknown, '')) as unknown,
+                   words(coalesce(known, '')) as known
             from read_csv($path, header = true, all_varchar = true, delim = ',', quote = '"', escape = '"')
             """,
             {"path": scratch.as_posix()},

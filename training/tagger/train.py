@@ -42,7 +42,15 @@ from .batches import TagPictures, batches
 from .index import SPLITS, build_index
 from .losses import LOSSES
 from .metrics import global_threshold, mean_ap, tag_thresholds
-from .model import depthwise_in_float32, halve_kernels, predict, start_from_counts, vocabulary_of, warm_statistics
+from .model import (
+    depthwise_in_float32,
+    halve_kernels,
+    predict,
+    start_from_counts,
+    vocabulary_of,
+    warm_statistics,
+    with_outputs_of,
+)
 from .report import Findings, write_report
 from .settings import TaggerSettings
 
@@ -87,13 +95,15 @@ def train(settings: TaggerSettings, command: str) -> Path:
 
     # Net
     torch.manual_seed(settings.seed)
-    vocabulary = vocabulary_of(index, trained)
+    vocabulary = vocabulary_of(index, trained, data.exclusive)
     hyperparameters = settings.model.hyperparameters
     model = TaggerModel.create(settings.model.architecture, vocabulary, preprocessing, **hyperparameters)
     unwrapped = model.model.requires_grad_(True).train()
     start_from_counts(unwrapped, bearing, known)
     if settings.model.start_from:
-        take_over(unwrapped, load_tagger(settings.model.start_from).model.state_dict(), settings.model.start_from)
+        other = load_tagger(settings.model.start_from)
+        state = with_outputs_of(other.model.state_dict(), other.vocabulary.names, unwrapped, vocabulary.names)
+        take_over(unwrapped, state, settings.model.start_from)
     if precision == "bf16" and fabric.device.type == "cpu":
         depthwise_in_float32(unwrapped)
     net = fabric.setup_module(unwrapped)
@@ -238,9 +248,12 @@ def train(settings: TaggerSettings, command: str) -> Path:
 
 
 def manifest_sha256(settings: TaggerSettings) -> str:
-    """Of the table of pictures, where there is one."""
-    table = Path(settings.data.folder) / settings.data.table
-    return hashlib.sha256(table.read_bytes()).hexdigest() if settings.data.source == "table" else ""
+    """Of the table of pictures, where there is one; of all tables, one after the other, where there are more."""
+    data = settings.data
+    if data.source != "table":
+        return ""
+    tables = [Path(folder) / data.table for folder in (data.folder, *data.more)]
+    return hashlib.sha256(b"".join(table.read_bytes() for table in tables)).hexdigest()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

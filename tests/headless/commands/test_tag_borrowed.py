@@ -71,7 +71,7 @@ def test_a_network_without_its_files_is_listed_among_taggers_and_named_as_one(
 
 
 def test_the_example_makes_a_prompt_once_the_files_are_there(capsys: pytest.CaptureFixture[str]) -> None:
-    example = str(ROOT / "example_workflows" / "Tag a picture and use the tags as a prompt.json")
+    example = str(ROOT / "example_workflows" / "Turn a picture into a prompt.json")
     picture(40, 30).save("set/example.png")
     chosen = "SengaLoadTagger.model_name=ComfyUI-WD14-Tagger/wd-v1-4-moat-tagger-v2.onnx"
     folders = ["--input-dir", "set", "--output-dir", "out", "--models-dir", "models", "--set", chosen]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,10 +22,17 @@ from senga.headless.server.events import Events, listen
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 
-def listening(*chunks: bytes, later: bytes = b"") -> tuple[Events, list[bytes], threading.Thread]:
-    """Messages whose server sends these pieces, and `later` after 0.3 s; and what it hears after them."""
+PATIENCE = 60.0  # seconds: a busy machine is slow
+
+
+def listening(*chunks: bytes, later: bytes = b"") -> tuple[Events, "SimpleQueue[bytes]", threading.Event]:
+    """Messages whose server sends these pieces; what it hears after them; and what makes it send `later`.
+
+    It stays until the client hangs up: to a server that is gone, an answered ping would destroy what is not read yet.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
-    heard: list[bytes] = []
+    heard: SimpleQueue[bytes] = SimpleQueue()
+    go_on = threading.Event()
 
     def serve() -> None:
         with listener, listener.accept()[0] as peer, suppress(ConnectionError):  # the client hangs up
@@ -32,20 +40,15 @@ def listening(*chunks: bytes, later: bytes = b"") -> tuple[Events, list[bytes], 
             peer.sendall(accepted(request.partition("Sec-WebSocket-Key: ")[2].partition("\r")[0]))
             for chunk in chunks:
                 peer.sendall(chunk)
-            peer.settimeout(0.3)
-            try:
-                heard.append(peer.recv(4096))
-            except TimeoutError:
-                heard.append(b"")
-            if later:
+            if later and go_on.wait(PATIENCE):
                 peer.sendall(later)
-                peer.recv(4096)
+            while answer := peer.recv(4096):
+                heard.put(answer)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
+    threading.Thread(target=serve, daemon=True).start()
     events = listen(urlsplit(f"http://127.0.0.1:{listener.getsockname()[1]}"), "/ws")
     assert events is not None
-    return events, heard, thread
+    return events, heard, go_on
 
 
 @pytest.mark.parametrize("size", [5, 200, 70_000])
@@ -54,24 +57,25 @@ def test_messages_of_any_length_whole_or_in_parts(size: int) -> None:
     whole = frame(text)
     parts = [frame(text[:7], last=False), frame(b"", 0x9), frame(text[7:], 0x0)]
     with listening(whole[:3], whole[3:], *parts)[0] as events:
-        assert [events.receive(5.0) for _ in range(2)] == [{"type": "t", "data": {"text": "線" * size}}] * 2
+        assert [events.receive(PATIENCE) for _ in range(2)] == [{"type": "t", "data": {"text": "線" * size}}] * 2
 
 
 def test_silence_gives_no_message_and_half_a_message_is_kept() -> None:
     whole = frame(b'{"type": "a"}')
-    with listening(whole[:4], later=whole[4:])[0] as events:
+    events, _, go_on = listening(whole[:4], later=whole[4:])
+    with events:
         assert events.receive(0.05) is None
-        assert events.receive(5.0) == {"type": "a", "data": {}}
+        go_on.set()
+        assert events.receive(PATIENCE) == {"type": "a", "data": {}}
 
 
 def test_previews_are_passed_over_and_pings_answered() -> None:
-    events, heard, thread = listening(
+    events, heard, _ = listening(
         frame(b"\x00jpeg", 0x2), frame(b"hello", 0x9), frame(b'{"type": "a", "data": {"b": 1}}')
     )
     with events:
-        assert events.receive(5.0) == {"type": "a", "data": {"b": 1}}
-        thread.join()
-    answer = heard[0]
+        assert events.receive(PATIENCE) == {"type": "a", "data": {"b": 1}}
+        answer = heard.get(timeout=PATIENCE)
     mask, payload = answer[2:6], answer[6:]
     assert answer[0] == 0x8A
     assert bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload)) == b"hello"
@@ -79,7 +83,7 @@ def test_previews_are_passed_over_and_pings_answered() -> None:
 
 def test_a_closed_connection_is_an_error_of_the_system() -> None:
     with listening(frame(b"", 0x8))[0] as events, pytest.raises(ConnectionError, match="closed the connection"):
-        events.receive(5.0)
+        events.receive(PATIENCE)
 
 
 def test_a_refused_websocket(fake: tuple[Fake, str]) -> None:
@@ -90,20 +94,20 @@ def test_a_refused_websocket(fake: tuple[Fake, str]) -> None:
 @pytest.mark.parametrize("message", [b"[1]", b"not JSON", b"5", b'{"type": 5}', b"[" * 100_000, b"\xff\xfe", b"{}"])
 def test_a_message_that_is_none_ends_the_messages(message: bytes) -> None:
     with listening(frame(message))[0] as events, pytest.raises((OSError, SengaError)) as caught:
-        events.receive(5.0)
+        events.receive(PATIENCE)
     assert len(str(caught.value)) < 300
 
 
 def test_data_of_another_type_counts_as_empty() -> None:
     with listening(frame(b'{"type": "progress", "data": [1]}'))[0] as events:
-        assert events.receive(5.0) == {"type": "progress", "data": {}}
+        assert events.receive(PATIENCE) == {"type": "progress", "data": {}}
 
 
 def test_a_message_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_MESSAGE", 10_000)
     for pieces in ([frame(b"x" * 20_000)], [frame(b"x" * 500, last=False), *[frame(b"x" * 500, 0, last=False)] * 50]):
         with listening(*pieces)[0] as events, pytest.raises(ConnectionError, match="a message of more than 0 MB"):
-            events.receive(5.0)
+            events.receive(PATIENCE)
 
 
 def answering(answer: Callable[[socket.socket, str], None]) -> SplitResult:

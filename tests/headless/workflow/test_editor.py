@@ -8,10 +8,12 @@ ours that are younger were added by hand: a front end posts the default of a wid
 import copy
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counting import counted, timed
 from PIL import Image
 from repository import ROOT
 from sample_nodes import own_folder  # noqa: F401 (pytest finds the fixture by its name)
@@ -175,10 +177,12 @@ ENDLESS = ["/*", "{", "{a|b", "{a|b}", "/*/", "\\{"]
 
 @pytest.mark.parametrize("text", [*ENDLESS, "nested"])
 def test_comments_and_choices_take_one_pass(text: str) -> None:
-    long = "{" * 20_000 + "a" + "}" * 20_000 if text == "nested" else text * 20_000
-    began = time.monotonic()
-    without_comments(long)
-    assert time.monotonic() - began < 2
+    def of_length(count: int) -> str:
+        return "{" * count + "a" + "}" * count if text == "nested" else text * count
+
+    short, long = (counted(partial(without_comments, of_length(count)))[1] for count in (2_500, 10_000))
+    assert long < 4.5 * short + 100
+    assert timed(lambda: without_comments(of_length(20_000)))[1] < 2
 
 
 @pytest.mark.usefixtures("own_folder")

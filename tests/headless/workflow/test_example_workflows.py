@@ -67,7 +67,7 @@ def test_the_tagging_example_prints_the_prompt_once_and_saves_picture_and_captio
     folders = ["--input-dir", str(tmp_path / "input"), "--output-dir", str(tmp_path / "output")]
     models = ["--models-dir", str(tmp_path / "models")]
     prompt = "1girl, solo, hatsune miku, ^_^, cat \\(animal\\), long hair"
-    for name in ("api/tag_to_prompt.json", "Tag a picture and use the tags as a prompt.json"):
+    for name in ("api/tag_to_prompt.json", "Turn a picture into a prompt.json"):
         chosen = ["--set", "LoadImage.image=senga_lucy.png"]
         assert main(["run", str(EXAMPLES / name), *folders, *models, *chosen]) == OK
         lines = capsys.readouterr().out.splitlines()

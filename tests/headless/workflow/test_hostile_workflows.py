@@ -2,11 +2,11 @@
 
 import itertools
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counting import counted, timed
 from PIL import Image
 from sample_nodes import ADD, NUMBER, Recorder, make_node, node, own_folder, workflow  # noqa: F401
 from senga.headless.cli import OK, USAGE, main
@@ -17,22 +17,26 @@ from senga.headless.workflow.validate import check
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
-SOON = 8.0  # seconds; a tenth of it on an idle machine
+SOON = 8.0  # seconds of the processor; a tenth of it is used
 ANY = make_node({"required": {}, "optional": {"v": ("*",)}}, ("*",), lambda v=None: (v,))
 FREE = make_node({"optional": {f"v{i}": ("*",) for i in range(300)}}, ("*",), lambda **given: (0,))
 NODES = {"Number": NUMBER, "Add": ADD, "Any": ANY, "Free": FREE, "Out": Recorder().node_class}
 
 
 def timed_faults(prompt: dict[str, Any]) -> list[str]:
-    began = time.monotonic()
-    found = [str(fault) for fault in check(prompt, NODES)[1]]
-    assert time.monotonic() - began < SOON
+    (_, faults), seconds = timed(lambda: check(prompt, NODES))
+    assert seconds < SOON
+    found = [str(fault) for fault in faults]
     assert all(len(fault) < 1500 for fault in found)
     return found
 
 
-def ring(size: int, name: str = "n") -> dict[str, Any]:
-    return {f"{name}{i}": node("Any", v=[f"{name}{(i or size) - 1}", 0]) for i in range(size)}
+def size(prompt: dict[str, Any]) -> int:
+    return sum(1 + len(one["inputs"]) for one in prompt.values())
+
+
+def ring(count: int, name: str = "n") -> dict[str, Any]:
+    return {f"{name}{i}": node("Any", v=[f"{name}{(i or count) - 1}", 0]) for i in range(count)}
 
 
 def test_a_cycle_of_ten_thousand_nodes_is_one_short_fault() -> None:
@@ -50,12 +54,25 @@ def test_of_thousands_of_cycles_the_first_are_reported() -> None:
     assert all("a cycle: " in fault for fault in found)
 
 
+def complete(count: int) -> dict[str, Any]:
+    return {f"n{i}": node("Free", **{f"v{k}": [f"n{k}", 0] for k in range(count) if k != i}) for i in range(count)}
+
+
 def test_a_complete_graph_is_one_fault() -> None:
-    count = 300
-    prompt = {f"n{i}": node("Free", **{f"v{k}": [f"n{k}", 0] for k in range(count) if k != i}) for i in range(count)}
-    (fault,) = timed_faults({**prompt, "z": node("Out", value=["n0", 0])})
+    (fault,) = timed_faults({**complete(300), "z": node("Out", value=["n0", 0])})
     assert "a cycle: " in fault
     assert fault.count("->") == 2  # the shortest
+
+
+@pytest.mark.parametrize(
+    ("small", "large"), [(ring(100), ring(800)), (complete(20), complete(60))], ids=["a cycle", "a complete graph"]
+)
+def test_a_check_takes_as_many_steps_for_each_link_in_a_larger_graph(
+    small: dict[str, Any], large: dict[str, Any]
+) -> None:
+    few, many = ({**prompt, "z": node("Out", value=["n0", 0])} for prompt in (small, large))
+    steps = [counted(lambda prompt=prompt: check(prompt, NODES))[1] / size(prompt) for prompt in (few, many)]
+    assert steps[1] < 1.2 * steps[0]
 
 
 def test_thousands_of_unknown_nodes_and_links_to_nowhere_end_in_the_first_faults() -> None:
@@ -89,9 +106,9 @@ def test_ten_thousand_loads_list_the_folder_once(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(nodes["LoadImage"], "_names", classmethod(lambda cls, *_: listed.append(1) or ["a.png"]))
     prompt = {f"l{i}": node("LoadImage", image="a.png") for i in range(5_000)}
     prompt |= {f"p{i}": node("PreviewAny", source=[f"l{i}", 0]) for i in range(5_000)}
-    began = time.monotonic()
-    assert check(prompt, nodes)[1] == []
-    assert time.monotonic() - began < SOON
+    (_, faults), seconds = timed(lambda: check(prompt, nodes))
+    assert faults == []
+    assert seconds < SOON
     assert len(listed) == 1
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sample_tag_sets import danbooru, danbooru_lines, drawing, table
+from PIL import Image
+from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, table
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
 from senga.training.tagger.index import SPLITS, TagIndex, build_index, closure
@@ -262,3 +263,34 @@ def test_the_benchmark_prints_the_speed_of_each_stage(tmp_path):
     assert lines[0].startswith("300 posts")
     assert [line[:16].strip() for line in lines[1:4]] == ["read the metadat", "count and choose", "number the tags"]
     assert all("rows/s" in line and "peak memory" in line for line in lines[1:4])
+
+
+def negatives(folder: Path) -> Path:
+    """Three pictures: one without anything, one of which only a tag is known, one whose file is missing."""
+    folder.mkdir()
+    for name in ("nothing", "anything"):
+        Image.new("RGB", (20, 20), "white").save(folder / f"{name}.png")
+    (folder / "manifest.csv").write_text(
+        "file,split,tags,unknown,known\nnothing.png,train,no_humans,circle,\nanything.png,val,square,,square bar\n"
+        "gone.png,train,,,\n"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("source", ["table", "captions", "danbooru"])
+def test_pictures_of_more_tables_are_added_with_what_is_known_of_them(source, tmp_path, dump):
+    folder = dump if source == "danbooru" else (table if source == "table" else captions)(tmp_path / "set", 40)
+    more = negatives(tmp_path / "negatives")
+    index = build_index(settings(source, folder, more=[more.as_posix()]), tmp_path / "s")
+    alone = build_index(settings(source, folder), tmp_path / "s")
+    assert len(index) == len(alone) + 2
+    numbers = {Path(str(name)).stem: i for i, name in enumerate(index.files)}
+    nothing, anything = numbers["nothing"], numbers["anything"]
+    assert (folder / str(index.files[nothing])).is_file()
+    assert (SPLITS[index.splits[nothing]], SPLITS[index.splits[anything]]) == ("train", "val")
+    assert tags_of(index, nothing) == {"no_humans"}
+    assert tags_of(index, anything) == {"square"}
+    silent = {name for name, category in zip(index.names, index.categories, strict=True) if category == "rating"}
+    known = {i: {n for n, k in zip(index.names, index.truth(i)[1], strict=True) if k} for i in numbers.values()}
+    assert known[nothing] == {*index.names} - silent - {"circle"}
+    assert known[anything] == {"square", "bar"}

@@ -20,7 +20,7 @@ from senga.training.tagger.batches import TagPictures
 from senga.training.tagger.index import build_index
 from senga.training.tagger.losses import LOSSES
 from senga.training.tagger.metrics import average_precisions
-from senga.training.tagger.model import predict
+from senga.training.tagger.model import predict, with_outputs_of
 from senga.training.tagger.settings import TaggerSettings
 
 CONFIGS = ROOT / "training" / "configs"
@@ -219,7 +219,7 @@ def test_a_run_can_start_from_another_taggers_features(tmp_path, made, caplog):
     again = config(tmp_path, made, "name=second", f"model.start_from={weights.as_posix()}", "data.general=3")
     tagger.train(again, "test")
     tensors = len(load_tagger(weights).model.state_dict())
-    assert f"took over {tensors - 2} of {tensors} tensors" in caplog.text  # all but the head
+    assert f"took over {tensors} of {tensors} tensors" in caplog.text  # of the last layer, the outputs of known tags
 
 
 def test_the_danbooru_configuration_runs_from_metadata_to_weights(tmp_path):
@@ -277,3 +277,26 @@ def test_unknown_and_impossible_settings_are_named(override, words, tmp_path, ma
     with pytest.raises(SengaError) as error:
         config(tmp_path, made, override)
     assert words in str(error.value)
+
+
+def test_outputs_go_on_by_the_names_of_their_tags(tmp_path, made):
+    weights = tagger.train(config(tmp_path, made), "test")
+    theirs = load_tagger(weights)
+    ours = ("brand_new", *theirs.vocabulary.names[::-1][:4])
+    (_, weight), (_, bias) = [*theirs.model.state_dict().items()][-2:]
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(weight.shape[1], len(ours)))
+    before = net[1].weight.detach().clone()
+    state = {"1.weight": weight, "1.bias": bias}
+    found = with_outputs_of(state, theirs.vocabulary.names, net, ours)
+    assert torch.equal(found["1.weight"][0], before[0])
+    assert torch.equal(found["1.weight"][1:], state["1.weight"].flip(0)[:4])
+    assert torch.equal(found["1.bias"][1:], state["1.bias"].flip(0)[:4])
+    assert with_outputs_of(state, theirs.vocabulary.names[:-1], net, ours) == state
+
+
+def test_groups_of_the_settings_are_in_the_weights(tmp_path, made):
+    groups = ["circle square bar", "red_(colour) nobody_knows_it"]
+    path = tagger.train(config(tmp_path, made, f"data.exclusive={json.dumps(groups)}"), "test")
+    vocabulary = read_header(path).vocabulary
+    assert vocabulary is not None
+    assert vocabulary.exclusive == (("circle", "square", "bar"),)
