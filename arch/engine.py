@@ -6,6 +6,7 @@ in the plain network and one line in the log.
 """
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -35,7 +36,7 @@ PREPARE = {"openvino": openvino_engine.prepare, "torch": engine_torch.prepare}
 # what ran before or runs beside it: engines differ in rounding, and a result must not depend on its company.
 WORTH = {"openvino": {"fp32": 50, "bf16": 400}, "torch": {"fp32": 2, "bf16": 2}}
 TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}  # largest difference from the plain network in float32 on the sample
-SAMPLE = 32, 40  # its height and width in pixels: a multiple of every alignment
+SAMPLE = 32, 40  # its height and width in pixels, without its context
 KEPT = 4  # networks that stay prepared
 
 # What a missing or broken library, a graph that is refused and an unknown operation raise.
@@ -169,11 +170,17 @@ def _state(net: nn.Module) -> tuple[object, ...]:
 
 
 def _checked(model: UpscaleModel, name: str, precision: str) -> Net | None:
-    sample = torch.rand(1, model.input_channels, *SAMPLE, generator=torch.Generator().manual_seed(3))
+    # Pixels of the sample whose results are cut off wherever the network runs, see Run.process.
+    context = model.border if model.border >= model.receptive_radius else 0
+    step = model.alignment
+    sides = (math.ceil((side + 2 * context) / step) * step for side in SAMPLE)
+    sample = torch.rand(1, model.input_channels, *sides, generator=torch.Generator().manual_seed(3))
     try:
-        net, expected = PREPARE[name](model.model, sample, precision)
+        net, expected = PREPARE[name](model.model, sample, precision, context > 0)
         with torch.no_grad(), autocast(sample.device, "fp32"):
-            difference = float((net(sample).float() - expected).abs().max())
+            difference = net(sample).float() - expected
+            begin, end = context * model.scale, -context * model.scale or None
+            difference = float(difference[..., begin:end, begin:end].abs().max())
     except FAILURES as error:
         _log_refusal(name, str(error) or type(error).__name__)
         return None

@@ -17,6 +17,7 @@ from .folding import Convolution, folded, pair
 from .precision import DTYPES
 from .recording import INPUT, Operation, Recording, Value, record, rewritten
 from .tail import in_parts
+from .unpadded import framed, shrunk
 
 PACKED_FOR = 256  # side of the tile for which weights are packed; others of that order have the same packing
 # Activations that may follow a convolution: in place of its result, and by oneDNN's name inside it.
@@ -70,23 +71,27 @@ def can_fuse(dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+def prepare(
+    net: nn.Module, sample: Tensor, precision: str, surrounded: bool = False
+) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """A function that gives what the net gives, in "fp32" or "bf16"; and the plain net's result for the sample.
 
     Args:
         net: on the CPU, in eval mode, with float32 weights.
         sample: (1, C, H, W).
+        surrounded: pictures come with the net's whole context, which is cut off the result: there it may be 0.
 
     Raises:
         AttributeError, RuntimeError, TypeError: this torch lacks the operators, or they have other arguments.
     """
     recording, expected = record(net, sample)
     dtype = DTYPES[precision]
+    recording, frame = shrunk(folded(recording, precision), surrounded)
 
     def build(part: Recording, channels: int) -> Callable[[Tensor], Tensor]:
         return rewritten(_packed(part, dtype), [_activated, _added, _added_scaled]).run
 
-    return in_parts(folded(recording, precision), sample.shape[1], dtype.itemsize, build), expected
+    return framed(in_parts(recording, sample.shape[1], dtype.itemsize, build), frame), expected
 
 
 def _packed(recording: Recording, dtype: torch.dtype) -> Recording:

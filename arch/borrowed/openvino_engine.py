@@ -21,6 +21,7 @@ from ..precision import DTYPES
 from ..recording import INPUT, Recording, record, replaced
 from ..splitting import split
 from ..tail import in_parts
+from ..unpadded import cropped, shrunk
 from . import borrow
 
 TELEMETRY = "openvino_telemetry"
@@ -59,12 +60,15 @@ def core() -> Any:
     return load().Core()
 
 
-def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+def prepare(
+    net: nn.Module, sample: Tensor, precision: str, surrounded: bool = False
+) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """A function that gives what the net gives, in "fp32" or "bf16"; and the plain net's result for the sample.
 
     Args:
         net: on the CPU, in eval mode, with float32 weights.
         sample: (1, C, H, W).
+        surrounded: pictures come with the net's whole context, which is cut off the result: there it may be 0.
 
     Raises:
         ImportError, OSError: OpenVINO cannot be imported.
@@ -77,9 +81,10 @@ def prepare(net: nn.Module, sample: Tensor, precision: str) -> tuple[Callable[[T
     base = None
     if precision != "fp32":
         recording, base = without_base(recording)
+    recording, frame = shrunk(recording, surrounded)
 
     def build(part: Recording, channels: int) -> Callable[[Tensor], Tensor]:
-        return _Compiled(openvino, part, base, channels, precision)
+        return _Compiled(openvino, part, base, frame, channels, precision)
 
     return in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), expected
 
@@ -88,9 +93,16 @@ class _Compiled:
     """A compiled graph, called with (B, C, H, W)."""
 
     def __init__(
-        self, openvino: ModuleType, recording: Recording, base: Recording | None, channels: int, precision: str
+        self,
+        openvino: ModuleType,
+        recording: Recording,
+        base: Recording | None,
+        frame: int,
+        channels: int,
+        precision: str,
     ) -> None:
-        self.openvino, self.recording, self.base = openvino, split(recording, channels, JOINED), base
+        self.openvino, self.recording = openvino, split(recording, channels, JOINED)
+        self.base, self.frame = base, frame
         self.channels, self.precision = channels, precision
         self.lock = threading.Lock()
         self.shapes: set[tuple[int, ...]] = set()
@@ -125,6 +137,7 @@ class _Compiled:
             if result.byte_size >= RELEASED and hasattr(self.compiled, "release_memory"):  # OpenVINO 2025.0 and newer
                 self.compiled.release_memory()
         y = torch.from_numpy(result.data)
+        y = F.pad(y, [self.frame] * 4) if self.frame else y
         return y if self.base is None else y.add_(self.base.run(x))
 
 
@@ -160,6 +173,7 @@ class _Table:
             F.pixel_shuffle: lambda x, side: x if side == 1 else ops.depth_to_space(x, "depth_first", side),
             F.pixel_unshuffle: lambda x, side: x if side == 1 else ops.space_to_depth(x, "depth_first", side),
             F.interpolate: self.interpolate,
+            cropped: self.cropped,
         }
 
     def constant(self, value: Any) -> Node:
@@ -184,6 +198,9 @@ class _Table:
 
     def biased(self, y: Node, bias: Tensor | None) -> Node:
         return y if bias is None else self.ops.add(y, self.constant(bias.view(1, -1, 1, 1)))
+
+    def cropped(self, x: Node, pixels: int) -> Node:
+        return self.ops.slice(x, [pixels, pixels], [-pixels, -pixels], [1, 1], [2, 3])
 
     def leaky_relu(self, x: Node, negative_slope: float = 0.01, inplace: bool = False) -> Node:
         return self.ops.prelu(x, self.ops.constant(np.array([negative_slope], np.float32)))

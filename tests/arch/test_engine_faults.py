@@ -14,7 +14,7 @@ PREPARED = ("openvino", "torch")
 
 
 def failing(error: Exception):
-    def prepare(net, sample, precision):
+    def prepare(net, sample, precision, surrounded):
         raise error
 
     return prepare
@@ -26,11 +26,8 @@ FAULTS = [
     (failing(RuntimeError("compile fails\nsecond line")), r"\(compile fails\)"),
     (failing(AttributeError("no operator _convolution_pointwise")), "no operator"),
     (failing(KeyError("an operation")), "an operation"),
-    (lambda net, sample, precision: (lambda x: net(x) + 0.01, net(sample)), "differs from the network's by 0.01"),
-    (
-        lambda net, sample, precision: (lambda x: net(x) * float("nan"), net(sample)),
-        "differs from the network's by nan",
-    ),
+    (lambda net, sample, *_: (lambda x: net(x) + 0.01, net(sample)), "differs from the network's by 0.01"),
+    (lambda net, sample, *_: (lambda x: net(x) * float("nan"), net(sample)), "differs from the network's by nan"),
 ]
 
 
@@ -49,7 +46,7 @@ def test_what_goes_wrong_ends_in_the_plain_network_and_one_line(monkeypatch, cap
 
 
 def refusing_wide_tiles(message: str):
-    def prepare(net, sample, precision):
+    def prepare(net, sample, precision, surrounded):
         def run(x):
             if x.shape[-1] > 60:
                 raise RuntimeError(message)
@@ -84,7 +81,7 @@ def test_what_overflows_goes_on_in_float32_by_an_engine_of_that_precision(monkey
     monkeypatch.setenv(engine.VARIABLE, "torch")
     asked = []
 
-    def prepare(net, sample, precision):
+    def prepare(net, sample, precision, surrounded):
         asked.append(precision)
         overflows = precision == "bf16"
         return lambda x: net(x) + (value if overflows and x.shape[-1] > 50 else 0.0), net(sample)
@@ -99,7 +96,7 @@ def test_what_overflows_goes_on_in_float32_by_an_engine_of_that_precision(monkey
 def test_a_prepared_network_that_gives_inf_in_float32_is_refused(monkeypatch):
     monkeypatch.setenv(engine.VARIABLE, "torch")
 
-    def prepare(net, sample, precision):
+    def prepare(net, sample, precision, surrounded):
         return lambda x: net(x) + (math.inf if x.shape[-1] > 50 else 0.0), net(sample)
 
     monkeypatch.setitem(engine.PREPARE, "torch", prepare)
