@@ -83,7 +83,8 @@ def _run(args: argparse.Namespace) -> int:
         return _sheet(args, seed, largest)
     if not args.pictures or args.output is None:
         raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
-    jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report)
+    several = isinstance(recipe, Report) and len(recipe.entries) > 1  # each for the picture in its place
+    jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report, by_place=several)
     jobs = [dataclasses.replace(job, settings=settings_of(recipe, seed, job.index)) for job in jobs]
     with ExitStack() as until_done:
 
@@ -123,15 +124,31 @@ def _read(path: Path) -> Recipe | Report:
         ) from error
 
 
-def plan(pictures: list[str], output: str, *, recursive: bool, report: bool) -> list[Job]:
-    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results other than PNG."""
+def plan(pictures: list[str], output: str, *, recursive: bool, report: bool, by_place: bool) -> list[Job]:
+    """The jobs in sorted order, `by_place` each with its place as its index, else with that of its name.
+
+    Raises UsageError for results other than PNG.
+    """
     jobs = make_plan(pictures, output, None, recursive=recursive)
     if jobs[0].format != "png":
         raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
     return [
-        dataclasses.replace(job, index=index, also=(job.target.with_suffix(".json"),) if report else ())
-        for index, job in enumerate(sorted(jobs, key=lambda job: job.source.as_posix()))
+        with_index(job, place if by_place else index_of(job.name), report)
+        for place, job in enumerate(sorted(jobs, key=lambda job: job.source.as_posix()))
     ]
+
+
+def with_index(job: Job, index: int, report: bool) -> Job:
+    """The job with what it takes to damage its picture, and to write a `report`."""
+    return dataclasses.replace(job, index=index, also=(job.target.with_suffix(".json"),) if report else ())
+
+
+def index_of(name: str) -> int:
+    """48 bits of a hash of a picture's name below its folder: the same damage whatever other pictures are there.
+
+    JSON readers that hold numbers as doubles read it as it is.
+    """
+    return int.from_bytes(hashlib.sha256(name.encode(errors="surrogateescape")).digest()[:6])
 
 
 def settings_of(recipe: Recipe | Report, seed: int, index: int) -> dict[str, object]:

@@ -29,7 +29,8 @@ class Job:
     source: Path
     target: Path
     format: str
-    index: int = 0  # its place among the call's pictures in sorted order
+    name: str = ""  # the source's, below the folder that was given: "sub/a.png"
+    index: int = 0  # of `senga degrade`: what its damage is drawn from, besides the seed
     also: tuple[Path, ...] = ()  # files that are written with the target, such as a report
     settings: Mapping[str, Any] = field(default_factory=dict)  # all that changes the result: JSON, with "command"
     recorded: bool = True  # False for a file that -o names: it is written whatever is there, and not noted
@@ -72,7 +73,7 @@ def make_plan(
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
         if name is not None:
             raise UsageError(f"-o {output}: names the result, and so does --name; give a folder, or leave --name out")
-        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
+        return checked([Job(Path(inputs[0]), out, meant, Path(inputs[0]).name, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this must be a folder")
     if name is not None and (fault := name_fault(name, fields or {})):
@@ -82,16 +83,31 @@ def make_plan(
     }
     if chosen in CONTAINERS and not any(container_of(source.name) for source in found):
         raise UsageError(f"--format {chosen}: is for videos, and there is none; choose from {', '.join(FORMATS)}")
-    alike = Counter(_stem_key(source) for source in found)
+    alike = Counter(stem_key(source) for source in found)
     jobs: list[Job] = []
     for source, base in found.items():
-        # Of a.jpg beside a.png both results would be a.png.
-        stem = source.stem if alike[_stem_key(source)] == 1 else source.name
-        _, kinds = _kind(source, videos)
-        known = chosen if chosen is not None and chosen in kinds else _own_format(source)
-        filled = (name or DEFAULT_NAME).format(stem=stem, ext=kinds[known].extension, **(fields or {}))
-        jobs.append(Job(source, out / source.relative_to(base).parent / filled, known))
+        own, lone = source.relative_to(base).as_posix(), alike[stem_key(source)] == 1
+        jobs.append(planned(source, own, out, chosen, lone=lone, name=name, fields=fields, videos=videos))
     return checked(jobs)
+
+
+def planned(
+    source: Path,
+    own: str,
+    out: Path,
+    chosen: str | None,
+    *,
+    lone: bool,
+    name: str | None = None,
+    fields: Mapping[str, str] | None = None,
+    videos: bool = False,
+) -> Job:
+    """The job of one picture of a folder, below which it is called `own`; `lone` where none beside it has its stem."""
+    stem = source.stem if lone else source.name  # of a.jpg beside a.png both results would be a.png
+    _, kinds = _kind(source, videos)
+    known = chosen if chosen is not None and chosen in kinds else _own_format(source)
+    filled = (name or DEFAULT_NAME).format(stem=stem, ext=kinds[known].extension, **(fields or {}))
+    return Job(source, out / Path(own).parent / filled, known, own)
 
 
 def _kind(source: Path, videos: bool) -> tuple[str, Mapping[str, Format] | Mapping[str, Container]]:
@@ -131,7 +147,8 @@ def _is_animation(source: Path) -> bool:
             return getattr(picture, "is_animated", False)
 
 
-def _stem_key(source: Path) -> tuple[str, bool]:
+def stem_key(source: Path) -> tuple[str, bool]:
+    """Equal for pictures whose results may have one name."""
     return os.path.normcase(source.with_suffix("")), container_of(source.name) is not None
 
 
