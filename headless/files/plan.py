@@ -174,21 +174,32 @@ def name_fault(name: str, fields: Mapping[str, str]) -> str:
 
 def is_one(inputs: Sequence[str]) -> bool:
     """Whether one file is named, and no folder or pattern."""
-    return len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _is_pattern(inputs[0])
+    return len(inputs) == 1 and not Path(inputs[0]).is_dir() and not is_pattern(inputs[0])
 
 
-def _is_pattern(text: str) -> bool:
+def is_pattern(text: str) -> bool:
     """Shells expand patterns that match; on Windows, and in quotes, they arrive here."""
     return _has_magic(text) and not Path(text).exists()
 
 
-def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+def fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a path's parts match a pattern's, where `**` is any number of folders."""
     if not names or not pattern:
         return not names and not pattern
     if pattern[0] == "**":
-        return _fits(names, pattern[1:]) or _fits(names[1:], pattern) or (len(pattern) == 1 and len(names) == 1)
-    return fnmatch(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+        return fits(names, pattern[1:]) or fits(names[1:], pattern) or (len(pattern) == 1 and len(names) == 1)
+    return fnmatch(names[0], pattern[0]) and fits(names[1:], pattern[1:])
+
+
+def split_pattern(parts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """A pattern's parts before the first that is one, and the rest."""
+    fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
+    return parts[:fixed], parts[fixed:]
+
+
+def pattern_depth(pattern: Sequence[str]) -> int | None:
+    """How many folders deep it looks, None for any depth."""
+    return None if "**" in pattern else len(pattern) - 1
 
 
 def _has_magic(text: str) -> bool:
@@ -207,13 +218,11 @@ def pictures(
     endings = (*PICTURES, *VIDEO_ENDINGS) if videos else PICTURES
     if path.is_dir():
         base, candidates = path, walk(path, endings, depth=None if recursive else 0)
-    elif _is_pattern(text):
-        parts = path.parts
-        fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
-        base, pattern = Path(*parts[:fixed]), parts[fixed:]
-        depth = None if "**" in pattern else len(pattern) - 1
-        every = walk(base, endings, depth=depth) if base.is_dir() else []
-        candidates = [file for file in every if _fits(file.relative_to(base).parts, pattern)]
+    elif is_pattern(text):
+        fixed, pattern = split_pattern(path.parts)
+        base = Path(*fixed)
+        every = walk(base, endings, depth=pattern_depth(pattern)) if base.is_dir() else []
+        candidates = [file for file in every if fits(file.relative_to(base).parts, pattern)]
     else:
         if not videos:
             refuse_video(text)
