@@ -58,7 +58,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
         "--cluster-cpus",
         type=int,
         metavar="N",
-        help="CPUs of each worker of --cluster, threads of its network (1 or more; default: 4, or what the machines have)",
+        help="CPUs, and threads, of each worker of --cluster (1 or more; default: 4, or what the machines have)",
     )
 
 
