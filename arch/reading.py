@@ -63,7 +63,13 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None, od
     left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that cannot be listed is named in a warning.
     Raises OSError where the process has too many files open.
     """
-    found: list[Path] = []
+    return sorted(path for files in walk_folders(folder, endings, depth=depth, odd=odd) for path in files)
+
+
+def walk_folders(
+    folder: Path, endings: Collection[str], *, depth: int | None = None, odd: bool = False
+) -> Iterator[list[Path]]:
+    """The same folder after folder, each's own files sorted: the names of one folder are held, not those of all."""
     rest: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
     while rest:
         where, around = rest.pop()
@@ -78,16 +84,19 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None, od
         own = (stat.st_dev, stat.st_ino)
         if own in around:
             continue
+        found: list[Path] = []
+        below: list[Path] = []
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             path = where / entry.name
             if _is(entry, folder=True):
                 if depth is None or len(around) < depth:
-                    rest.append((path, around | {own}))
+                    below.append(path)
             elif path.suffix.lower() in endings and (odd or _is(entry, folder=False)):
                 found.append(path)
-    return sorted(found)
+        rest += [(path, around | {own}) for path in sorted(below, reverse=True)]
+        yield sorted(found)
 
 
 def _is(entry: "os.DirEntry[str]", *, folder: bool) -> bool:

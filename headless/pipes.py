@@ -30,6 +30,8 @@ def piped(args: argparse.Namespace, ending: str, *, text: bool = False) -> Itera
     if not reads and not writes:
         yield args
         return
+    if args.cluster is not None:
+        raise UsageError("--cluster: standard input and output are one picture; name files and folders")
     if reads and len(args.pictures) > 1:
         raise UsageError("-: standard input is one picture; give it alone")
     if writes and not text and sys.stdout.isatty():

@@ -32,7 +32,18 @@ HARMLESS = {"pickle.UnpicklingError", "pickle.PickleError"}
 PROGRAMS = {"subprocess", "pty", "ctypes", "cffi", "multiprocessing"}
 TORCHS = {"torch.hub", "torch.utils.cpp_extension", "torch.package"}
 NETWORK = {"socket", "ssl", "http", "ftplib", "smtplib", "telnetlib", "xmlrpc", "socketserver", "asyncio"}
-NETWORK |= {"requests", "httpx", "aiohttp", "urllib3", "websocket", "websockets", "huggingface_hub", "boto3", "fsspec"}
+NETWORK |= {
+    "requests",
+    "httpx",
+    "aiohttp",
+    "urllib3",
+    "websocket",
+    "websockets",
+    "huggingface_hub",
+    "boto3",
+    "fsspec",
+    "ray",
+}
 CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 OS_CALLS = ("system", "popen", "startfile", "exec", "spawn", "posix_spawn", "fork")
 
@@ -40,6 +51,8 @@ OS_CALLS = ("system", "popen", "startfile", "exec", "spawn", "posix_spawn", "for
 ALLOWED = {
     "training/run/run_folder.py": {"subprocess"},  # asks git for the commit of the code that trains
     "training/datasets/fetch.py": {"subprocess"},  # runs npm, apt and converters that build sets of pictures
+    "headless/cluster/engine.py": {"ray"},  # --cluster
+    "headless/cluster/places.py": {"pyarrow.fs", "fsspec"},  # object stores, with --cluster
     "headless/processes.py": {"multiprocessing"},  # processes of this program, for `senga degrade --workers`
     "headless/server/transport.py": {"socket", "http", "urllib.request", "urllib.error"},  # --server
     "headless/server/events.py": {"socket", "ssl", "websocket"},  # --server
@@ -58,6 +71,7 @@ def module_faults(module: str) -> Iterator[str]:
         "torch.hub",
         "torch.utils.cpp_extension",
         "torch.package",
+        "pyarrow.fs",
     ):
         yield module
 
@@ -105,6 +119,8 @@ def call_faults(node: ast.Call, pillow: set[str]) -> Iterator[str]:
         yield f"{name}()"
     if owner == "os" and last.startswith(OS_CALLS):
         yield f"{name}()"
+    if name == "needed" and node.args and isinstance(node.args[0], ast.Constant):  # of headless/cluster/extra.py
+        yield from module_faults(str(node.args[0].value))
     if name == "torch.load" and not is_constant(words.get("weights_only"), True):
         yield "torch.load without weights_only=True"
     if name in ("torch.jit.load", "torch.hub.load", "torch.export.load", "torch.package.PackageImporter"):
@@ -165,6 +181,8 @@ def test_the_list_of_exceptions_names_files_that_exist() -> None:
         ("import http.client", "http"),
         ("import socket", "socket"),
         ("def later():\n    import websocket", "websocket"),
+        ("from .extra import needed\nneeded('ray.data')", "ray"),
+        ("from .extra import needed\nneeded('pyarrow.fs')", "pyarrow.fs"),
         ("from PIL import Image\nImage.open(x)", "Image.open without formats="),
         ("from PIL import Image as P\nP.open(x, formats=None)", "Image.open with formats=None"),
         ("from PIL import Image\nImage.open(x, formats=('EPS',))", "Image.open of EPS"),

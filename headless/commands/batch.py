@@ -111,14 +111,22 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     journal = Journal()
     # Before anything is decided: what is written in between by somebody else is not replaced.
     seen = {} if force else {path: signature(path) for job in jobs if job.recorded for path in job.results}
-    left, outdated = (list(jobs), set()) if force else _left(jobs, journal, workers)
-    failed: list[Path] = []
+    found = Left(list(jobs)) if force else left_of(jobs, journal, workers)
+    if found.done:
+        logger.info(
+            "%d of %d skipped: made before from the same picture with the same settings; --force repeats them",
+            found.done,
+            len(jobs),
+        )
+    if found.foreign:
+        logger.warning("%d of %d skipped: %s", len(found.foreign), len(jobs), not_ours(found.foreign))
+    left, failed = found.jobs, list[Path]()
     if left:
         work = begin()
         with progress_line() as line:
-            failed = run_jobs(left, work, journal, line, workers, seen)
+            failed = list(run_jobs(left, work, journal, line, workers, seen))
     if len(jobs) > 1:
-        replaced = len(outdated - set(failed))
+        replaced = len(found.outdated - set(failed))
         done = f"{len(left) - len(failed)} done" + (f" ({replaced} replaced)" if replaced else "")
         counts = f"{len(jobs)} pictures: {done}, {len(jobs) - len(left)} skipped"
         if failed:
@@ -128,29 +136,35 @@ def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force
     return int(bool(failed))
 
 
-def _left(jobs: Sequence[Job], journal: Journal, workers: int) -> tuple[list[Job], set[Path]]:
-    """The jobs to do, and the sources of those with an older result; says how many are not to do, and why."""
+@dataclass(frozen=True)
+class Left:
+    """What is to do, and what is not."""
+
+    jobs: list[Job]
+    outdated: frozenset[Path] = frozenset()  # sources of those with an older result, which is replaced
+    done: int = 0  # jobs whose result is there
+    foreign: Sequence[Path] = ()  # results that are not ours
+
+
+def left_of(jobs: Sequence[Job], journal: Journal, workers: int) -> Left:
+    """The jobs by what is there."""
 
     def state(job: Job) -> State:
         return state_of(job, journal) if job.recorded else State.ABSENT
 
     with ThreadPoolExecutor(workers, thread_name_prefix="senga") as pool:
         states = list(pool.map(state, jobs))
-    if done := states.count(State.DONE):
-        logger.info(
-            "%d of %d skipped: made before from the same picture with the same settings; --force repeats them",
-            done,
-            len(jobs),
-        )
-    if foreign := [job.target for job, found in zip(jobs, states, strict=True) if found is State.FOREIGN]:
-        logger.warning(
-            "%d of %d skipped: the file there was not made by this command, or was edited (%s); --force replaces it",
-            len(foreign),
-            len(jobs),
-            listed(foreign),
-        )
-    left = [job for job, found in zip(jobs, states, strict=True) if found in (State.ABSENT, State.OUTDATED)]
-    return left, {job.source for job, found in zip(jobs, states, strict=True) if found is State.OUTDATED}
+    found = list(zip(jobs, states, strict=True))
+    return Left(
+        [job for job, state in found if state in (State.ABSENT, State.OUTDATED)],
+        frozenset(job.source for job, state in found if state is State.OUTDATED),
+        states.count(State.DONE),
+        [job.target for job, state in found if state is State.FOREIGN],
+    )
+
+
+def not_ours(files: Sequence[Path]) -> str:
+    return f"the file there was not made by this command, or was edited ({listed(files)}); --force replaces it"
 
 
 def run_jobs(
@@ -160,15 +174,15 @@ def run_jobs(
     line: ProgressLine,
     workers: int,
     seen: Mapping[Path, Signature | None],
-) -> list[Path]:
+) -> dict[Path, str]:
     """Make one result after the other while `workers` threads read the next pictures and write the last results.
 
     A file that is not as it was `seen`, None for absent, is kept; one that `seen` lacks is replaced whatever it is.
-    Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed.
+    Prints each result in the order of `jobs`, logs each failure, and returns the sources that failed, with why.
     """
     begin = time.perf_counter()
     batch = BatchLine(line, len(jobs))
-    failed: list[Path] = []
+    failed: dict[Path, str] = {}
     running: deque[tuple[Job, Future[str]]] = deque()
 
     def settle(most: int) -> None:
@@ -180,8 +194,8 @@ def run_jobs(
             try:
                 line.result(written.result())
             except FAILURES as error:
-                logger.error("%s", named(job.source, error))
-                failed.append(job.source)
+                failed[job.source] = named(job.source, error)
+                logger.error("%s", failed[job.source])
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="senga")
     before = host.standalone.progress

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...arch.reading import read_text
+from ...arch.reading import PICTURE_ENDINGS, read_text
 from ...nodes import NODE_CLASS_MAPPINGS
 from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from ..errors import SengaError, UsageError
 from ..files.formats import write_picture
 from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_levels, write_png
-from ..files.plan import Job, make_plan
+from ..files.plan import Job, make_plan, planned
 from ..files.results import written
 from ..files.sheet import draw_sheet
 from ..log import logger
@@ -30,6 +30,7 @@ from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
+from .batch_cluster import Prepared, Shown, add_cluster, run_on_cluster
 
 DEGRADER = "SengaDegradeImage"
 DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
@@ -66,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_batch_arguments(
         parser, workers="processes that damage pictures; the files are the same with any number", count=1
     )
+    add_cluster(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +85,12 @@ def _run(args: argparse.Namespace) -> int:
         return _sheet(args, seed, largest)
     if not args.pictures or args.output is None:
         raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
-    jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report)
+    if args.cluster is not None:
+        if several(recipe):
+            raise UsageError(f"--recipe {args.recipe}: a report of several pictures goes by place; leave out --cluster")
+        return run_on_cluster(args, prepare, PICTURE_ENDINGS)
+    by_place = several(recipe)
+    jobs = plan(args.pictures, args.output, recursive=args.recursive, report=args.report, by_place=by_place)
     jobs = [dataclasses.replace(job, settings=settings_of(recipe, seed, job.index)) for job in jobs]
     with ExitStack() as until_done:
 
@@ -94,6 +101,23 @@ def _run(args: argparse.Namespace) -> int:
             return shared_work(until_done.enter_context(processes(count)), recipe, seed, largest)
 
         return run_batch(jobs, begin, force=args.force, workers=args.workers)
+
+
+def prepare(args: argparse.Namespace, _: Shown) -> Prepared:
+    """What is done on each machine of a cluster. Raises UsageError as `what_to_do` does."""
+    recipe, seed, largest = what_to_do(args), args.seed or 0, max_pixels(args)
+
+    def job(source: Path, own: str, lone: bool, out: Path | None) -> Job:
+        assert out is not None
+        planned_job = with_index(planned(source, own, out, "png", lone=lone), index_of(own), args.report)
+        return dataclasses.replace(planned_job, settings=settings_of(recipe, seed, planned_job.index))
+
+    return Prepared(job, lambda: work(recipe, seed, largest), settings_of(recipe, seed, 0))
+
+
+def several(recipe: Recipe | Report) -> bool:
+    """Whether it has an entry for each of several pictures, which goes by their places in sorted order."""
+    return isinstance(recipe, Report) and len(recipe.entries) > 1
 
 
 def what_to_do(args: argparse.Namespace) -> Recipe | Report:
@@ -123,15 +147,31 @@ def _read(path: Path) -> Recipe | Report:
         ) from error
 
 
-def plan(pictures: list[str], output: str, *, recursive: bool, report: bool) -> list[Job]:
-    """The jobs in sorted order: a picture's place in it is its index. Raises UsageError for results other than PNG."""
+def plan(pictures: list[str], output: str, *, recursive: bool, report: bool, by_place: bool) -> list[Job]:
+    """The jobs in sorted order, `by_place` each with its place as its index, else with that of its name.
+
+    Raises UsageError for results other than PNG.
+    """
     jobs = make_plan(pictures, output, None, recursive=recursive)
     if jobs[0].format != "png":
         raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
     return [
-        dataclasses.replace(job, index=index, also=(job.target.with_suffix(".json"),) if report else ())
-        for index, job in enumerate(sorted(jobs, key=lambda job: job.source.as_posix()))
+        with_index(job, place if by_place else index_of(job.name), report)
+        for place, job in enumerate(sorted(jobs, key=lambda job: job.source.as_posix()))
     ]
+
+
+def with_index(job: Job, index: int, report: bool) -> Job:
+    """The job with what it takes to damage its picture, and to write a `report`."""
+    return dataclasses.replace(job, index=index, also=(job.target.with_suffix(".json"),) if report else ())
+
+
+def index_of(name: str) -> int:
+    """48 bits of a hash of a picture's name below its folder: the same damage whatever other pictures are there.
+
+    JSON readers that hold numbers as doubles read it as it is.
+    """
+    return int.from_bytes(hashlib.sha256(name.encode(errors="surrogateescape")).digest()[:6])
 
 
 def settings_of(recipe: Recipe | Report, seed: int, index: int) -> dict[str, object]:

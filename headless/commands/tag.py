@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from ...arch.image import to_bchw
 from ...arch.preprocessing import ORDERS
 from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
+from ..cluster.places import is_url
 from ..device import add_device, use_device
-from ..errors import UsageError
+from ..errors import SengaError, UsageError
 from ..files.journal import sha256_of
 from ..files.pictures import as_image, decode, read_picture
-from ..files.plan import Job, checked, is_one, pictures, refuse_video
+from ..files.plan import PICTURES, Job, checked, is_one, pictures, refuse_video
 from ..files.results import written
 from ..log import logger
 from ..model_cache import shared_tagger
@@ -32,6 +33,7 @@ from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
+from .batch_cluster import Prepared, Shown, add_cluster, run_on_cluster
 
 TAGGER = "SengaTagImage"
 FORMATS = {
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=place,
         metavar="OUT",
         help="a folder for the files, in which sub-folders are kept; or, for one picture, the file to write or replace"
         " (default: next to the pictures)",
@@ -85,6 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag(field.name), type=kind, metavar=METAVARS[kind], help=help)
     add_device(parser)
     add_batch_arguments(parser)
+    add_cluster(parser)
+
+
+def place(text: str) -> Path | str:
+    """A path, or the URL of an object store as it is."""
+    return text if is_url(text) else Path(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,26 +100,47 @@ def run(args: argparse.Namespace) -> int:
         args.output = Path(PIPE)
     with piped(args, f".{args.format or DEFAULT_FORMAT}", text=True) as changed:
         own = Path(changed.pictures[0]) if PIPE in args.pictures else None
-        return _run(changed, {} if own is None else {own: Path(PIPE)})
+        return _run(changed, {} if own is None else {own: PIPE})
 
 
-def _run(args: argparse.Namespace, shown: Mapping[Path, Path]) -> int:
+def _run(args: argparse.Namespace, shown: Shown) -> int:
+    if args.print and args.output is not None:
+        raise UsageError("--print writes no files; leave -o out")
+    prepared = prepare(args, shown)
+    if args.cluster is not None:
+        return run_on_cluster(args, prepare, PICTURES)
+    jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
+    jobs = [dataclasses.replace(job, settings={**prepared.settings, **own_settings(job, shown)}) for job in jobs]
+    return run_batch(jobs, prepared.begin, force=args.force, workers=args.workers)
+
+
+def prepare(args: argparse.Namespace, shown: Shown) -> Prepared:
+    """What the options ask for; `shown` are other names of pictures for the results. Raises UsageError, SengaError."""
     names = tuple(field.name for field in dataclasses.fields(Options))
     options = dataclasses.replace(DEFAULTS, **read_options(args, NODE_CLASS_MAPPINGS[TAGGER], names))
     use_device(args.device)
-    if args.print and args.output is not None:
-        raise UsageError("--print writes no files; leave -o out")
-    jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
     path = find_model(args.model, TAGGERS)
     settings = settings_of(path, options, args.channel_order)
-    jobs = [dataclasses.replace(job, settings=settings | own_settings(job)) for job in jobs]
     largest = max_pixels(args)
+    kind = args.format or DEFAULT_FORMAT
+
+    def job(source: Path, own: str, lone: bool, out: Path | None) -> Job:
+        if not lone and not args.print:
+            raise SengaError(f"{source}: another picture beside it would have the same .{kind}; run them separately")
+        one = job_of(source, own, out, kind, files=not args.print)
+        return dataclasses.replace(one, settings={**settings, **own_settings(one, shown)})
 
     def begin() -> "Work[Tensor, list[float]]":
         model = load(path, options, args.channel_order)
         return work(model, options, files=not args.print, largest=largest, shown=shown)
 
-    return run_batch(jobs, begin, force=args.force, workers=args.workers)
+    return Prepared(job, begin, settings)
+
+
+def job_of(source: Path, own: str, out: Path | None, kind: str, *, files: bool) -> Job:
+    """The job of one picture, which is called `own` below the folder that was given."""
+    place = source if out is None else out / own
+    return Job(source, place.with_suffix(f".{kind}"), kind, own, recorded=files)
 
 
 def plan(inputs: list[str], out: Path | None, chosen: str | None, *, recursive: bool, files: bool) -> list[Job]:
@@ -125,15 +154,14 @@ def plan(inputs: list[str], out: Path | None, chosen: str | None, *, recursive: 
         if chosen is not None and chosen != meant:
             raise UsageError(f"-o {out}: the name says {meant}, --{chosen} another; change one of them")
         refuse_video(inputs[0])
-        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
+        return checked([Job(Path(inputs[0]), out, meant, Path(inputs[0]).name, recorded=False)])
     kind = chosen or DEFAULT_FORMAT
     if out is not None and out.is_file():
         raise UsageError(f"-o {out}: this is a file; name a folder")
     jobs: dict[Path, Job] = {}
     for text in inputs:
         for source, base in pictures(text, out, recursive=recursive):
-            place = source if out is None else out / source.relative_to(base)
-            jobs[source] = Job(source, place.with_suffix(f".{kind}"), kind, recorded=files)
+            jobs[source] = job_of(source, source.relative_to(base).as_posix(), out, kind, files=files)
     return checked(list(jobs.values())) if files else list(jobs.values())
 
 
@@ -145,9 +173,13 @@ def settings_of(model: Path, options: Options, channel_order: str | None) -> dic
     return {"command": "tag", "model": files, **order, **dataclasses.asdict(options)}
 
 
-def own_settings(job: Job) -> dict[str, Any]:
+def own_settings(job: Job, shown: Shown) -> dict[str, Any]:
     """Settings that differ between pictures: JSON files contain the picture's path."""
-    return {"format": job.format} | ({"file": job.source.as_posix()} if job.format == "json" else {})
+    return {"format": job.format} | ({"file": shown_name(job, shown)} if job.format == "json" else {})
+
+
+def shown_name(job: Job, shown: Shown) -> str:
+    return shown.get(job.source, job.source.as_posix())
 
 
 def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel:
@@ -162,9 +194,7 @@ def load(path: Path, options: Options, channel_order: str | None) -> TaggerModel
     return model
 
 
-def work(
-    model: TaggerModel, options: Options, *, files: bool, largest: int, shown: Mapping[Path, Path]
-) -> Work[Tensor, list[float]]:
+def work(model: TaggerModel, options: Options, *, files: bool, largest: int, shown: Shown) -> Work[Tensor, list[float]]:
     """With `files` False only lines of JSON are made; `shown` are other names of pictures for the results."""
 
     def make(ready: Sequence[tuple[Job, Tensor]], _: BatchLine) -> list[list[float]]:
@@ -174,8 +204,8 @@ def work(
         # Chosen here, in a thread: of ten thousand tags that takes a while, in which the network would wait.
         found = choose(row, model.vocabulary, options, model_sha256=model.file_sha256)
         if not files:
-            return Output(as_line(shown.get(job.source, job.source), found), {})
-        data = as_bytes(as_text(job.format, shown.get(job.source, job.source), found, model))
+            return Output(as_line(shown_name(job, shown), found), {})
+        data = as_bytes(as_text(job.format, shown_name(job, shown), found, model))
         return Output(str(job.target), written({job.target: data}))
 
     return Work(
@@ -196,7 +226,7 @@ def read(source: Path, model: TaggerModel, largest: int) -> Tensor:
     return model.prepare(to_bchw(image[None]))
 
 
-def as_text(kind: str, source: Path, found: Tagged, model: TaggerModel) -> str:
+def as_text(kind: str, source: str, found: Tagged, model: TaggerModel) -> str:
     """The content of a picture's file."""
     if kind == "txt":
         return found.tags + "\n"
@@ -217,14 +247,14 @@ def as_bytes(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def as_line(source: Path, found: Tagged) -> str:
+def as_line(source: str, found: Tagged) -> str:
     return json.dumps(record(source, found), ensure_ascii=False)
 
 
-def record(source: Path, found: Tagged) -> dict[str, object]:
+def record(source: str, found: Tagged) -> dict[str, object]:
     """The result of a picture: texts as the options ask for, scores under the names of the vocabulary."""
     return {
-        "file": source.as_posix(),
+        "file": source,
         "tags": found.tags,
         "characters": found.characters,
         "rating": found.rating,

@@ -2,7 +2,8 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.formats import FORMATS
 from ..files.journal import sha256_of
-from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, make_plan
-from ..files.video import CODECS, CONTAINERS, pyav
+from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, PICTURES, Job, make_plan, planned
+from ..files.video import CODECS, CONTAINERS, VIDEO_ENDINGS, pyav
 from ..model_cache import shared_upscaler
 from ..pipes import PIPE, piped
 from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, UPSCALERS, add_options, find_model, flag, help_of, read_options
 from .batch import add_arguments as add_batch_arguments
 from .batch import max_pixels, run_batch
+from .batch_cluster import Prepared, Shown, add_cluster, run_on_cluster
 from .upscale_denoise import Mix, add_denoise, files_of, mix_of, model_file
 from .upscale_denoise import settings_of as denoise_settings
 from .upscale_work import DEPTHS, UPSCALER, Network, work
@@ -102,6 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     add_batch_arguments(parser)
+    add_cluster(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -113,21 +116,56 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    prepared = prepare(args, {})
+    if args.cluster is not None:
+        return run_on_cluster(args, prepare, (*PICTURES, *VIDEO_ENDINGS))
+    jobs = make_plan(
+        args.pictures,
+        args.output,
+        args.format,
+        recursive=args.recursive,
+        name=args.name,
+        fields=prepared.fields,
+        videos=True,
+    )
+    kinds = dict.fromkeys(job.format for job in jobs)
+    check_videos(args, list(kinds))
+    settings = {kind: prepared.settings_of(kind) for kind in kinds}
+    jobs = [dataclasses.replace(job, settings=settings[job.format]) for job in jobs]
+    return run_batch(jobs, prepared.begin, force=args.force, workers=args.workers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Upscaling(Prepared):
+    """With what --name may contain, and the settings of each format."""
+
+    fields: Mapping[str, str]
+    settings_of: Callable[[str], Mapping[str, Any]]
+
+
+def prepare(args: argparse.Namespace, _: Shown) -> Upscaling:
+    """What the options ask for. Raises UsageError, SengaError."""
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
     use_device(args.device)
     mix = mix_of(args, options)
     path = find_model(args.model, UPSCALERS) if mix is None else files_of(mix)[0]
     fields = fields_of(path, options) if args.name is not None else {}
-    jobs = make_plan(
-        args.pictures, args.output, args.format, recursive=args.recursive, name=args.name, fields=fields, videos=True
-    )
-    kinds = dict.fromkeys(job.format for job in jobs)
-    check_videos(args, list(kinds))
-    cleaning = {} if mix is None else denoise_settings(mix)
-    settings = {kind: settings_of(path, options, args, kind) | cleaning for kind in kinds}
-    jobs = [dataclasses.replace(job, settings=settings[job.format]) for job in jobs]
     largest = max_pixels(args)
-    return run_batch(jobs, lambda: work(network(path, options, mix), largest), force=args.force, workers=args.workers)
+    cleaning = {} if mix is None else denoise_settings(mix)
+
+    @cache
+    def settings(kind: str) -> Mapping[str, Any]:
+        return settings_of(path, options, args, kind) | cleaning
+
+    def job(source: Path, own: str, lone: bool, out: Path | None) -> Job:
+        assert out is not None
+        one = planned(source, own, out, args.format, lone=lone, name=args.name, fields=fields, videos=True)
+        return dataclasses.replace(one, settings=settings(one.format))
+
+    files = [path] if mix is None else files_of(mix)
+    whole = {"models": [sha256_of(file) for file in files], **options, **cleaning, "format": args.format}
+    whole |= {name: getattr(args, name) for name in ("name", "quality", "codec", "crf", "strip", "depth")}
+    return Upscaling(job, lambda: work(network(path, options, mix), largest), whole, fields, settings)
 
 
 def network(path: Path, options: dict[str, Any], mix: Mix | None) -> Network:

@@ -29,7 +29,8 @@ class Job:
     source: Path
     target: Path
     format: str
-    index: int = 0  # its place among the call's pictures in sorted order
+    name: str = ""  # the source's, below the folder that was given: "sub/a.png"
+    index: int = 0  # of `senga degrade`: what its damage is drawn from, besides the seed
     also: tuple[Path, ...] = ()  # files that are written with the target, such as a report
     settings: Mapping[str, Any] = field(default_factory=dict)  # all that changes the result: JSON, with "command"
     recorded: bool = True  # False for a file that -o names: it is written whatever is there, and not noted
@@ -72,7 +73,7 @@ def make_plan(
             raise UsageError(f"-o {output}: the name says {meant}, --format says {chosen}; change one of them")
         if name is not None:
             raise UsageError(f"-o {output}: names the result, and so does --name; give a folder, or leave --name out")
-        return checked([Job(Path(inputs[0]), out, meant, recorded=False)])
+        return checked([Job(Path(inputs[0]), out, meant, Path(inputs[0]).name, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this must be a folder")
     if name is not None and (fault := name_fault(name, fields or {})):
@@ -82,16 +83,31 @@ def make_plan(
     }
     if chosen in CONTAINERS and not any(container_of(source.name) for source in found):
         raise UsageError(f"--format {chosen}: is for videos, and there is none; choose from {', '.join(FORMATS)}")
-    alike = Counter(_stem_key(source) for source in found)
+    alike = Counter(stem_key(source) for source in found)
     jobs: list[Job] = []
     for source, base in found.items():
-        # Of a.jpg beside a.png both results would be a.png.
-        stem = source.stem if alike[_stem_key(source)] == 1 else source.name
-        _, kinds = _kind(source, videos)
-        known = chosen if chosen is not None and chosen in kinds else _own_format(source)
-        filled = (name or DEFAULT_NAME).format(stem=stem, ext=kinds[known].extension, **(fields or {}))
-        jobs.append(Job(source, out / source.relative_to(base).parent / filled, known))
+        own, lone = source.relative_to(base).as_posix(), alike[stem_key(source)] == 1
+        jobs.append(planned(source, own, out, chosen, lone=lone, name=name, fields=fields, videos=videos))
     return checked(jobs)
+
+
+def planned(
+    source: Path,
+    own: str,
+    out: Path,
+    chosen: str | None,
+    *,
+    lone: bool,
+    name: str | None = None,
+    fields: Mapping[str, str] | None = None,
+    videos: bool = False,
+) -> Job:
+    """The job of one picture of a folder, below which it is called `own`; `lone` where none beside it has its stem."""
+    stem = source.stem if lone else source.name  # of a.jpg beside a.png both results would be a.png
+    _, kinds = _kind(source, videos)
+    known = chosen if chosen is not None and chosen in kinds else _own_format(source)
+    filled = (name or DEFAULT_NAME).format(stem=stem, ext=kinds[known].extension, **(fields or {}))
+    return Job(source, out / Path(own).parent / filled, known, own)
 
 
 def _kind(source: Path, videos: bool) -> tuple[str, Mapping[str, Format] | Mapping[str, Container]]:
@@ -131,7 +147,8 @@ def _is_animation(source: Path) -> bool:
             return getattr(picture, "is_animated", False)
 
 
-def _stem_key(source: Path) -> tuple[str, bool]:
+def stem_key(source: Path) -> tuple[str, bool]:
+    """Equal for pictures whose results may have one name."""
     return os.path.normcase(source.with_suffix("")), container_of(source.name) is not None
 
 
@@ -157,21 +174,32 @@ def name_fault(name: str, fields: Mapping[str, str]) -> str:
 
 def is_one(inputs: Sequence[str]) -> bool:
     """Whether one file is named, and no folder or pattern."""
-    return len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _is_pattern(inputs[0])
+    return len(inputs) == 1 and not Path(inputs[0]).is_dir() and not is_pattern(inputs[0])
 
 
-def _is_pattern(text: str) -> bool:
+def is_pattern(text: str) -> bool:
     """Shells expand patterns that match; on Windows, and in quotes, they arrive here."""
     return _has_magic(text) and not Path(text).exists()
 
 
-def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+def fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a path's parts match a pattern's, where `**` is any number of folders."""
     if not names or not pattern:
         return not names and not pattern
     if pattern[0] == "**":
-        return _fits(names, pattern[1:]) or _fits(names[1:], pattern) or (len(pattern) == 1 and len(names) == 1)
-    return fnmatch(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+        return fits(names, pattern[1:]) or fits(names[1:], pattern) or (len(pattern) == 1 and len(names) == 1)
+    return fnmatch(names[0], pattern[0]) and fits(names[1:], pattern[1:])
+
+
+def split_pattern(parts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """A pattern's parts before the first that is one, and the rest."""
+    fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
+    return parts[:fixed], parts[fixed:]
+
+
+def pattern_depth(pattern: Sequence[str]) -> int | None:
+    """How many folders deep it looks, None for any depth."""
+    return None if "**" in pattern else len(pattern) - 1
 
 
 def _has_magic(text: str) -> bool:
@@ -190,13 +218,11 @@ def pictures(
     endings = (*PICTURES, *VIDEO_ENDINGS) if videos else PICTURES
     if path.is_dir():
         base, candidates = path, walk(path, endings, depth=None if recursive else 0)
-    elif _is_pattern(text):
-        parts = path.parts
-        fixed = next(number for number, part in enumerate(parts) if _has_magic(part))
-        base, pattern = Path(*parts[:fixed]), parts[fixed:]
-        depth = None if "**" in pattern else len(pattern) - 1
-        every = walk(base, endings, depth=depth) if base.is_dir() else []
-        candidates = [file for file in every if _fits(file.relative_to(base).parts, pattern)]
+    elif is_pattern(text):
+        fixed, pattern = split_pattern(path.parts)
+        base = Path(*fixed)
+        every = walk(base, endings, depth=pattern_depth(pattern)) if base.is_dir() else []
+        candidates = [file for file in every if fits(file.relative_to(base).parts, pattern)]
     else:
         if not videos:
             refuse_video(text)

@@ -1,0 +1,115 @@
+"""The pictures of a call as a stream: folders, patterns, lists, object stores. One folder is held at a time."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+
+from ...arch.reading import walk_folders
+from ..errors import SengaError, UsageError
+from ..files.plan import fits, is_pattern, pattern_depth, split_pattern, stem_key
+from . import places
+from .units import Item
+
+LIST = "@"  # before the name of a list of files
+
+
+def listed(inputs: Sequence[str], out: str | None, endings: Sequence[str], *, recursive: bool) -> Iterator[Item]:
+    """Each picture of the arguments. Results in `out`, where that is inside a folder that is searched, are left out.
+
+    Raises SengaError where an argument is not there.
+    """
+    for text in map(places.local_path, inputs):
+        if text.startswith(LIST):
+            yield from _of_list(text[1:])
+        elif places.is_url(text):
+            yield from _of_store(text, out, endings, recursive)
+        else:
+            yield from _of_disk(text, out, endings, recursive)
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Raises UsageError for what is not there."""
+    for text in map(places.local_path, inputs):
+        path = text.removeprefix(LIST)
+        if not places.is_url(path) and not Path(path).exists() and not (path == text and is_pattern(text)):
+            raise UsageError(f"{path}: there is no such file or folder; check the name")
+
+
+def _of_disk(text: str, out: str | None, endings: Sequence[str], recursive: bool) -> Iterator[Item]:
+    path = Path(text)
+    if path.is_file():
+        yield _item(path, path.name, lone=True)
+        return
+    base, pattern, depth = path, None, None if recursive else 0
+    if is_pattern(text):
+        fixed, pattern = split_pattern(path.parts)
+        base, depth = Path(*fixed), pattern_depth(pattern)
+    own = None if out is None or places.is_url(out) else Path(out).resolve()
+    if own is not None and (own == base.resolve() or not own.is_relative_to(base.resolve())):
+        own = None
+    for files in walk_folders(base, endings, depth=depth):
+        if own is not None and files and files[0].parent.resolve().is_relative_to(own):
+            continue
+        taken = [file for file in files if pattern is None or fits(file.relative_to(base).parts, pattern)]
+        alike = Counter(stem_key(file) for file in taken)
+        for file in taken:
+            yield _item(file, file.relative_to(base).as_posix(), lone=alike[stem_key(file)] == 1)
+
+
+def _item(path: Path, own: str, *, lone: bool) -> Item:
+    try:
+        stat = path.stat()
+    except OSError:  # reading it says what is wrong
+        return Item(str(path), own, lone)
+    return Item(str(path), own, lone, stat.st_size, stat.st_mtime_ns)
+
+
+def _of_store(url: str, out: str | None, endings: Sequence[str], recursive: bool) -> Iterator[Item]:
+    url = url.rstrip("/")
+    if places.is_file(url):
+        yield Item(url, url.rpartition("/")[2], size=places.sizes([url])[0] or 0)
+        return
+    scheme, _, path = url.partition("://")
+    base, pattern, depth = url, None, None if recursive else 0
+    if any(mark in path for mark in "*?["):
+        fixed, pattern = split_pattern(path.split("/"))
+        base, depth = f"{scheme}://{'/'.join(fixed)}", pattern_depth(pattern)
+    rest = [("", 0)]
+    while rest:
+        below, deep = rest.pop()
+        where = f"{base}/{below}".rstrip("/")
+        if out is not None and where != base and f"{where}/".startswith(f"{out.rstrip('/')}/"):
+            continue
+        found = [entry for entry in places.entries(where) if not entry.name.startswith(".")]
+        if depth is None or deep < depth:
+            rest += [(f"{below}{entry.name}/", deep + 1) for entry in reversed(found) if entry.folder]
+        files = [e for e in found if not e.folder and PurePosixPath(e.name).suffix.lower() in endings]
+        taken = [e for e in files if pattern is None or fits([*below.split("/")[:-1], e.name], pattern)]
+        alike = Counter(stem_key(Path(entry.name)) for entry in taken)
+        for e in taken:
+            yield Item(f"{where}/{e.name}", below + e.name, alike[stem_key(Path(e.name))] == 1, e.size, e.time)
+
+
+def _of_list(name: str) -> Iterator[Item]:
+    """A picture a line. Those of one folder that follow each other are known to lie beside each other."""
+    for _, group in groupby(_lines(name), key=lambda line: line.rpartition("/")[0]):
+        beside = list(group)
+        alike = Counter(stem_key(Path(line)) for line in beside)
+        for line in beside:
+            lone = alike[stem_key(Path(line))] == 1
+            own = "/".join(part for part in line.partition("://")[2].split("/")) if places.is_url(line) else line
+            own = "/".join(part for part in own.split("/") if part not in ("", ".", ".."))
+            yield Item(line, own, lone) if places.is_url(line) else _item(Path(line), own, lone=lone)
+
+
+def _lines(name: str) -> Iterable[str]:
+    if places.is_url(name):
+        lines: Iterable[str] = places.lines(name)
+        yield from (line.strip() for line in lines if line.strip())
+        return
+    try:
+        with Path(name).open(encoding="utf-8", errors="surrogateescape") as file:
+            yield from (line.strip() for line in file if line.strip())
+    except OSError as error:
+        raise SengaError(f"{name}: the list cannot be read ({error.strerror}); name a text file") from error

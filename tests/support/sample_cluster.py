@@ -1,0 +1,195 @@
+"""Several hosts on one machine: network namespaces joined by a bridge, each with a Ray node of its own.
+
+Where namespaces are refused (no root), the nodes are processes of this machine beside each other.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from repository import ROOT
+
+NET = "10.77.31"
+PORT = 6399
+START = 120.0  # seconds that a busy machine may take
+
+
+def _ip(*words: str) -> bool:
+    return shutil.which("ip") is not None and subprocess.run(["ip", *words], capture_output=True).returncode == 0
+
+
+@dataclass
+class Host:
+    """One of the hosts, and the processes that were started in it."""
+
+    name: str  # of its namespace, "" for none
+    address: str
+    environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *words: str, cwd: Path | None = None, **changes: str) -> subprocess.Popen[str]:
+        inside = ["ip", "netns", "exec", self.name] if self.name else []
+        process = subprocess.Popen(
+            [*inside, *words],
+            env={**self.environment, **changes},
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def node(self, *words: str) -> subprocess.Popen[str]:
+        """A Ray node, which ends with its process."""
+        return self.start(
+            str(Path(sys.executable).with_name("ray")),
+            "start",
+            "--block",
+            "--disable-usage-stats",
+            "--node-ip-address",
+            self.address,
+            "--object-store-memory",
+            "100000000",
+            *words,
+        )
+
+    def kill(self) -> None:
+        """As a power cut: everything at once."""
+        for process in self.started:
+            _end(process, signal.SIGKILL)
+        self.started.clear()
+
+
+def _end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    """End a process with what it started: Ray's own children lead no sessions of their own."""
+    below = _below(process.pid)
+    for pid in (process.pid, *below):
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            continue
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        _end(process, signal.SIGKILL)
+
+
+def _below(pid: int) -> list[int]:
+    """All processes that descend from one."""
+    found: list[int] = []
+    for path in Path("/proc", str(pid), "task").glob("*/children"):
+        for child in path.read_text().split():
+            found += [int(child), *_below(int(child))]
+    return found
+
+
+@contextmanager
+def hosts(count: int) -> Generator[list[Host], None, None]:
+    """So many hosts that reach each other, until the block ends; each finds the package as an installed one."""
+    folder = Path(tempfile.mkdtemp(prefix="sgi"))
+    (folder / "senga").symlink_to(ROOT, target_is_directory=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",  # Ray's own default for `ray start`; the token is that of these hosts alone
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "OMP_NUM_THREADS": "1",
+        "RAY_health_check_period_ms": "1000",  # a lost node is noticed after seconds
+        "RAY_health_check_failure_threshold": "3",
+    }
+    bridge = f"sgb{os.getpid() % 10000}"
+    namespaces = _ip("link", "add", bridge, "type", "bridge")
+    found: list[Host] = []
+    try:
+        if namespaces:
+            _ip("link", "set", bridge, "up")
+        for number in range(1, count + 1):
+            name, address = f"{bridge}n{number}", f"{NET}.{number}"
+            if namespaces and number == 1 and not _ip("netns", "add", name):
+                namespaces = False
+            if namespaces:
+                link = f"{bridge}v{number}"
+                if number > 1:
+                    _ip("netns", "add", name)
+                _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+                _ip("link", "set", link, "master", bridge, "up")
+                _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+                _ip("-n", name, "link", "set", "eth0", "up")
+                _ip("-n", name, "link", "set", "lo", "up")
+            found.append(Host(name, address, environment) if namespaces else Host("", "127.0.0.1", environment))
+        yield found
+    finally:
+        for host in found:
+            for process in host.started:
+                _end(process, signal.SIGTERM)
+            if host.name:
+                _ip("netns", "del", host.name)
+        _ip("link", "del", bridge)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def ray_hosts(workers: int) -> Generator[list[Host], None, None]:
+    """A head without CPUs, where the driver runs, and hosts with one CPU each."""
+    temporary = tempfile.mkdtemp(prefix="sgr")
+    with hosts(workers + 1) as found:
+        head, *others = found
+        head.node(
+            "--head", "--port", str(PORT), "--temp-dir", temporary, "--num-cpus", "0", "--include-dashboard=false"
+        )
+        wait_for(head, 1)
+        for number, host in enumerate(others, 2):
+            join(head, host)
+            wait_for(head, number)  # nodes that start at once take each other's sockets in the shared folder
+        yield found
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def join(head: Host, host: Host) -> None:
+    host.node("--address", f"{head.address}:{PORT}", "--num-cpus", "1")
+
+
+def wait_for(head: Host, nodes: int) -> None:
+    """Until so many nodes are there."""
+    program = (
+        "import ray, sys, time\n"
+        f"for _ in range({int(START)}):\n"
+        "    try:\n"
+        f"        ray.init(address='{head.address}:{PORT}', logging_level=50)\n"
+        "        break\n"
+        "    except Exception:\n"
+        "        time.sleep(1)\n"
+        f"while sum(node['Alive'] for node in ray.nodes()) < {nodes}:\n"
+        "    time.sleep(0.2)\n"
+    )
+    process = head.start(sys.executable, "-c", program)
+    try:
+        _, said = process.communicate(timeout=START)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{nodes} Ray nodes were expected within {START:g} s") from error
+    finally:
+        head.started.remove(process)
+        if process.poll() is None:
+            _end(process, signal.SIGKILL)
+    assert process.returncode == 0, said
+
+
+def until(condition: object, seconds: float = 60.0) -> None:
+    """Wait for something that a process does."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"nothing happened for {seconds:g} s"
+        time.sleep(0.02)
