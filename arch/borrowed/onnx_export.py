@@ -9,6 +9,7 @@ Taggers: `image` (batch, 3, size, size) in [0, 1], RGB, already resized and padd
 import copy
 import json
 import logging
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from torch.nn import functional as F
 
 from ..atomic import replacing
 from ..errors import SengaError, install
+from ..recording import record
 from ..registry import BY_ID
 from ..tagger import TaggerModel
+from ..unpadded import shrunk
 from ..upscaler import UpscaleModel
 from . import borrow
 from .onnx_half import halve_weights
@@ -38,8 +41,14 @@ class _Upscale(nn.Module):
 
     def __init__(self, model: UpscaleModel, border: bool) -> None:
         super().__init__()
+        self.context = 0 if border else unpadded_context(model)
         self.net = copy.deepcopy(model.model).cpu().float().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.scale, self.border = model.scale, model.border if border else 0
+        run, step = self.net, model.alignment
+        if self.context:
+            with torch.no_grad():
+                run = shrunk(record(self.net, _sample(1, model.input_channels, step, step))[0], True)[0].run
+        self.run = run
         # Below and right, after a border that is not a multiple of the alignment.
         self.rest = -2 * self.border % model.alignment
 
@@ -48,10 +57,16 @@ class _Upscale(nn.Module):
         if self.border or self.rest:
             end = self.border + self.rest
             image = F.pad(image, (self.border, end, self.border, end), mode="replicate")
-        y = self.net(image)
-        begin = self.border * self.scale
-        y = y[..., begin : begin + height, begin : begin + width]
+        y = self.run(image)
+        if self.border or self.rest:
+            begin = self.border * self.scale
+            y = y[..., begin : begin + height, begin : begin + width]
         return 1 - torch.relu(1 - torch.relu(y))
+
+
+def unpadded_context(model: UpscaleModel) -> int:
+    """Pixels on each side of a picture that a graph without border needs: 0 where it pads what is missing."""
+    return model.default_halo if min(model.default_halo, model.border) >= model.receptive_radius else 0
 
 
 class _Tag(nn.Module):
@@ -83,7 +98,8 @@ def export_onnx(
         tile: side of the only picture that the graph takes, for runtimes without dynamic shapes; 0 leaves batch,
             height and width open. Taggers have one size; for them it leaves only the batch open.
         border: the graph repeats the edge that the network needs around a picture. False is for programs that give
-            each tile with its context, beyond the picture's edge too: the graph then computes nothing twice.
+            each tile with its context, beyond the picture's edge too: the graph then computes nothing twice, and where
+            the default halo is the network's radius, leaves out what it cannot know: up to `halo` pixels on each side.
         half: keep the weights in 16 bits; the results may then differ from torch's by one level of 255.
 
     Returns:
@@ -101,7 +117,8 @@ def export_onnx(
     onnx, runtime = _libraries()
     if isinstance(model, UpscaleModel):
         graph, output = _Upscale(model, border).eval(), "upscaled"
-        samples, shapes = _pictures(model, tile), None if tile else _open_sizes(model)
+        samples = _pictures(model, tile, graph.context)
+        shapes = None if tile else _open_sizes(model, graph.context)
     else:
         graph, output = _Tag(model).eval(), "probabilities"
         size = model.preprocessing.size
@@ -131,16 +148,17 @@ def _libraries() -> tuple[Any, Any]:
     return found[0], found[2]
 
 
-def _pictures(model: UpscaleModel, tile: int) -> list[Tensor]:
+def _pictures(model: UpscaleModel, tile: int, context: int) -> list[Tensor]:
     """Pictures to trace and to compare with: one of the tile, or two of other shapes."""
     step, channels = model.alignment, model.input_channels
+    around = 2 * math.ceil(context / step) * step
     if tile:
         if tile % step or tile < step:
             raise SengaError(f"a tile of {tile} does not fit: this network takes multiples of {step}")
         return [_sample(1, channels, tile, tile)]
     return [
-        _sample(1, channels, 3 * step + 12 * step, 5 * step + 18 * step),
-        _sample(2, channels, 24 * step, 16 * step),
+        _sample(1, channels, around + 15 * step, around + 23 * step),
+        _sample(2, channels, around + 24 * step, around + 16 * step),
     ]
 
 
@@ -148,15 +166,15 @@ def _sample(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(5))
 
 
-def _open_sizes(model: UpscaleModel) -> dict[str, Any]:
-    height, width = _dim("height"), _dim("width")
+def _open_sizes(model: UpscaleModel, context: int) -> dict[str, Any]:
+    height, width = _dim("height", 2 * context + 1), _dim("width", 2 * context + 1)
     if model.alignment > 1:  # as many blocks of the alignment
         height, width = model.alignment * _dim("rows"), model.alignment * _dim("columns")
     return {"image": {0: _dim("batch"), 2: height, 3: width}}
 
 
-def _dim(name: str) -> Any:
-    return torch.export.Dim(name, min=1)
+def _dim(name: str, least: int = 1) -> Any:
+    return torch.export.Dim(name, min=least)
 
 
 def _write(graph: nn.Module, sample: Tensor, path: Path, output: str, shapes: dict[str, Any] | None) -> None:
