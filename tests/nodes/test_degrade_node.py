@@ -11,6 +11,7 @@ from sample_drawings import drawing
 from sample_nodes import RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from senga.arch import SengaError, Stopped
 from senga.headless.cli import FAILED, OK, USAGE, main
+from senga.headless.commands.degrade import index_of
 from senga.nodes import host
 from senga.nodes.degrade_image import SengaDegradeImage, SengaRecipeStep
 from senga.training.degradation import KINDS, Recipe, Report, degrade, preset, preset_names
@@ -118,7 +119,7 @@ class TestCommand:
         assert Path("again.png").read_bytes() == Path("new/b.png").read_bytes()
         assert not Path("again.json").exists()
 
-    def test_the_index_is_the_place_in_the_sorted_list(self):
+    def test_the_index_comes_from_the_name_whatever_is_given_with_it(self):
         Path("input/sub").mkdir()
         for i, name in enumerate(("c", "b", "d")):
             Image.fromarray(drawing(20, 20, seed=i)).save(f"input/{name}.png")
@@ -126,9 +127,9 @@ class TestCommand:
         for given, out in ((["input"], "one"), (["input/d.png", "input/b.png", "input"], "two/")):
             assert main(["degrade", *given, "-o", out, "--preset", "apisr", "--report"]) == OK
         assert sorted(p.name for p in Path("one").glob("*.png")) == ["a.png", "b.png", "c.png", "d.png"]
-        for i, name in enumerate("abcd"):
+        for name in "abcd":
             assert Path(f"one/{name}.png").read_bytes() == Path(f"two/{name}.png").read_bytes()
-            assert json.loads(Path(f"one/{name}.json").read_text())["frames"][0]["index"] == i
+            assert json.loads(Path(f"one/{name}.json").read_text())["frames"][0]["index"] == index_of(f"{name}.png")
 
     def test_a_folder_of_one_picture_becomes_a_folder(self):
         assert main(["degrade", "input", "-o", "out"]) == OK
