@@ -119,7 +119,7 @@ def test_upscalers_are_described_with_what_tiling_needs(site, manifest):
     session = onnxruntime.InferenceSession(contents(site, speed["file"]))
     halo, image = speed["halo"], picture(20, 20)
     around = np.pad(image.movedim(3, 1).numpy(), ((0, 0), (0, 0), (halo, halo), (halo, halo)), mode="edge")
-    found = np.asarray(session.run(None, {"image": around})[0])[..., 2 * halo : -2 * halo, 2 * halo : -2 * halo]
+    found = np.asarray(session.run(None, {"image": around})[0])  # without the halo, which the graph cannot know
     np.testing.assert_allclose(found, model(image.movedim(3, 1)).numpy(), atol=1 / 255)
 
 
