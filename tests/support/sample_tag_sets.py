@@ -2,10 +2,13 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from senga.training.tagger.index import TagIndex
+from senga.training.tagger.settings import DataSettings
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 70, 220)}
 SHAPES = ("circle", "square", "bar")
@@ -96,3 +99,13 @@ def table(folder: Path, count: int) -> Path:
             row |= {"characters": " ".join(characters), "unknown": "circle square bar" if unseen else ""}
             writer.writerow(row)
     return folder
+
+
+def settings(source: str, folder: Path, **others: object) -> DataSettings:
+    return replace(DataSettings(source, folder.as_posix(), val=0.2, test=0.2), **others)  # type: ignore[arg-type]
+
+
+def tags_of(index: TagIndex, i: int) -> set[str]:
+    labels, known = index.truth(i)
+    assert not (labels & ~known).any()
+    return {name for name, borne in zip(index.names, labels, strict=True) if borne}

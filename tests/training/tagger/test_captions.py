@@ -1,31 +1,20 @@
 """Folders of captions: every encoding, pictures that cannot be read or look alike, and which files count."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from sample_pictures import tiff
-from sample_tag_sets import captions, drawing
+from sample_tag_sets import captions, drawing, settings, tags_of
 from senga.arch import SengaError
 from senga.training.sr.pictures.picture_files import list_folder
-from senga.training.tagger.index import TagIndex, build_index
+from senga.training.tagger.index import build_index
 from senga.training.tagger.settings import DataSettings
 from senga.training.tagger.sources import fingerprint, kinships, parse_caption, read_captions
 
 KINDS = ("general", "character")
-
-
-def settings(source: str, folder: Path, **others: object) -> DataSettings:
-    return replace(DataSettings(source, folder.as_posix(), val=0.2, test=0.2), **others)  # type: ignore[arg-type]
-
-
-def tags_of(index: TagIndex, i: int) -> set[str]:
-    labels, known = index.truth(i)
-    assert not (labels & ~known).any()
-    return {name for name, borne in zip(index.names, labels, strict=True) if borne}
 
 
 def test_captions_are_read_as_kohyas_scripts_write_them():

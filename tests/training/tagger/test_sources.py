@@ -2,29 +2,18 @@
 
 import gzip
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, table
+from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, settings, table, tags_of
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
-from senga.training.tagger.index import SPLITS, TagIndex, build_index, closure
+from senga.training.tagger.index import SPLITS, build_index, closure
 from senga.training.tagger.settings import DataSettings
 
 COUNT = 60
 KINDS = ("general", "character")
-
-
-def settings(source: str, folder: Path, **others: object) -> DataSettings:
-    return replace(DataSettings(source, folder.as_posix(), val=0.2, test=0.2), **others)  # type: ignore[arg-type]
-
-
-def tags_of(index: TagIndex, i: int) -> set[str]:
-    labels, known = index.truth(i)
-    assert not (labels & ~known).any()
-    return {name for name, borne in zip(index.names, labels, strict=True) if borne}
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..dicebear import dicebear_licence, dicebear_packages, run_dicebear
 from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
-from ..fetch import SourceError, ToolError
+from ..fetch import Picture, SourceError, ToolError
 from ..manifest import Row, write_manifest
 from ..openclipart import list_openclipart, openclipart_folder
 from .composites import Clip, compose
@@ -162,15 +162,19 @@ def load_clips(cache: Path, limit: int | None) -> dict[str, list[Clip]]:
     listed = [picture for picture in list_openclipart(root) if picture.name.startswith(CLIP_FOLDERS)]
     clips: dict[str, list[Clip]] = {"train": [], "other": []}
     for picture in evenly(listed, CLIPS if limit is None else min(CLIPS, 4 * limit)):
-        try:
-            image = drawn_part(render_page(picture.path, CLIP_SIDE))
-        except PictureError as error:
-            logger.info("skipped %s: %s", picture.path.name, error)
-            continue
-        if min(image.size) >= CLIP_SIDE // 4:
-            side = "train" if split_of(picture.name) == "train" else "other"
-            clips[side].append(Clip(image, picture.author, picture.licence))
+        if (clip := drawn_clip(picture)) is not None:
+            clips["train" if split_of(picture.name) == "train" else "other"].append(clip)
     return clips
+
+
+def drawn_clip(picture: Picture) -> Clip | None:
+    """A drawing on transparency; None where it cannot be drawn or is too narrow to be seen."""
+    try:
+        image = drawn_part(render_page(picture.path, CLIP_SIDE))
+    except PictureError as error:
+        logger.info("skipped %s: %s", picture.path.name, error)
+        return None
+    return Clip(image, picture.author, picture.licence) if min(image.size) >= CLIP_SIDE // 4 else None
 
 
 def draw_avatars(

@@ -19,11 +19,11 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..avatars.build import CLIP_FOLDERS, CLIP_SIDE
+from ..avatars.build import CLIP_FOLDERS, drawn_clip
 from ..avatars.figures import split_of
 from ..avatars.grounds import Clip
 from ..avatars.sheet import write_sheet
-from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..drawing import evenly, require_resvg, save_webp
 from ..manifest import Row, write_manifest
 from ..openclipart import list_openclipart, openclipart_folder
 from .pictures import KINDS
@@ -56,13 +56,8 @@ def load_clips(cache: Path, limit: int | None) -> Clips:
         found = [picture for picture in listed if use == "all" or picture.name.startswith(CLIP_FOLDERS)]
         clips[use] = {split: [] for split in SPLITS}
         for picture in evenly(found, most if limit is None else min(most, 20 * limit)):
-            try:
-                image = drawn_part(render_page(picture.path, CLIP_SIDE))
-            except PictureError as error:
-                logger.info("skipped %s: %s", picture.path.name, error)
-                continue
-            if min(image.size) >= CLIP_SIDE // 4:
-                clips[use][split_of(picture.name)].append(Clip(image, picture.author, picture.licence))
+            if (clip := drawn_clip(picture)) is not None:
+                clips[use][split_of(picture.name)].append(clip)
     return clips
 
 

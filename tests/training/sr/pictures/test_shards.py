@@ -3,36 +3,17 @@
 import csv
 import io
 import json
-import shutil
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_picture_sets import SMALL, drawing, same
+from sample_picture_sets import SMALL, same
 from senga.arch import SengaError
 from senga.headless.cli import main
 from senga.training.sr.patches import batch
 from senga.training.sr.pictures import survey
 from senga.training.sr.pictures.picture_set import PictureSet
-
-
-@pytest.fixture
-def own(tmp_path, art) -> Path:
-    """A copy of the set, to damage."""
-    return Path(shutil.copytree(art, tmp_path / "set", ignore=shutil.ignore_patterns(".*")))
-
-
-@pytest.fixture
-def plain(tmp_path) -> Path:
-    """Thirty pictures in folders, without a manifest."""
-    for i in range(30):
-        path = tmp_path / "plain" / f"f{i % 3}" / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        drawing(80, i).save(path)
-    (tmp_path / "plain" / "notes.txt").write_text("no picture")
-    (tmp_path / "plain" / ".hidden.png").write_bytes(b"")
-    return tmp_path / "plain"
 
 
 def pack(folder: Path, out: Path, shards: int, notes: bool = True) -> str:
