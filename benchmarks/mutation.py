@@ -126,7 +126,8 @@ def sample(source: str, seed: int, count: int) -> list[Mutant]:
         for occurrence in range(sum(len(list(operator.mutation_positions(node))) for node in nodes))
     ]
     chosen = sorted(random.Random(seed).sample(places, min(count, len(places))))
-    return [Mutant(name, occurrence, mutate_code(source, plain[name], occurrence)) for name, occurrence in chosen]
+    codes = [mutate_code(source, plain[name], occurrence) for name, occurrence in chosen]
+    return [Mutant(*place, code) for place, code in zip(chosen, codes, strict=True) if code is not None]
 
 
 def passes(path: Path, source: str, tests: Sequence[str], limit: float) -> bool:

@@ -284,8 +284,9 @@ def test_outputs_go_on_by_the_names_of_their_tags(tmp_path, made):
     theirs = load_tagger(weights)
     ours = ("brand_new", *theirs.vocabulary.names[::-1][:4])
     (_, weight), (_, bias) = [*theirs.model.state_dict().items()][-2:]
-    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(weight.shape[1], len(ours)))
-    before = net[1].weight.detach().clone()
+    last = torch.nn.Linear(weight.shape[1], len(ours))
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), last)
+    before = last.weight.detach().clone()
     state = {"1.weight": weight, "1.bias": bias}
     found = with_outputs_of(state, theirs.vocabulary.names, net, ours)
     assert torch.equal(found["1.weight"][0], before[0])

@@ -92,7 +92,8 @@ def test_without_pairs_batches_and_identities_stay_as_they_were(tmp_path):
     assert all((a == b).all() for a, b in zip(plain, other, strict=True))
     assert open_pictures(settings, 2).sha256 == PictureSet(art, 1.0).sha256
     before = {name: value for name, value in to_dict(settings).items() if "pairs" not in name}
-    assert differences(*(run_identity({"data": d}) for d in (before, to_dict(settings))), defaults_of(Settings)) == ""
+    then, now = (run_identity({"data": data}) for data in (before, to_dict(settings)))
+    assert differences(then, now, defaults_of(Settings)) == ""
 
 
 def test_a_run_on_pairs_in_parts_against_a_discriminator_that_was_cut_off_ends_with_the_same_bits(pairs, tmp_path):
