@@ -9,6 +9,7 @@ from ...arch.registry import BY_ID
 from ...arch.weights import save_official
 from ..errors import UsageError
 from ..log import logger
+from ..model_folders import add_models_dir, use_models_dirs
 from ..stdout import say
 from ..workflow.options import find_file
 
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IN",
         help="a .pth, .pt, .ckpt or .safetensors file, or a name that `senga models` lists",
     )
+    add_models_dir(parser)
     parser.add_argument(
         "target", type=Path, metavar="OUT", help="a .safetensors file; with --official also a .pth; it is replaced"
     )
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--licence and --source are kept in a header, which --official files do not have")
     if args.target.suffix.lower() == ".pth" and not args.official:
         raise UsageError(f"{args.target}: Senga writes safetensors; give a name that ends in .safetensors")
+    use_models_dirs(args.models_dir)
     source = find_file(args.source_file)
     if source.resolve() == args.target.resolve():
         raise UsageError(f"{args.target}: IN and OUT are the same file; give another name")

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...nodes import host
 from ..errors import SengaError, UsageError
 from ..log import logger
+from ..model_folders import add_models_dir, use_models_dirs
 from ..site.folder import PAGE, build, total
 from ..site.models import OFFERED
 from ..site.runtime import find_runtime
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an upscaler to offer, the default first; may be repeated (default: those of weights/ among"
         f" {', '.join(OFFERED)})",
     )
+    add_models_dir(parser)
     parser.add_argument("--tagger", metavar="NAME|PATH", help=f"the tagger (default: {host.DEFAULT_TAGGER})")
 
 
@@ -59,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.serve is not None and not 0 <= args.serve <= LAST_PORT:
         raise UsageError(f"--serve {args.serve}: expected a port from 0 to {LAST_PORT}")
     runtime = find_runtime(PAGE, args.runtime)
+    use_models_dirs(args.models_dir)
     upscalers = [find_model(name, UPSCALERS) for name in args.model] if args.model else offered()
     with ExitStack() as stack:
         if args.out is None:

@@ -27,6 +27,7 @@ from ..files.plan import PICTURES, Job, checked, is_one, pictures, refuse_video
 from ..files.results import written
 from ..log import logger
 from ..model_cache import shared_tagger
+from ..model_folders import add_models_dir, use_models_dirs
 from ..pipes import PIPE, piped
 from ..progress import BatchLine
 from ..workflow.graph import sockets
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     known = f"a tagger that `senga models` lists, or a file (default: {host.DEFAULT_TAGGER})"
     parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
+    add_models_dir(parser)
     parser.add_argument(
         "--channel-order",
         choices=ORDERS,
@@ -119,6 +121,7 @@ def prepare(args: argparse.Namespace, shown: Shown) -> Prepared:
     names = tuple(field.name for field in dataclasses.fields(Options))
     options = dataclasses.replace(DEFAULTS, **read_options(args, NODE_CLASS_MAPPINGS[TAGGER], names))
     use_device(args.device)
+    use_models_dirs(args.models_dir)
     path = find_model(args.model, TAGGERS)
     settings = settings_of(path, options, args.channel_order)
     largest = max_pixels(args)

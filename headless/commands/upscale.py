@@ -18,6 +18,7 @@ from ..files.journal import sha256_of
 from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, PICTURES, Job, make_plan, planned
 from ..files.video import CODECS, CONTAINERS, VIDEO_ENDINGS, pyav
 from ..model_cache import shared_upscaler
+from ..model_folders import add_models_dir, use_models_dirs
 from ..pipes import PIPE, piped
 from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, UPSCALERS, add_options, find_model, flag, help_of, read_options
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     known = f"a name of `senga models`, which says what each is for, or a file (default: {host.DEFAULT_UPSCALER})"
     parser.add_argument(*MODEL_FLAGS, metavar="NAME|PATH", help=known)
+    add_models_dir(parser)
     add_denoise(parser)
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
@@ -147,6 +149,7 @@ def prepare(args: argparse.Namespace, _: Shown) -> Upscaling:
     """What the options ask for. Raises UsageError, SengaError."""
     options = read_options(args, NODE_CLASS_MAPPINGS[UPSCALER], (*NODE_OPTIONS, "self_ensemble"))
     use_device(args.device)
+    use_models_dirs(args.models_dir)
     mix = mix_of(args, options)
     path = find_model(args.model, UPSCALERS) if mix is None else files_of(mix)[0]
     fields = fields_of(path, options) if args.name is not None else {}
