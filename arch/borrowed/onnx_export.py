@@ -153,8 +153,9 @@ def _pictures(model: UpscaleModel, tile: int, context: int) -> list[Tensor]:
     step, channels = model.alignment, model.input_channels
     around = 2 * math.ceil(context / step) * step
     if tile:
-        if tile % step or tile < step:
-            raise SengaError(f"a tile of {tile} does not fit: this network takes multiples of {step}")
+        if tile % step or tile < around + step:
+            least = f" from {around + step} on" if around else ""
+            raise SengaError(f"a tile of {tile} does not fit: this network takes multiples of {step}{least}")
         return [_sample(1, channels, tile, tile)]
     return [
         _sample(1, channels, around + 15 * step, around + 23 * step),

@@ -21,7 +21,7 @@ from ..precision import DTYPES
 from ..recording import INPUT, Recording, record, replaced
 from ..splitting import split
 from ..tail import in_parts
-from ..unpadded import cropped, shrunk
+from ..unpadded import cropped, framed, shrunk
 from . import borrow
 
 TELEMETRY = "openvino_telemetry"
@@ -84,25 +84,17 @@ def prepare(
     recording, frame = shrunk(recording, surrounded)
 
     def build(part: Recording, channels: int) -> Callable[[Tensor], Tensor]:
-        return _Compiled(openvino, part, base, frame, channels, precision)
+        return _Compiled(openvino, part, channels, precision)
 
-    return in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), expected
+    net = framed(in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), frame)
+    return net if base is None else lambda x: net(x).add_(base.run(x)), expected
 
 
 class _Compiled:
     """A compiled graph, called with (B, C, H, W)."""
 
-    def __init__(
-        self,
-        openvino: ModuleType,
-        recording: Recording,
-        base: Recording | None,
-        frame: int,
-        channels: int,
-        precision: str,
-    ) -> None:
+    def __init__(self, openvino: ModuleType, recording: Recording, channels: int, precision: str) -> None:
         self.openvino, self.recording = openvino, split(recording, channels, JOINED)
-        self.base, self.frame = base, frame
         self.channels, self.precision = channels, precision
         self.lock = threading.Lock()
         self.shapes: set[tuple[int, ...]] = set()
@@ -136,9 +128,7 @@ class _Compiled:
             self.request.infer()
             if result.byte_size >= RELEASED and hasattr(self.compiled, "release_memory"):  # OpenVINO 2025.0 and newer
                 self.compiled.release_memory()
-        y = torch.from_numpy(result.data)
-        y = F.pad(y, [self.frame] * 4) if self.frame else y
-        return y if self.base is None else y.add_(self.base.run(x))
+        return torch.from_numpy(result.data)
 
 
 def _graph(openvino: ModuleType, recording: Recording, channels: int) -> Any:

@@ -10,7 +10,7 @@ import torch
 from sample_foreign import write_foreign
 from sample_taggers import small_tagger
 from sample_upscalers import picture, small_model
-from senga.arch import Header, save_model, upscale
+from senga.arch import Header, SengaError, save_model, upscale
 from senga.arch.borrowed import onnx_export
 from senga.arch.borrowed.onnx_half import halve_weights
 from senga.arch.preprocessing import preprocess
@@ -126,6 +126,15 @@ def test_without_its_border_a_graph_needs_the_context_from_outside(tmp_path):
     expected = upscale(model, around, precision="fp32")[:, 20:60, 20:60]
     np.testing.assert_allclose(found, expected.movedim(3, 1).numpy(), atol=1e-4)
     assert result(session, inside.movedim(3, 1)).shape[2:] == (40 - 4 * halo, 40 - 4 * halo)
+
+
+def test_a_fixed_tile_without_border_holds_the_context(tmp_path):
+    model = small_model("compact", scale=2)
+    with pytest.raises(SengaError, match="takes multiples of 1 from 9 on"):
+        onnx_export.export_onnx(model, tmp_path / "bare.onnx", 8, border=False)
+    onnx_export.export_onnx(model, tmp_path / "bare.onnx", 9, border=False)
+    session = onnxruntime.InferenceSession(str(tmp_path / "bare.onnx"))
+    assert result(session, picture(9, 9).movedim(3, 1)).shape[2:] == (2, 2)
 
 
 def test_where_the_halo_is_less_than_the_radius_a_graph_without_border_pads(tmp_path):
