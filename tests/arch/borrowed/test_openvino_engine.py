@@ -76,3 +76,14 @@ def test_a_result_stays_when_the_next_one_is_computed_or_the_memory_is_given_bac
         results = [net(x) for x in pictures]
         for x, y in zip(pictures, results, strict=True):
             assert (y - model.model(x)).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("surrounded", [False, True])
+def test_in_bfloat16_the_enlarged_picture_is_added_in_float32(surrounded):
+    """Asked directly: the engine's own check would quietly fall back to torch."""
+    skip_without_openvino()
+    model = small_model("compact", scale=2)
+    x = torch.rand(1, 3, 24, 28, generator=torch.Generator().manual_seed(1))
+    net, expected = openvino_engine.prepare(model.model, x, "bf16", surrounded)
+    inside = (..., *[slice(2 * model.border, -2 * model.border)] * 2)
+    assert (net(x)[inside] - expected[inside]).abs().max() <= 0.02
