@@ -7,7 +7,7 @@ that it was used; `import openvino` alone does so too, where the package openvin
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -86,8 +86,12 @@ def prepare(
     def build(part: Recording, channels: int) -> Callable[[Tensor], Tensor]:
         return _Compiled(openvino, part, channels, precision)
 
-    net = framed(in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), frame)
-    return net if base is None else lambda x: net(x).add_(base.run(x)), expected
+    run = framed(in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), frame)
+    return run if base is None else partial(_added, run, base), expected
+
+
+def _added(run: Callable[[Tensor], Tensor], base: Recording, x: Tensor) -> Tensor:
+    return run(x).add_(base.run(x))
 
 
 class _Compiled:
