@@ -90,8 +90,9 @@ def preprocess(image: Tensor, preprocessing: Preprocessing) -> Tensor:
     pad = _per_channel(preprocessing.pad_colour, x)
     if x.shape[1] == 4:
         colour, alpha = x[:, :3], x[:, 3:].clamp(0, 1)
-        x = colour * alpha + pad * (1 - alpha)
-    x = x.expand(-1, 3, -1, -1).clamp(0, 1)
+        x = (colour * alpha).add_(pad * (1 - alpha)).clamp_(0, 1)
+    else:
+        x = x.clamp(0, 1).expand(-1, 3, -1, -1)
     if preprocessing.eight_bit:
         x, pad = to_levels(x), to_levels(pad)
     size = preprocessing.size

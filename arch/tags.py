@@ -4,7 +4,8 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from .errors import SengaError
 from .exclusive import without_losers
@@ -59,7 +60,12 @@ class Tagged:
     characters: str  # only the characters, likeliest first; "not trained" if the network knows none
     rating: str  # the likeliest; "not trained" if the network was trained on none
     chosen: tuple[tuple[str, float], ...]  # (name in the vocabulary, probability), in the order of `tags`
-    scores: str  # JSON: model, thresholds, and every tag's probability by category
+    report: Callable[[], str] = field(compare=False, repr=False)
+
+    @property
+    def scores(self) -> str:
+        """JSON: model, thresholds, and every tag's probability by category. Made when asked for: captions need none."""
+        return self.report()
 
 
 def choose(
@@ -77,8 +83,7 @@ def choose(
     if len(probabilities) != len(vocabulary):
         raise SengaError(f"{len(probabilities)} probabilities for {len(vocabulary)} tags; expected one for each")
     score = dict(zip(vocabulary.names, map(float, probabilities), strict=True))
-    trained = {c: [vocabulary.names[i] for i in vocabulary.indices(c)] for c in (*LISTED, "rating")}
-    trained = {c: names for c, names in trained.items() if names and c not in vocabulary.untrained}
+    trained = vocabulary.trained
     thresholds = {c: threshold(trained[c], score, vocabulary, options, c) for c in LISTED if c in trained}
     allowed = tag_filter(options)
     passed = [n for c, limit in thresholds.items() for n in trained[c] if score[n] >= limit(n)]
@@ -97,7 +102,7 @@ def choose(
         else NOT_TRAINED,
         rating=rating,
         chosen=tuple((n, score[n]) for n in ordered),
-        scores=_as_json(score, trained, thresholds, options, model_sha256),
+        report=partial(_as_json, score, trained, thresholds, options, model_sha256),
     )
 
 

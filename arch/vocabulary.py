@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,17 @@ class TagVocabulary:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
+    # Kept, since they are asked for with every picture, and some vocabularies have 70,000 names.
+    @cached_property
     def groups(self) -> Groups:
         """The tags that exclude each other: as the file says, else Danbooru's counts of people."""
         return self.exclusive or counts_of_people(self.names)
+
+    @cached_property
+    def trained(self) -> dict[str, list[str]]:
+        """The names of each category that the network was trained on, in the order of its outputs."""
+        found = {category: [self.names[i] for i in self.indices(category)] for category in CATEGORIES}
+        return {c: names for c, names in found.items() if names and c not in self.untrained}
 
     def indices(self, category: str) -> list[int]:
         """The indices of a category's tags."""

@@ -214,11 +214,11 @@ def decode(page: Image.Image, low: Image.Image | None = None) -> Frame:
 
 
 def _levels(page: Image.Image, low: Image.Image | None = None) -> Tensor:
-    levels = np.array(page).astype(np.float32)
-    if low is not None:
-        levels *= 256
-        levels += np.asarray(low)
-    levels /= 255.0 if low is None else 65535.0
+    if low is None:
+        return torch.from_numpy(np.divide(page, np.float32(255), dtype=np.float32))
+    levels = np.asarray(page, np.float32) * 256
+    levels += np.asarray(low)
+    levels /= 65535.0
     return torch.from_numpy(levels)
 
 
