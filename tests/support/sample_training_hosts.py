@@ -64,7 +64,7 @@ def machines() -> Generator[tuple[Machine, Machine], None, None]:
         file = Path(folder, "hosts")
         lines = ["127.0.0.1 localhost"]
         lines += [f"{host.address} node{number}" for number, host in enumerate(found, 1)]
-        lines[1] += "".join(f" {alias}" for alias in ALIASES)
+        lines += [f"{found[0].address} {alias}" for alias in ALIASES]  # lines of their own: its name stays the first
         file.write_text("\n".join(lines) + "\n")
         first, second = (Machine(host, f"node{number}", file) for number, host in enumerate(found, 1))
         yield first, second
