@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import stat as modes
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,7 @@ KINDS = (
     (modes.S_ISCHR, "device"),
     (modes.S_ISBLK, "device"),
 )
+MOST_WAYS = 16  # links by which one folder is entered; folders of links to each other have a way for each order
 MOST_TEXT = 16 * 2**20  # bytes of a file that is held as a whole; JSON becomes up to 24 times as large in memory
 HEAD = 4096  # bytes at the beginning of a text that are searched for NUL
 
@@ -59,8 +61,9 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None, od
 
     With `odd`, also what has such an ending and is not a file: dangling links, pipes, devices (see `why_unreadable`).
 
-    Linked folders are entered, except where a link leads back to a folder around it. Names that begin with a dot are
-    left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that cannot be listed is named in a warning.
+    Linked folders are entered, except where a link leads back to a folder around it, or where MOST_WAYS have led there
+    before. Names that begin with a dot are left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that
+    cannot be listed is named in a warning.
     Raises OSError where the process has too many files open.
     """
     return sorted(path for files in walk_folders(folder, endings, depth=depth, odd=odd) for path in files)
@@ -71,6 +74,7 @@ def walk_folders(
 ) -> Iterator[list[Path]]:
     """The same folder after folder, each's own files sorted: the names of one folder are held, not those of all."""
     rest: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
+    ways: Counter[tuple[int, int]] = Counter()
     while rest:
         where, around = rest.pop()
         try:
@@ -83,6 +87,11 @@ def walk_folders(
             continue
         own = (stat.st_dev, stat.st_ino)
         if own in around:
+            continue
+        ways[own] += 1
+        if ways[own] > MOST_WAYS:
+            if ways[own] == MOST_WAYS + 1:
+                logger.warning("%s: left out, more than %d links lead to the same folder", where, MOST_WAYS)
             continue
         found: list[Path] = []
         below: list[Path] = []
@@ -135,6 +144,19 @@ def why_unreadable(path: Path) -> str:
         kind = next((name for test, name in KINDS if test(mode)), "something else")
         return f"is a {kind}; expected a file"
     return "" if os.access(path, os.R_OK) else "cannot be read (Permission denied); change its permissions"
+
+
+def why_unlisted(folder: Path) -> str:
+    """Why a path cannot be listed as a folder, for a message; "" where it can."""
+    try:
+        mode = folder.stat().st_mode
+    except FileNotFoundError:
+        return "the folder does not exist"
+    except (OSError, ValueError) as error:
+        return f"cannot be opened ({brief(getattr(error, 'strerror', None) or error)}); check the name"
+    if not modes.S_ISDIR(mode):
+        return "is a file; expected a folder"
+    return "" if os.access(folder, os.R_OK | os.X_OK) else "cannot be listed (Permission denied)"
 
 
 def has_text_name(path: Path | str) -> bool:

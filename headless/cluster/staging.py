@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...arch.reading import parse_json
 from ..errors import SengaError, one_line
 from ..files.plan import Job
 from . import places
@@ -88,8 +89,23 @@ def staged(unit: Sequence[Item], out: str, settings: str, *, force: bool) -> Gen
     out = out.rstrip("/")
     key = hashlib.sha256(unit[0].own.encode(errors="surrogateescape")).hexdigest()[:24]
     note = f"{out}/{NOTES}/{key}.json"
-    known = None if force else places.read(note)
-    noted = json.loads(known) if known else {}
+    noted = {} if force else _noted(places.read(note) or b"{}", settings)
     with tempfile.TemporaryDirectory(prefix="senga_") as folder:
-        same = noted.get("settings") == settings
-        yield Staged(Path(folder), out, note, noted["pictures"] if same else {})
+        yield Staged(Path(folder), out, note, noted)
+
+
+def _noted(text: bytes, settings: str) -> dict[str, Any]:
+    """What a note says was made with these settings. Of one that is damaged nothing counts: it is made again."""
+    try:
+        note = parse_json(text)
+    except SengaError:
+        return {}
+    pictures = note.get("pictures") if isinstance(note, dict) and note.get("settings") == settings else None
+    return {name: made for name, made in pictures.items() if _is_made(made)} if isinstance(pictures, dict) else {}
+
+
+def _is_made(made: Any) -> bool:
+    """[size, time, {name of a result: its size}]"""
+    if not isinstance(made, list) or len(made) != 3 or not isinstance(made[2], dict):
+        return False
+    return all(isinstance(number, int) for number in (*made[:2], *made[2].values()))
