@@ -11,7 +11,6 @@ import argparse
 import csv
 import json
 import logging
-import math
 import shlex
 import sys
 import time
@@ -23,12 +22,13 @@ from typing import Any
 import torch
 from senga.arch import SengaError, UpscaleModel
 from senga.arch.atomic import replacing
+from senga.headless.site.models import operations
 from senga.training.run.run_folder import alone
 from senga.training.run.settings import ModelSettings, read_settings
 from senga.training.sr.settings import Settings
 from senga.training.sr.train import train
-from torch.utils.flop_counter import FlopCounterMode
 
+from .candidates import CANDIDATES, register
 from .command import exit_code
 from .docs_tables import TRAINING, write_docs
 from .quality_contenders import ROOT
@@ -47,7 +47,6 @@ NETWORKS = {
     "rrdb_6b": "rrdb_6b_x2.toml",  # unshuffled: the control
 }
 WARM_UP = 0.05  # share of the steps
-SIDE = 64  # LR pixels a side of the picture on which the arithmetic is counted
 HEAD = ["network", "parameters", "MFLOP a pixel", "s a step", "steps"]
 
 Row = dict[str, Any]  # minutes, set, seconds_a_step, steps; cpu_seconds spent so far; scores when it is finished
@@ -56,7 +55,7 @@ Row = dict[str, Any]  # minutes, set, seconds_a_step, steps; cpu_seconds spent s
 def settings_of(name: str, overrides: Sequence[str], out: Path, steps: int) -> Settings:
     """A network by the recipe. Raises SengaError for overrides that do not fit."""
     recipe = read_settings(Settings, RECIPE, list(overrides))
-    own = read_settings(Settings, CONFIGS / NETWORKS[name]).model
+    own = CANDIDATES[name] if name in CANDIDATES else read_settings(Settings, CONFIGS / NETWORKS[name]).model
     return replace(
         recipe,
         name=name,
@@ -75,13 +74,10 @@ def settings_of(name: str, overrides: Sequence[str], out: Path, steps: int) -> S
     )
 
 
-def size_of(model: ModelSettings) -> tuple[int, float]:
+def size_of(settings: ModelSettings) -> tuple[int, float]:
     """Parameters; operations for each pixel of the output, two for a multiplication with its addition."""
-    with torch.device("meta"):
-        net = UpscaleModel.create(model.architecture, **model.hyperparameters)
-        with FlopCounterMode(display=False) as counter:
-            made = net.bare(torch.empty(1, net.input_channels, SIDE, SIDE))
-    return sum(p.numel() for p in net.model.parameters()), counter.get_total_flops() / math.prod(made.shape[-2:])
+    model = UpscaleModel.create(settings.architecture, **settings.hyperparameters)
+    return sum(p.numel() for p in model.model.parameters()), operations(model)
 
 
 def read_row(path: Path, minutes: float, overrides: Sequence[str]) -> Row | None:
@@ -146,9 +142,9 @@ def table(rows: dict[str, Row], settings: Settings) -> Table:
     head = [*HEAD, main, *others, *(key.removeprefix("psnr_y_") for key in domains)]
     body = []
     for name, row in done.items():
-        parameters, operations = size_of(settings_of(name, [], Path(), 1).model)
+        parameters, cost = size_of(settings_of(name, [], Path(), 1).model)
         scores = [f"{'*' * (row['scores'][key] == best[key])}{row['scores'][key]:.2f}" for key in columns]
-        counts = [f"{parameters:,}", f"{operations / 1e6:.2f}", f"{row['seconds_a_step']:.2f}", f"{row['steps']}"]
+        counts = [f"{parameters:,}", f"{cost / 1e6:.2f}", f"{row['seconds_a_step']:.2f}", f"{row['steps']}"]
         body.append([name, *counts, *scores])
     about = f"about {settings.run.validation_crops} crops, Lanczos {first['scores']['psnr_y_lanczos']:.2f}"
     title = (
@@ -163,7 +159,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("runs/architectures"), help="runs go to it (default: %(default)s)"
     )
-    parser.add_argument("--only", nargs="+", choices=NETWORKS, metavar="NAME", help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[*NETWORKS, *CANDIDATES],
+        metavar="NAME",
+        help=f"of {', '.join(NETWORKS)} (all of these), and of networks from papers: {', '.join(CANDIDATES)}",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting of the recipe"
     )
@@ -174,6 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def benchmark(args: argparse.Namespace) -> None:
     if args.minutes <= 0:
         raise SengaError(f"--minutes is {args.minutes:g}; expected more than 0")
+    register()
     torch.set_num_threads(1)  # so that the processor's time is the run's
     args.out.mkdir(parents=True, exist_ok=True)
     words = [*PROGRAM.split(), "--minutes", f"{args.minutes:g}", "--out", args.out.as_posix()]
@@ -182,7 +185,8 @@ def benchmark(args: argparse.Namespace) -> None:
     plan(names, args.minutes, args.set, args.out)
     for name in names:
         finish(name, args.minutes, args.set, args.out, command)
-    rows = {name: read_row(args.out / f"{name}.json", args.minutes, args.set) for name in NETWORKS}
+    known = [*NETWORKS, *CANDIDATES]
+    rows = {name: read_row(args.out / f"{name}.json", args.minutes, args.set) for name in known}
     made = table(
         {name: row for name, row in rows.items() if row is not None}, settings_of("compact", args.set, args.out, 1)
     )

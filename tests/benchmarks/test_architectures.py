@@ -4,12 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from sample_picture_sets import make_set
-from senga.arch import SengaError
-from senga.benchmarks import architectures, docs_tables, step_cost  # pyright: ignore[reportMissingImports]
+from senga.arch import SengaError, UpscaleModel, registry
+from senga.benchmarks import architectures, candidates, docs_tables, step_cost  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.architectures import NETWORKS, settings_of, size_of  # pyright: ignore[reportMissingImports]
 from senga.training.run.settings import ModelSettings, to_dict
 from senga.training.sr.settings import DataSettings, Settings, SROptimSettings
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    candidates.register()
+    yield
+    for name in candidates.BUILT:
+        registry.BY_ID.pop(name, None)
+
 
 RECIPE = """
 name = "recipe"
@@ -143,6 +153,46 @@ def test_sizes_are_those_of_the_docs(name, parameters, operations):
     found = size_of(settings_of(name, [], Path("out"), 1).model)
     assert parameters in (None, found[0])
     assert found[1] / 1e6 == pytest.approx(operations, abs=0.006)
+
+
+@pytest.mark.parametrize(("name", "parameters", "operations"), [("span", 410_700, 0.205), ("plksr", 1_168_796, 0.584)])
+def test_candidates_have_the_layers_of_their_papers(name, parameters, operations):
+    """SPAN's published size is 0.41 M; PLKSR's here has five blocks."""
+    found = size_of(settings_of(name, [], Path("out"), 1).model)
+    assert found[0] == parameters
+    assert found[1] / 1e6 == pytest.approx(operations, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("name", "small"), [("span", {"features": 2}), ("plksr", {"features": 3, "part": 2, "blocks": 2})]
+)
+def test_a_candidates_radius_is_how_far_a_nan_spreads(name, small):
+    model = UpscaleModel.create(name, scale=2, **small)
+    radius = model.receptive_radius
+    strip = torch.rand(1, 3, 1, 2 * radius + 21)
+    strip[..., radius + 10] = float("nan")
+    reached = model.model(strip).isnan().any(dim=2).any(dim=1)[0].nonzero().flatten() // 2
+    assert (int(reached.min()), int(reached.max())) == (10, 2 * radius + 10)
+
+
+@pytest.mark.parametrize("name", ["span", "plksr"])
+def test_a_candidate_begins_as_enlargement_and_learns(name):
+    torch.manual_seed(1)
+    model = UpscaleModel.create(name, scale=2, features=16, blocks=2)
+    x = torch.rand(2, 3, 16, 16)
+    target = x.repeat_interleave(2, 2).repeat_interleave(2, 3).roll(1, 3)
+    net = model.model.requires_grad_(True).train()
+    optimiser = torch.optim.Adam(net.parameters(), 1e-3)
+    losses = []
+    for _ in range(30):
+        loss = (net(x) - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    start = (x.repeat_interleave(2, 2).repeat_interleave(2, 3) - target).square().mean()
+    assert losses[0] == pytest.approx(float(start), rel=0.05)
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_a_larger_network_costs_more_a_step(tmp_path):
