@@ -12,7 +12,7 @@ from senga.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 
 # id: (required inputs, optional inputs, outputs), each in the order that links and widget values are saved in.
 NODES = {
-    "SengaLoadUpscaleModel": (["model_name"], [], [("upscale_model", "UPSCALE_MODEL")]),
+    "SengaLoadUpscaleModel": (["model_name"], ["units"], [("upscale_model", "UPSCALE_MODEL")]),
     "SengaUpscale": (
         [
             "upscale_model",
