@@ -199,7 +199,7 @@ def test_the_public_names_of_arch():
 ARROWS = {
     "arch": set(),
     "training": {"arch"},
-    "nodes": {"arch", "training.degradation"},
+    "nodes": {"arch", "training.degradation", "training.run.pictures"},  # pictures: the one reader of their files
     "headless": {"nodes", "training", "arch"},
 }
 NETS = ("espcn", "dcscn", "rrdb", "compact", "drrn", "mobilenetv3", "blocks")
