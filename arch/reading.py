@@ -53,6 +53,7 @@ KINDS = (
 )
 MOST_WAYS = 16  # links by which one folder is entered; folders of links to each other have a way for each order
 MOST_TEXT = 16 * 2**20  # bytes of a file that is held as a whole; JSON becomes up to 24 times as large in memory
+MOST_PARTS = 1_000_000  # lists and objects of JSON, each of which takes 70 bytes and more
 HEAD = 4096  # bytes at the beginning of a text that are searched for NUL
 
 
@@ -203,9 +204,17 @@ def read_text(path: Path) -> str:
         return file.read().replace("\r\n", "\n").replace("\r", "\n")
 
 
+def check_parts(text: str | bytes) -> None:
+    """Raises ValueError for JSON that would become far more memory than it is long: `[[],[],[],...`."""
+    marks = "[{" if isinstance(text, str) else (b"[", b"{")
+    if sum(text.count(mark) for mark in marks) > MOST_PARTS:  # pyright: ignore[reportArgumentType]
+        raise ValueError(f"more than {MOST_PARTS:,} lists and objects")
+
+
 def parse_json(text: str | bytes) -> Any:
     """JSON from elsewhere. Raises SengaError, a phrase without the name of its source, for whatever cannot be read."""
     try:
+        check_parts(text)
         return json.loads(text)
     except RecursionError as error:
         raise SengaError("is not JSON that can be read (nested too deeply)") from error

@@ -141,7 +141,7 @@ REFUSED = {
     "levels as floats": (tiff(np.array([[255.0]], np.float32), sample_format=3), "holds floats from 255 to 255"),
     "32 bits": (tiff(np.array([[2**32 - 1]], np.uint32)), "no known white"),
     "signed": (tiff(np.array([[-5]], np.int16), sample_format=2), "no known white"),
-    "too large": (flat_png(16_000), "has 16000x16000 pixels"),
+    "too large": (flat_png(16_000), "has more than 250,000,000 pixels"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture that Pillow can read"),
 }
 

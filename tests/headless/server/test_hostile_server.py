@@ -98,12 +98,12 @@ HARMLESS: list[tuple[str, Any]] = [
 ]
 
 
-def run(url: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+def run(url: str, capsys: pytest.CaptureFixture[str], soon: float = SOON) -> tuple[int, list[str]]:
     began = time.monotonic()
     file = workflow()
     with within_bounds(Path("output")):
         code = main(["run", file, "--server", url])
-    assert time.monotonic() - began < SOON
+    assert time.monotonic() - began < soon
     return code, [line for line in capsys.readouterr().err.splitlines() if "sends no more messages" not in line]
 
 
@@ -240,7 +240,7 @@ def test_an_answer_as_large_as_is_read_stays_within_the_bounds(
     name: str, fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake[0].replaced["/object_info"], words = LARGE[name]
-    code, lines = run(fake[1], capsys)
+    code, lines = run(fake[1], capsys, soon=60)  # what it takes of the processor is what counts here
     assert code == FAILED
     assert len(lines) == 1
     assert words in lines[0]
