@@ -16,6 +16,9 @@ pytestmark = pytest.mark.cluster
 PAGE = (ROOT / "docs" / "training_cluster.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.startswith("torchrun ")]
+EXPORTED = {
+    line: dict(re.findall(r"(?m)^export (\w+)=(\w+)", block)) for block in BLOCKS for line in block.splitlines()
+}
 NUMBERED = [command.partition("  # ")[0] for command in COMMANDS if "--node-rank" in command]
 ALIKE = [command for command in COMMANDS if "--node-rank" not in command]
 SLURM = next(block for block in BLOCKS if block.startswith("#!/bin/bash"))
@@ -55,7 +58,7 @@ def run(pair: tuple[Machine, Machine], commands: list[str], folders: tuple[Path,
 @pytest.mark.parametrize("command", ALIKE)
 def test_a_command_for_each_machine(pair: tuple[Machine, Machine], disks: tuple[Path, Path], command: str) -> None:
     folders = disks if "per_host" in command else (disks[0], disks[0])
-    run(pair, [command, command], folders)
+    run(pair, [command, command], folders, **EXPORTED[command])
 
 
 def test_numbered_machines(pair: tuple[Machine, Machine], disks: tuple[Path, Path]) -> None:
