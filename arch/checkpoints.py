@@ -7,6 +7,7 @@ Before 2020 it was pickles followed by the bytes.
 import io
 import pickle
 import struct
+import tarfile
 import warnings
 import zipfile
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +27,7 @@ SMALL = 16 * 2**20  # bytes that may be unpacked from any archive
 LOCAL = b"PK\x03\x04"  # the beginning of an archive
 END, END_BYTES = b"PK\x05\x06", 22  # the record at the end of an archive, followed by a comment
 COMMENT = 2**16
+BLOCK = tarfile.BLOCKSIZE
 END_64, WHERE_64 = b"PK\x06\x06", b"PK\x06\x07"  # the same for large ones, and where that is
 # Functions that a pickle names to make what is not a plain tensor.
 ODD_KINDS = {
@@ -51,6 +53,11 @@ def read_checkpoint(path: Path, *, index: bool) -> Any:
     with path.open("rb") as file:
         zipped = file.read(len(LOCAL)) == LOCAL  # as torch decides it
         pickled = _check_archive(file, size) if zipped else _head(file)
+        if not zipped and _is_tar(pickled[:BLOCK]):
+            raise SengaError(
+                "begins with zeros or is a tar archive, not a torch checkpoint; torch would unpack it to the disk: copy"
+                " it again, or save it with a newer torch"
+            )
         if kind := next((kind for name, kind in ODD_KINDS.items() if name in pickled), ""):
             raise SengaError(f"has a tensor that is {kind}; expected plain ones of float numbers: convert the file")
         file.seek(0)
@@ -74,6 +81,15 @@ def read_checkpoint(path: Path, *, index: bool) -> Any:
             ) from error
         except Exception as error:
             raise _cut_short(size) from error
+
+
+def _is_tar(block: bytes) -> bool:
+    """Whether torch would take a file that begins so for an archive of its first versions."""
+    try:
+        tarfile.TarInfo.frombuf(block, tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError:
+        return len(block) == BLOCK and not any(block)  # an archive of nothing
+    return True
 
 
 def _storages_skipped() -> AbstractContextManager[None]:
