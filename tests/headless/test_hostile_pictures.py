@@ -1,14 +1,16 @@
 """Pictures from strangers: one sentence for each in every command, in bounded time and memory; nothing is run."""
 
+import struct
 from pathlib import Path
 
 import pytest
 from bounds import within_bounds
 from hostile_pictures import HOSTILE
+from PIL import Image
 from sample_nodes import MADE, node, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from sample_taggers import small_tagger
 from senga.arch import save_model
-from senga.headless.cli import FAILED, USAGE, main
+from senga.headless.cli import FAILED, OK, USAGE, main
 from senga.headless.files.pictures import read_picture
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -60,3 +62,18 @@ def test_a_sound_picture_of_many_pixels_is_still_read(tmp_path):
 
     (tmp_path / "a.png").write_bytes(flat_png(9000))
     assert read_picture(tmp_path / "a.png").pages[0].size == (9000, 9000)
+
+
+def test_a_photoshop_file_without_layers_is_the_picture_that_it_shows(tmp_path):
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 1, 2, 8, 3) + bytes(12)
+    (tmp_path / "flat.psd").write_bytes(head + b"\0\0" + bytes([10, 20, 30, 40, 50, 60]))
+    (page,) = read_picture(tmp_path / "flat.psd").pages
+    assert [page.getpixel((x, 0)) for x in range(2)] == [(10, 30, 50), (20, 40, 60)]
+
+
+def test_animations_of_a_folder_are_damaged_as_png(capsys):
+    for name in ("a.gif", "b.webp"):
+        frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+        frames[0].save(Path("input", name), save_all=True, append_images=frames[1:])
+    assert main(["degrade", "input", "-o", "output/"]) == OK
+    assert {Image.open(path).format for path in Path("output").glob("[ab].*")} == {"PNG"}

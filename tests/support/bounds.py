@@ -54,8 +54,8 @@ def within_bounds(*writable: Path, seconds: float = SECONDS, size: int = BYTES) 
     took, held = time.process_time() - began, _peak() - rest
     assert took < seconds, f"{took:.1f} s of the processor's time"
     assert held < size, f"{held / 2**20:.0f} MiB above the process at rest"
-    assert [fault for event in events if (fault := _fault(*event, writable))] == []
-    paths = [os.fsdecode(path) for event in events for path in _paths(*event)]
+    assert [fault for event in events if (fault := _fault(event[0], event[1], writable))] == []
+    paths = [os.fsdecode(path) for event in events for path in _paths(event[0], event[1])]
     assert not [path for path in paths if _is_temporary(Path(path)) and Path(path).exists()]
 
 
