@@ -86,3 +86,11 @@ def test_names_are_written_as_they_are_read() -> None:
 def test_what_is_not_json_is_called_damaged() -> None:
     with pytest.raises(SengaError, match="the file was damaged or made by another tool"):
         Header.from_json(UPSCALER.to_json()[:-1])
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_a_tagger_with_more_or_fewer_outputs_than_tags_is_refused(change: int) -> None:
+    raw = json.loads(TAGGER.to_json())
+    raw["hyperparameters"]["tags"] += change
+    with pytest.raises(SengaError, match=r"the head has .* outputs, the vocabulary .* tags; expected equal numbers"):
+        Header.from_json(json.dumps(raw))
