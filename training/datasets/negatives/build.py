@@ -19,6 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ....arch.errors import amount
 from ..avatars.build import CLIP_FOLDERS, drawn_clip
 from ..avatars.figures import split_of
 from ..avatars.grounds import Clip
@@ -123,7 +124,7 @@ def write_set(drawn: Iterable[Drawn], out: Path, kinds: Iterable[str]) -> list[N
         )
     remove_others([out / split for split in SPLITS], {out / row.file for row in rows}, kinds)
     digest = write_manifest(rows, out / "manifest.csv", NegativeRow)
-    logger.info("%s: %d pictures, sha256 %s", out / "manifest.csv", len(rows), digest)
+    logger.info("%s: %s, sha256 %s", out / "manifest.csv", amount(len(rows), "picture"), digest)
     write_sheet([(out / row.file, row.tags, "") for row in evenly(rows, 70)], out / "sheet.png")
     return rows
 
