@@ -108,7 +108,7 @@ def test_pictures_of_others_in_the_folder_stay_and_are_named(tmp_path: Path, cap
 def test_few_drawings_are_enough_and_none_are_named(tmp_path: Path) -> None:
     few = {use: {split: made[:1] for split, made in splits.items()} for use, splits in CLIPS.items()}
     assert len(build(few, tmp_path / "few", 3)) == 3 * len(KINDS)
-    with pytest.raises(SourceError, match=r"openclipart: has no drawing for .* in train; raise --limit"):
+    with pytest.raises(SourceError, match=r"openclipart: has no drawing for objects in val; raise --limit"):
         build({}, tmp_path / "none", 3)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 from senga.arch import SengaError
+from senga.headless.cli import FAILED, main
 from senga.training.datasets.manifest import Row, write_manifest
 from senga.training.datasets.negatives.pictures import COLOUR
 from senga.training.datasets.people.build import build, load_casts, read_counts
@@ -101,3 +102,14 @@ def test_the_table_counts_many_pictures_of_people_and_no_reserved_source() -> No
     assert sum(count == 0 for count in counts.values()) >= 500
     assert {name.partition("/")[0] for name in counts} == {"openclipart", "art_pack", "renpy_demo"}
     assert all(count == MANY or 0 <= count < 10 for count in counts.values())
+
+
+def test_a_wrong_call_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    for option, other in (("--out", "--art"), ("--art", "--out")):
+        words = ["data", "build-people", option, str(tmp_path / "file"), other, str(tmp_path / "new")]
+        assert main(words) == FAILED
+        assert capsys.readouterr().err == f"senga: {option} {tmp_path / 'file'}: is a file; expected a folder\n"
+    with pytest.raises(SystemExit, match="2"):
+        main(["data", "build-people", "--out", str(tmp_path / "new"), "--limit", "0"])
+    assert not (tmp_path / "new").exists()

@@ -20,6 +20,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.reading import open_text
 from ..avatars.grounds import Clip
+from ..drawing import at_least_one, check_folders
 from ..fetch import SourceError
 from ..manifest import Row, read_manifest
 from ..negatives.build import Drawn, NegativeRow, plan, write_set
@@ -78,17 +79,18 @@ def build(casts: Mapping[str, Cast], out: Path, limit: int | None = None) -> lis
                 made = KINDS[kind].make(random.Random(f"people {split} {name}"), cast)
                 yield Drawn(f"{split}_{name}", split, f"people_{kind}", "people", made)
 
-    return write_set(drawn(), out)
+    return write_set(drawn(), out, [f"{split}_{kind}" for split in casts for kind in KINDS])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--art", type=Path, default=Path("data/art"), help="folder of senga data build-art")
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pictures and manifest.csv")
-    parser.add_argument("--limit", type=int, help="at most this many pictures of each kind, for a trial")
+    parser.add_argument("--limit", type=at_least_one, help="at most this many pictures of each kind, for a trial")
 
 
 def run(args: argparse.Namespace) -> int:
     with logging_redirect_tqdm([logger]):
+        check_folders(out=args.out, art=args.art)
         rows = build(load_casts(args.art, read_counts()), args.out, args.limit)
     for (style, split), count in sorted(Counter((row.style, row.split) for row in rows).items()):
         logger.info("%-20s %-6s %5d", style, split, count)

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from ..avatars.composites import LONG_SIDE
 from ..avatars.grounds import Clip, make_ground, scene
-from ..negatives.pictures import COLOUR, NOBODY, Negative, colour_of, faded, picture_size, put
+from ..negatives.pictures import COLOUR, NOBODY, Negative, colour_of, faded, picture_size, put, some
 
 OTHERS = {2: "2others", 3: "3others", 4: "4others", 5: "5others"}
 MANY = -1  # several people that nobody counted
@@ -89,7 +89,7 @@ def group(rng: random.Random, cast: Cast) -> Negative:
 def nobody(rng: random.Random, cast: Cast) -> Negative:
     """Things and animals, alone or a few."""
     image, behind = _ground(picture_size(rng), rng, cast)
-    clips = rng.sample(cast.nobody, rng.choice((1, 1, 1, 2, 3)))
+    clips = some(cast.nobody, rng.choice((1, 1, 1, 2, 3)), rng)
     for clip in clips:
         share = rng.uniform(0.5, 1.35) if len(clips) == 1 else rng.uniform(0.3, 0.6)
         put(image, _turned(clip, rng), share, (rng.random(), rng.random()))
@@ -179,4 +179,4 @@ KINDS: dict[str, Kind] = {
 def ready(cast: Cast) -> Sequence[str]:
     """The kinds that a cast has drawings for."""
     enough = {"alone": len(cast.one) > 0, "together": len(cast.one) > 3, "group": len(cast.several) > 0}
-    return [kind for kind in KINDS if len(cast.nobody) > 2 and enough.get(kind, True)]
+    return [kind for kind in KINDS if cast.nobody and enough.get(kind, True)]
