@@ -12,7 +12,7 @@ import hashlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,7 @@ class Drawn:
     made: Negative
 
 
-def write_set(drawn: Iterable[Drawn], out: Path, kinds: Iterable[str]) -> list[NegativeRow]:
+def write_set(drawn: Iterable[Drawn], out: Path, kinds: Collection[str]) -> list[NegativeRow]:
     """Write the pictures, the manifest and a sheet of samples below `out`, and remove pictures of an older build."""
     rows: list[NegativeRow] = []
     for one in tqdm(drawn, unit="picture", disable=None):
