@@ -5,6 +5,7 @@ Names and values that come from files go into it through `brief` and `quoted`.
 
 import logging
 import reprlib
+from pathlib import Path
 
 # What a terminal or a log would obey instead of showing it: control characters but tabs and line feeds, line ends of
 # other alphabets, and marks that reverse the direction of writing.
@@ -12,6 +13,10 @@ OBEYED = (
     *(*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029),
     *(0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
 )
+
+
+# Names that every repository of a hub gives its weights.
+GENERIC = ("model", "pytorch_model", "open_clip_model")
 
 
 def _escaped(character: str) -> str:
@@ -55,6 +60,22 @@ class NotOurs(SengaError):
 def install(extra: str) -> str:
     """The command that installs an extra of Senga's in its folder, as every message, help text and page has it."""
     return f'pip install -c constraints.txt ".[{extra}]"'
+
+
+def amount(count: int, noun: str) -> str:
+    """`1 picture`, `1200 pictures`: a number with a noun whose plural ends in s, for a message."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def file_label(path: Path) -> str:
+    """A file's name for a message; of a name that many files have, with the folder: `wd-vit-tagger-v3/model.onnx`.
+
+    In Hugging Face's cache (models--OWNER--NAME/snapshots/HASH/model.onnx) the folder's name is the repository's.
+    """
+    if path.stem not in GENERIC:
+        return path.name
+    folder = path.parent.parent.parent if path.parent.parent.name == "snapshots" else path.parent
+    return f"{folder.name.rpartition('--')[2]}/{path.name}"
 
 
 def brief(text: object, most: int = 80) -> str:

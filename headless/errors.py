@@ -1,9 +1,9 @@
 """The two kinds of failure of a command: a wrong call (exit code 2), and what goes wrong while it runs (1)."""
 
 from ..arch import SengaError
-from ..arch.errors import brief, quoted
+from ..arch.errors import amount, brief, quoted
 
-__all__ = ["NodeError", "SengaError", "UsageError", "brief", "one_line", "quoted"]
+__all__ = ["NodeError", "SengaError", "UsageError", "amount", "brief", "one_line", "quoted"]
 
 
 class UsageError(SengaError):

@@ -13,7 +13,7 @@ import torch
 from ..arch import SengaError
 from ..arch.errors import quoted
 from ..arch.reading import has_text_name, why_unreadable
-from .model_files import is_tagger, listed, task, unlisted, with_slashes
+from .model_files import is_tagger, listed, task, unlisted, with_folder, with_slashes
 from .watching import Watcher
 
 try:
@@ -139,7 +139,7 @@ def _user_names(kind: str, *, tagging: bool) -> list[str]:
         paths = ((name, folder_paths.get_full_path(kind, name)) for name in folder_paths.get_filename_list(kind))
         return [name for name, path in paths if path and has_text_name(name) and not why_unreadable(Path(path))]
     endings = TAGGER_EXTENSIONS if tagging else EXTENSIONS  # one folder holds both kinds
-    found = [(name, path) for folder in standalone.model_dirs for name, path in listed(folder, endings).items()]
+    found = [pair for folder in standalone.model_dirs for pair in with_folder(folder, endings).items()]
     own = (name for name, path in found if is_tagger(path) is tagging and WEIGHTS not in path.parents)
     return sorted(own)  # without ours, where the user's folder contains them
 
@@ -190,8 +190,9 @@ def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
         folders = folder_paths.get_folder_paths(kind)
     else:
         for folder in standalone.model_dirs:
-            if path := listed(folder, TAGGER_EXTENSIONS).get(slashed):
-                return path
+            for find in (listed, with_folder):
+                if path := find(folder, TAGGER_EXTENSIONS).get(slashed):
+                    return path
         folders = standalone.model_dirs
     if name in RETIRED:
         raise SengaError(retired(name))

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..arch import SengaError
+from ..arch.errors import file_label
 from ..arch.reading import has_text_name, walk, why_unreadable
 from ..arch.weights import task_of
 
@@ -18,6 +19,12 @@ def listed(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """The files below a folder that can be opened, by their names relative to it, with `/` on every system."""
     paths = (path for path in _below(folder, endings) if not _why_unlisted(path))
     return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def with_folder(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    """The same, but a hub's `model.onnx` in the folder itself bears the folder's name: others' have that name too."""
+    found = listed(folder.absolute(), endings)
+    return {file_label(path) if name == path.name else name: path for name, path in found.items()}
 
 
 def unlisted(folder: Path, endings: tuple[str, ...]) -> Iterator[tuple[Path, str]]:

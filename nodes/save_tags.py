@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..arch import SengaError
+from ..arch.errors import amount
 from ..arch.image import apply_mask, flatten
 from . import host
 from .saving import Numbered, check_prefix, png_writer, text_writer, truncated_levels, workflow_texts
@@ -84,12 +85,12 @@ class SengaSaveTags:
         frames = [frame for batch in on_white(images, mask) for frame in batch]
         captions = tags * len(frames) if len(tags) == 1 else tags
         if len(captions) != len(frames):
-            raise SengaError(
-                f"there are {len(frames)} pictures and {len(tags)} texts; expected one text for each, or one for all"
-            )
+            found = f"{amount(len(frames), 'picture')} and {amount(len(tags), 'text')}"
+            raise SengaError(f"found {found}; expected one text for each, or one for all")
         text = workflow_texts((prompt or [None])[0], (extra_pnginfo or [None])[0]) if host.metadata_allowed() else {}
         if names is not None and len(names) != len(frames):
-            raise SengaError(f"there are {len(frames)} pictures and {len(names)} names; expected one name for each")
+            found = f"{amount(len(frames), 'picture')} and {amount(len(names), 'name')}"
+            raise SengaError(f"found {found}; expected one name for each")
         prefix, root = filename_prefix[0], self.folder()
         check_prefix(prefix)
         height, width = frames[0].shape[:2]
@@ -113,7 +114,8 @@ def on_white(images: list[Tensor], masks: list[Tensor] | None) -> list[Tensor]:
     if masks is None:
         return images
     if len(masks) not in (1, len(images)):
-        raise SengaError(f"there are {len(images)} pictures and {len(masks)} masks; expected one mask for each, or one")
+        found = f"{amount(len(images), 'picture')} and {amount(len(masks), 'mask')}"
+        raise SengaError(f"found {found}; expected one mask for each, or one")
     pairs = zip(images, masks * len(images) if len(masks) == 1 else masks, strict=True)
     return [flatten(apply_mask(image.float(), mask)) for image, mask in pairs]
 

@@ -51,6 +51,7 @@ def test_the_wheel_holds_code_weights_and_workflows_and_no_tests(wheel):
         "weights/*.safetensors",
         "training/configs/*.toml",
         "training/datasets/*.mjs",
+        "training/datasets/*/*.csv",
         "training/degradation/presets/*.json",
         "example_workflows/api/*.json",
         "web/*.js",

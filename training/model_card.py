@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..arch import Header, read_header
+from ..arch.purpose import purpose
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 README = WEIGHTS.parent / "README.md"
 BEGIN, END = "<!-- made by python -m senga.training.model_card -->", "<!-- end -->"
 
-# File -> what to choose it for.
+# Upscaler -> what to choose it for. Of a tagger its header says it, as in `senga models`.
 PURPOSES = {
     "senga_compact_x2": "**the default**: clean pictures and JPEG damage; keeps dither, screentone and text",
     "senga_compact_x1": "the same size: removes JPEG damage; keeps dither, screentone and text",
@@ -23,7 +24,6 @@ PURPOSES = {
     "senga_rrdb_6b_x2": "JPEG damage of ordinary drawings, better than the default; slower; spoils stripes and dither",
     "senga_rrdb_6b_x4": "clean pictures and JPEG damage, four times as large; darkens fine patterns",
     "senga_rrdb_6b_x4_gan": "the same with crisper lines, less true to the original",
-    "senga_tagger_large": "tags of drawn avatars (not Danbooru's)",
 }
 
 INTRO = """\
@@ -143,7 +143,9 @@ def render(folder: Path) -> str:
 def short_row(path: Path, header: Header) -> list[str]:
     """What a file is for, and how large it is."""
     scale = f"x{header.scale}" if header.scale else ""
-    return [f"`{path.stem}`", PURPOSES[path.stem], header.architecture, scale, f"{path.stat().st_size / 1e6:.1f} MB"]
+    about = purpose(header)
+    use = PURPOSES[path.stem] if header.vocabulary is None else f"{about.what}; {about.limits}"
+    return [f"`{path.stem}`", use, header.architecture, scale, f"{path.stat().st_size / 1e6:.1f} MB"]
 
 
 def with_table(readme: str, folder: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import SengaError
+from ..errors import SengaError, file_label
 from ..image import to_bhwc
 from ..overflow import check_probabilities
 from ..preprocessing import Preprocessing
@@ -81,7 +81,7 @@ def load(
     assert ready is not None
     logger.info(
         "%s: %s for onnxruntime, %d pixels, %s, %d tags",
-        path.name,
+        file_label(path),
         found.header.provenance.source,
         ready.size,
         ready.order,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import SengaError, brief, quoted
+from ..errors import SengaError, brief, file_label, quoted
 from ..preprocessing import Preprocessing
 from ..tagger import TaggerModel
 from ..vocabulary import TagVocabulary
@@ -109,7 +109,7 @@ def load(
     assert header.preprocessing is not None
     logger.info(
         "%s: %s, %s, %d pixels, %s, %d tags",
-        path.name,
+        file_label(path),
         header.provenance.source,
         header.architecture,
         header.preprocessing.size,

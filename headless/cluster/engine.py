@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import SengaError, UsageError, one_line
+from ..errors import SengaError, UsageError, amount, one_line
 from ..log import logger
 from .extra import needed
 from .units import Item, Outcome, items_of, outcome_of, to_text
@@ -125,7 +125,7 @@ def outcomes(ray: Any, list_units: ListUnits, begin: Callable[[int], Do], share:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     nodes = machines(ray)
     count = share.workers(nodes)
-    logger.info("%d workers on %d machines", count, len(nodes))
+    logger.info("%s on %s", amount(count, "worker"), amount(len(nodes), "machine"))
     pool = data.ActorPoolStrategy(min_size=1, initial_size=count, max_tasks_in_flight_per_actor=2)
     # Listing counts as no work, and stays with the driver: the loss of another machine does not end it.
     here = needed("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
@@ -175,6 +175,6 @@ def rest(done: int, seconds: float, total: int | None) -> str:
     """How fast it goes, and how long the rest takes."""
     rate = done / seconds if seconds else math.inf
     if total is None or not done:
-        return f"{done} pictures, {rate:.1f}/s"
+        return f"{amount(done, 'picture')}, {rate:.1f}/s"
     left = int((total - done) / rate)
-    return f"{done}/{total} pictures, {rate:.1f}/s, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+    return f"{done}/{amount(total, 'picture')}, {rate:.1f}/s, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"

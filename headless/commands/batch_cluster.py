@@ -21,7 +21,7 @@ from ..cluster.listing import check_inputs, listed
 from ..cluster.places import is_url
 from ..cluster.staging import staged
 from ..cluster.units import Item, Outcome, units
-from ..errors import SengaError, UsageError, one_line
+from ..errors import SengaError, UsageError, amount, one_line
 from ..files.journal import Journal
 from ..files.plan import Job, checked
 from ..files.results import signature
@@ -126,7 +126,7 @@ class _Report:
 
     def __exit__(self, *_: object) -> None:
         if self.count:
-            logger.error("%d pictures failed; %s names them, with why", self.count, self._path)
+            logger.error("%s failed; see %s for names and reasons", amount(self.count, "picture"), self._path)
 
 
 class Tally:
@@ -163,14 +163,17 @@ class Tally:
             time.sleep(0.01)
         total, failed = self._sum, self._report.count
         replaced = f" ({total.replaced} replaced)" if total.replaced else ""
-        counts = f"{self._known} pictures: {total.done} done{replaced}, {total.skipped} skipped, {failed} failed"
+        counts = (
+            f"{amount(self._known, 'picture')}: {total.done} done{replaced}, {total.skipped} skipped, {failed} failed"
+        )
         lost = self._known - total.pictures
         seconds = time.monotonic() - self._begin
         logger.info("%s in %.1f s (%.1f/s)", counts, seconds, total.pictures / seconds)
         if not self._known:
             raise UsageError("no picture was found; check the names of the folders")
         if lost > 0:
-            logger.error("%d pictures were lost with workers that ended again and again, for want of memory?", lost)
+            gone = amount(lost, "picture")
+            logger.error("%s lost with workers that ended again and again, for want of memory?", gone)
         return int(bool(failed) or lost > 0)
 
 

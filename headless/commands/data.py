@@ -9,6 +9,7 @@ TOOLS = {
     "build-art": "datasets.art.build",
     "build-avatars": "datasets.avatars.build",
     "build-negatives": "datasets.negatives.build",
+    "build-people": "datasets.people.build",
     "check": "sr.tools.check_pictures",
     "tile": "sr.tools.tile_pictures",
     "preview": "sr.tools.preview",
@@ -21,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         choices=TOOLS,
         help="build-art: the upscalers' pictures; build-avatars: the tagger's;"
-        " build-negatives: pictures without people, for the tagger; check: a report on a folder;"
+        " build-negatives: pictures without people, and build-people: people in other styles, both for the tagger;"
+        " check: a report on a folder;"
         " tile: large pictures into squares; preview: what a training will see; pack: a folder into shards",
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see `senga data build-art --help`")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...arch import Header, engine
 from ...arch.borrowed.spandrel_table import code_licence
-from ...arch.errors import printable
-from ...arch.purpose import UNKNOWN, purpose
+from ...arch.errors import file_label, printable
+from ...arch.purpose import UNKNOWN, purpose, short_licence
 from ...arch.weights import check_file
 from ...nodes import host
 from ..errors import SengaError, brief, one_line
@@ -59,7 +59,7 @@ def entries() -> list[Entry]:
     usable = [
         _entry(name, find, default=name == host.default_name(task)) for task, names, find in lists for name in names
     ]
-    return [*usable, *(Entry(path.name, path, None, None, reason) for path, reason in host.unusable_files())]
+    return [*usable, *(Entry(file_label(path), path, None, None, reason) for path, reason in host.unusable_files())]
 
 
 def _entry(name: str, find: Callable[[str], Path], *, default: bool) -> Entry:
@@ -91,7 +91,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         return entry.name, f"unreadable: {entry.error}"
     header = entry.header
     scale = f"x{header.scale}" if header.scale else "-"
-    licences = ", ".join(header.provenance.licences) or "unknown"
+    licences = short_licence(header)
     if code := code_licence(header.architecture):
         licences += f" (code: {code})"
     about = purpose(header)

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from repository import ROOT
 from sample_nodes import MADE, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
+from senga.arch import Provenance, UpscaleModel, save_model
 from senga.headless import cli
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.commands.data import TOOLS
@@ -51,6 +52,15 @@ def test_models_marks_the_defaults_and_says_what_each_is_for(capsys: pytest.Capt
 )
 def test_sizes_are_in_the_units_of_the_readme(size: int, text: str) -> None:
     assert readable_size(size) == text
+
+
+def test_combinations_of_licences_are_one_list_of_licences_in_the_table(tmp_path: Path, capsys) -> None:
+    licences = ("CC0-1.0 AND MIT", "MIT AND CC0-1.0", "MIT")
+    model = UpscaleModel.create("espcn_7", Provenance(source="senga", licences=licences), scale=2, widths=[4, 4])
+    save_model(tmp_path / "mixed.safetensors", model)
+    assert main(["models", "--models-dir", str(tmp_path)]) == OK
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mixed.safetensors")]
+    assert row.endswith("CC0-1.0, MIT")  # it has no scores, so nothing is known of what it is for
 
 
 @pytest.mark.usefixtures("only_made_models")

@@ -175,7 +175,7 @@ def test_pictures_and_captions_are_written_in_pairs_and_numbered_on(output):
 def test_pictures_of_several_sizes_and_one_text_for_all(output):
     save([frames(1), frames(1)[:, :20]], ["same"], "p")
     assert [(output / f"p_0000{i}_.txt").read_text(encoding="utf-8") for i in (1, 2)] == ["same", "same"]
-    with pytest.raises(SengaError, match="there are 3 pictures and 2 texts"):
+    with pytest.raises(SengaError, match="found 3 pictures and 2 texts"):
         save([frames(3)], ["a", "b"])
 
 
@@ -205,7 +205,7 @@ def test_names_are_kept_in_the_folder_of_the_prefix_and_nothing_is_replaced(outp
 def test_a_name_cannot_lead_elsewhere(name, output):
     with pytest.raises(SengaError, match="cannot be that of a file"):
         save([frames(1)], ["a"], names=[name])
-    with pytest.raises(SengaError, match="1 pictures and 2 names"):
+    with pytest.raises(SengaError, match="found 1 picture and 2 names"):
         save([frames(1)], ["a"], names=["a", "b"])
     assert not [path for path in output.parent.rglob("*") if path.is_file()]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
+from ...arch.errors import amount
 from ...arch.reading import has_text_name, open_text, read_text, walk
 from ..run.grouping import first_of_groups
 from ..run.pictures import BROKEN, eight_bits, open_picture
@@ -175,7 +176,7 @@ def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], fo
             else:
                 missing += 1
     if missing:
-        logger.warning("%s: %d pictures of its list are not there and are left out", folder, missing)
+        logger.warning("%s: %s of its list left out, not there", folder, amount(missing, "picture"))
     try:
         database.execute(
             """

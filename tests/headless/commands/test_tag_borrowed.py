@@ -46,6 +46,16 @@ def test_a_name_of_the_list_below_models_dir(capsys: pytest.CaptureFixture[str])
     assert [row[1:4] for row in rows if row[0] == "wd-x/model.onnx"] == [["onnx/WD", "tagger", "-"]]
 
 
+def test_folders_of_a_hub_named_one_by_one_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree("models/wd-x", "models/wd-y")
+    both = ["--models-dir", "models/wd-x", "--models-dir", "models/wd-y"]
+    assert main(["models", *both]) == OK
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert [name for name in names if name.endswith(".onnx")] == ["wd-x/model.onnx", "wd-y/model.onnx"]
+    for name in ("wd-y/model.onnx", "wd-x/model.onnx"):
+        assert main(["tag", "set/0.png", "--print", "--model", name, *both]) == OK
+
+
 def test_the_channel_order_can_be_said(capsys: pytest.CaptureFixture[str]) -> None:
     scores = {order: lines(capsys, "--channel-order", order)[0]["scores"] for order in ("rgb", "bgr")}
     assert scores["bgr"] == pytest.approx(lines(capsys)[0]["scores"])

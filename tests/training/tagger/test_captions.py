@@ -99,7 +99,7 @@ def test_a_name_that_is_not_utf_8_is_left_out_of_captions_and_of_the_upscalers_p
     assert [row["file"] for row in read_captions(tmp_path, 3)] == ["a.png"]
     assert "left out, its name is not UTF-8" in caplog.text
     assert [member.file for member in list_folder(tmp_path)] == ["a.png"]
-    assert "1 pictures left out, their names are not UTF-8" in caplog.text
+    assert "1 picture left out, with a name that is not UTF-8" in caplog.text
 
 
 def test_hidden_files_are_no_pictures_and_linked_folders_are_entered(tmp_path):

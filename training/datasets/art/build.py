@@ -22,6 +22,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.atomic import replacing
+from ....arch.errors import amount
 from ....arch.reading import READABLE
 from ..drawing import (
     PictureError,
@@ -205,7 +206,8 @@ def build(request: Request, out: Path, limit: int | None = None) -> str:
         logger.info(summary, source, splits["train"], splits["val"], reasons, stale)
     digest = write_manifest(rows, manifest)
     pixels = sum(row.width * row.height for row in rows)
-    logger.info("%s: %d pictures, %.0f megapixels, sha256 %s", manifest, len(rows), pixels / 1e6, digest)
+    count = amount(len(rows), "picture")
+    logger.info("%s: %s, %.0f megapixels, sha256 %s", manifest, count, pixels / 1e6, digest)
     return digest
 
 

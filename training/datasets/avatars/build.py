@@ -27,6 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ....arch.errors import amount
 from ..dicebear import dicebear_licence, dicebear_packages, run_dicebear
 from ..drawing import (
     PictureError,
@@ -256,7 +257,7 @@ def build(plans: Sequence[Plan], drawer: Drawer, clips: dict[str, list[Clip]], o
     ours = {*SINGLES, *(name for names in CHARACTERS.values() for name in names), "group", "unseen_group"}
     remove_others([out / split for split in SPLITS], {out / row.file for row in rows}, ours)
     digest = write_manifest(rows, out / "manifest.csv", TagRow)
-    logger.info("%s: %d pictures, sha256 %s", out / "manifest.csv", len(rows), digest)
+    logger.info("%s: %s, sha256 %s", out / "manifest.csv", amount(len(rows), "picture"), digest)
     write_sheet([(out / row.file, row.tags, row.characters) for row in evenly(rows, 70)], out / "sheet.png")
     return rows
 

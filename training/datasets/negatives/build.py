@@ -12,13 +12,14 @@ import hashlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ....arch.errors import amount
 from ..avatars.build import CLIP_FOLDERS, drawn_clip
 from ..avatars.figures import split_of
 from ..avatars.grounds import Clip
@@ -27,7 +28,7 @@ from ..drawing import at_least_one, check_folders, evenly, remove_others, requir
 from ..fetch import SourceError
 from ..manifest import Row, write_manifest
 from ..openclipart import list_openclipart, openclipart_folder
-from .pictures import KINDS
+from .pictures import KINDS, Negative
 
 logger = logging.getLogger("senga")
 
@@ -64,42 +65,66 @@ def load_clips(cache: Path, limit: int | None) -> Clips:
 
 def build(clips: Clips, out: Path, limit: int | None = None) -> list[NegativeRow]:
     """Write the pictures, the manifest and a sheet of samples below `out`. A picture follows from its name."""
-    rows: list[NegativeRow] = []
-    plans = [
-        (f"{name}_{number:04d}", name)
-        for name, kind in KINDS.items()
-        for number in range(min(limit or kind.count, kind.count))
+
+    def drawn() -> Iterator[Drawn]:
+        for name, kind in plan({kind: row.count for kind, row in KINDS.items()}, limit):
+            split = split_of(name)
+            drawings = clips.get(KINDS[kind].clips, {}).get(split, ())
+            if KINDS[kind].clips and not drawings:
+                raise SourceError(
+                    f"openclipart: has no drawing for {kind} in {split}; raise --limit, or look at the package"
+                )
+            made = KINDS[kind].make(random.Random(name), drawings)
+            yield Drawn(name, split, f"negative_{kind}", "openclipart" if made.clips else "procedural", made)
+
+    return write_set(drawn(), out, KINDS)
+
+
+def plan(counts: Mapping[str, int], limit: int | None) -> list[tuple[str, str]]:
+    """(name, kind) of every picture, at most `limit` of a kind."""
+    return [
+        (f"{kind}_{number:04d}", kind) for kind, count in counts.items() for number in range(min(limit or count, count))
     ]
-    for name, kind in tqdm(plans, unit="picture", disable=None):
-        split = split_of(name)
-        drawings = clips.get(KINDS[kind].clips, {}).get(split, ())
-        if KINDS[kind].clips and not drawings:
-            raise SourceError(
-                f"openclipart: has no drawing for {kind} in {split}; raise --limit, or look at the package"
-            )
-        made = KINDS[kind].make(random.Random(name), drawings)
-        target = out / split / f"{name}.webp"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture on its way into a set."""
+
+    name: str
+    split: str
+    style: str
+    source: str
+    made: Negative
+
+
+def write_set(drawn: Iterable[Drawn], out: Path, kinds: Collection[str]) -> list[NegativeRow]:
+    """Write the pictures, the manifest and a sheet of samples below `out`, and remove pictures of an older build."""
+    rows: list[NegativeRow] = []
+    for one in tqdm(drawn, unit="picture", disable=None):
+        target = out / one.split / f"{one.name}.webp"
         target.parent.mkdir(parents=True, exist_ok=True)
-        save_webp(made.image, target)
+        save_webp(one.made.image, target)
+        clips = one.made.clips
         rows.append(
             NegativeRow(
                 file=target.relative_to(out).as_posix(),
-                split=split,
-                source="openclipart" if made.clips else "procedural",
-                author="; ".join(dict.fromkeys(clip.author for clip in made.clips)),
-                licence=" AND ".join(dict.fromkeys(clip.licence for clip in made.clips)) or OWN,
+                split=one.split,
+                source=one.source,
+                author="; ".join(dict.fromkeys(clip.author for clip in clips)),
+                licence=" AND ".join(dict.fromkeys(clip.licence for clip in clips)) or OWN,
                 sha256=hashlib.sha256(target.read_bytes()).hexdigest(),
-                width=made.image.width,
-                height=made.image.height,
-                style=f"negative_{kind}",
-                tags=" ".join(sorted(made.tags)),
-                unknown=" ".join(sorted(made.unknown)),
-                known=" ".join(sorted(made.known)),
+                width=one.made.image.width,
+                height=one.made.image.height,
+                style=one.style,
+                tags=" ".join(sorted(one.made.tags)),
+                unknown=" ".join(sorted(one.made.unknown)),
+                known=" ".join(sorted(one.made.known)),
             )
         )
-    remove_others([out / split for split in SPLITS], {out / row.file for row in rows}, KINDS)
+    remove_others([out / split for split in SPLITS], {out / row.file for row in rows}, kinds)
     digest = write_manifest(rows, out / "manifest.csv", NegativeRow)
-    logger.info("%s: %d pictures, sha256 %s", out / "manifest.csv", len(rows), digest)
+    logger.info("%s: %s, sha256 %s", out / "manifest.csv", amount(len(rows), "picture"), digest)
     write_sheet([(out / row.file, row.tags, "") for row in evenly(rows, 70)], out / "sheet.png")
     return rows
 

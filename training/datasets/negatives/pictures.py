@@ -64,7 +64,7 @@ def _hue_and_chroma(pixels: NDArray[np.int16]) -> tuple[NDArray[np.floating], ND
     return sector * 60, chroma
 
 
-def _size(rng: random.Random) -> tuple[int, int]:
+def picture_size(rng: random.Random) -> tuple[int, int]:
     short = rng.choice((LONG_SIDE, LONG_SIDE, rng.randint(144, 240)))
     return rng.choice(((LONG_SIDE, short), (short, LONG_SIDE)))
 
@@ -83,7 +83,7 @@ def _nobody(ground: Ground, image: Image.Image | None = None, *, content: bool, 
     return Negative(image, tags, unknown - tags, clips=used)
 
 
-def _faded(image: Image.Image, rng: random.Random) -> Image.Image:
+def faded(image: Image.Image, rng: random.Random) -> Image.Image:
     return image.convert("L").convert("RGB") if rng.random() < GREY else image
 
 
@@ -96,7 +96,7 @@ def _numbers(rng: random.Random) -> np.random.Generator:
 
 def empty(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     """A flat colour, often pure white or black, a gradient or a pattern."""
-    size = _size(rng)
+    size = picture_size(rng)
     if rng.random() < 0.25:
         colour = rng.choice(("white", "white", "black"))
         return _nobody(
@@ -107,7 +107,7 @@ def empty(rng: random.Random, clips: Sequence[Clip]) -> Negative:
 
 def noise(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     """Grey or coloured noise, fine or coarse."""
-    numbers, (width, height) = _numbers(rng), _size(rng)
+    numbers, (width, height) = _numbers(rng), picture_size(rng)
     step = rng.choice((1, 1, 2, 4, 16))
     shape = (-(-height // step), -(-width // step), rng.choice((1, 3)))
     mean, spread = rng.uniform(60, 200), rng.uniform(10, 90)
@@ -125,26 +125,26 @@ def things(rng: random.Random, clips: Sequence[Clip]) -> Negative:
         canvas = Canvas(_numbers(rng), LONG_SIDE)
         areas = draw_areas(LONG_SIDE, draw_scene(canvas, {"things": 1, "street": 1}))
         pixels = painted(areas, palette(canvas.rng, areas.roles))
-    return _nobody(Ground(_faded(Image.fromarray(pixels), rng), unknown=GROUNDS), content=True)
+    return _nobody(Ground(faded(Image.fromarray(pixels), rng), unknown=GROUNDS), content=True)
 
 
 def objects(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     """One to four drawings of things on a ground."""
-    size = _size(rng)
+    size = picture_size(rng)
     ground = make_ground(size, rng, frozenset(), ())
-    image, chosen = ground.image.convert("RGBA"), _some(clips, rng.choice((1, 1, 1, 2, 3, 4)), rng)
+    image, chosen = ground.image.convert("RGBA"), some(clips, rng.choice((1, 1, 1, 2, 3, 4)), rng)
     for clip in chosen:
         share = rng.uniform(0.55, 0.95) if len(chosen) == 1 else rng.uniform(0.25, 0.55)
-        _put(image, clip, share, (rng.random(), rng.random()))
-    return _nobody(ground, _faded(image.convert("RGB"), rng), content=True, clips=chosen)
+        put(image, clip, share, (rng.random(), rng.random()))
+    return _nobody(ground, faded(image.convert("RGB"), rng), content=True, clips=chosen)
 
 
 def landscape(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     """Part of a drawing that fills the picture, or drawings of things in rows below a sky."""
-    size = _size(rng)
+    size = picture_size(rng)
     if rng.random() < 0.4:
         part = scene(size, rng, clips)
-        return _nobody(Ground(part.image, unknown=GROUNDS, clip=part.clip), _faded(part.image, rng), content=True)
+        return _nobody(Ground(part.image, unknown=GROUNDS, clip=part.clip), faded(part.image, rng), content=True)
     width, height = size
     above, below = two_colours(rng, frozenset())
     ramp = Image.linear_gradient("L").resize(size)
@@ -153,21 +153,21 @@ def landscape(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     land = Image.new("RGB", (width, height - round(horizon * height)), two_colours(rng, frozenset())[0])
     image.paste(land, (0, round(horizon * height)))
     image = image.convert("RGBA")
-    chosen = _some(clips, rng.randint(2, 6), rng)
+    chosen = some(clips, rng.randint(2, 6), rng)
     for number, clip in enumerate(chosen):  # the nearer, the lower and larger
         near = (number + 1) / len(chosen)
-        _put(image, clip, 0.15 + 0.4 * near, (rng.random(), horizon - 0.2 + near * (1.1 - horizon)))
+        put(image, clip, 0.15 + 0.4 * near, (rng.random(), horizon - 0.2 + near * (1.1 - horizon)))
     return _nobody(
-        Ground(image.convert("RGB"), unknown=GROUNDS), _faded(image.convert("RGB"), rng), content=True, clips=chosen
+        Ground(image.convert("RGB"), unknown=GROUNDS), faded(image.convert("RGB"), rng), content=True, clips=chosen
     )
 
 
 def drawing(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     """A drawing of anything, people too, on a ground: coloured, grey or sepia. Nothing but that is known of it."""
-    size = _size(rng)
+    size = picture_size(rng)
     ground, clip = make_ground(size, rng, frozenset(), ()), rng.choice(list(clips))
     image = ground.image.convert("RGBA")
-    _put(image, clip, rng.uniform(0.7, 1.3), (rng.random(), rng.random()))
+    put(image, clip, rng.uniform(0.7, 1.3), (rng.random(), rng.random()))
     picture = image.convert("RGB")
     if rng.random() < GREY:
         picture, look = without_colour(picture, rng)
@@ -177,12 +177,12 @@ def drawing(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     return Negative(picture, tags, known=COLOUR - doubt, clips=(clip,))
 
 
-def _some(clips: Sequence[Clip], count: int, rng: random.Random) -> list[Clip]:
+def some(clips: Sequence[Clip], count: int, rng: random.Random) -> list[Clip]:
     """So many, or all where there are fewer."""
     return rng.sample(list(clips), min(count, len(clips)))
 
 
-def _put(image: Image.Image, clip: Clip, share: float, at: tuple[float, float]) -> None:
+def put(image: Image.Image, clip: Clip, share: float, at: tuple[float, float]) -> None:
     """Paste a clip whose longer side is `share` of the picture's shorter one; `at`: of the room that is left."""
     side = share * min(image.size)
     part = side / max(clip.image.size)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ....arch import SengaError
+from ....arch.errors import amount
 from . import draw, kind_names, validation_patterns
 
 logger = logging.getLogger("senga")
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for x, picture in enumerate(row):
             sheet.paste(Image.fromarray(picture), (x * side, y * side))
     sheet.save(options.out)
-    logger.info("%s: %d pictures", options.out, sum(map(len, rows)))
+    logger.info("%s: %s", options.out, amount(sum(map(len, rows)), "picture"))
     return 0
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ....arch import SengaError
+from ....arch.errors import amount
 from ...degradation.params import pick
 from ..pictures.crops import FLAT, GLANCE, TRIES, Window, content, readable
 from ..pictures.picture_files import WHITE, Picture, Row, UnreadableError, flatten
@@ -86,7 +87,9 @@ class PairSet:
             )
         for one in (self.lr, self.hr):
             if alone := len(one.train) + len(one.val) - len(found):
-                logger.warning("%s: %d pictures of %s have no partner and are left out", self.where, alone, one.folder)
+                logger.warning(
+                    "%s: %s of %s left out, without partner", self.where, amount(alone, "picture"), one.folder
+                )
         wrong = [twin for twin in found if not twin.fits(self.scale)]
         if wrong:
             lr, hr = wrong[0].lr, wrong[0].hr
@@ -94,7 +97,7 @@ class PairSet:
             expected = f"expected {self.scale} times the size, as the network's scale is {self.scale}"
             if len(wrong) == len(found):
                 raise SengaError(f"{self.where}: {sizes}; {expected}")
-            logger.warning("%s: %d pairs are left out: %s; %s", self.where, len(wrong), sizes, expected)
+            logger.warning("%s: %s left out: %s; %s", self.where, amount(len(wrong), "pair"), sizes, expected)
         self.train, self.val = (
             [twin for twin in part if twin.fits(self.scale) and self.side(twin) > 0] for part in (self.train, self.val)
         )

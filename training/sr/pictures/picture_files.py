@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ....arch.errors import SengaError, install
+from ....arch.errors import SengaError, amount, install
 from ....arch.reading import has_text_name, open_text, walk
 from ...run.pictures import eight_bits, open_picture
 
@@ -117,9 +117,8 @@ def _text_names(members: list[Member], where: Path) -> list[Member]:
     """Those that can be written into the survey, a manifest and reports; says how many cannot."""
     good = [member for member in members if has_text_name(member.file)]
     if len(good) < len(members):
-        logger.warning(
-            "%s: %d pictures left out, their names are not UTF-8; rename them", where, len(members) - len(good)
-        )
+        lost = amount(len(members) - len(good), "picture")
+        logger.warning("%s: %s left out, with a name that is not UTF-8; rename what is to be used", where, lost)
     return good
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ....arch.errors import SengaError, install
+from ....arch.errors import SengaError, amount, install
 from ....arch.reading import open_text
 from ..pictures.picture_files import MANIFEST
 from ..pictures.picture_set import PictureSet
@@ -48,7 +48,8 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
             # The split is written down: by name alone it would depend on the val_share that was then in force.
             note = notes.get(row.file, {"file": row.file, "split": row.split, "source": row.source})
             writer.write({"__key__": f"{number:08d}", suffix: pictures.read(row), "json": note})
-    logger.info("%d pictures in %d shards; %d rejected", len(rows), len(written), len(pictures.rejected))
+    counts = amount(len(rows), "picture"), amount(len(written), "shard")
+    logger.info("%s in %s; %d rejected", *counts, len(pictures.rejected))
     return [Path(name) for name in written]
 
 

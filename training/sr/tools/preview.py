@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from ....arch import UpscaleModel
+from ....arch.errors import amount
 from ...run.entry import add_settings
 from ...run.settings import read_settings
 from ...run.sheet import draw_grid
@@ -60,8 +61,8 @@ def preview(settings: Settings, step: int) -> Picture:
     weights = sum(pair.weight for pair in pictures.pairs)
     for pair in pictures.pairs:
         share = 100 * data.pairs_share * pair.weight / weights
-        found = pair.where, len(pair.train), len(pair.val), share
-        logger.info("%s: %d pairs to train on, %d to validate on, %.0f %% of the patches", *found)
+        found = pair.where, amount(len(pair.train), "pair"), len(pair.val), share
+        logger.info("%s: %s to train on, %d to validate on, %.0f %% of the patches", *found)
     first = batch(pictures, data, scale, settings.seed, step)
     for name in ("pictures to be decoded", "decoded"):
         began = time.process_time()
@@ -82,7 +83,7 @@ def _describe(pictures: PictureSet, data: DataSettings, scale: int) -> None:
     folder_share = 1 - data.pairs_share if pictures.pairs else 1.0
     for source, count in counts.items():
         share = 100 * folder_share * shares[source] / sum(shares.values())
-        logger.info("%s: %d pictures to train on, %.0f %% of the patches", source, count, share)
+        logger.info("%s: %s to train on, %.0f %% of the patches", source, amount(count, "picture"), share)
     splits = Counter(row.source for row in pictures.val)
     logger.info("to validate on: %s; rejected: %d", ", ".join(f"{n} {s}" for s, n in splits.items()), len(rejected))
 

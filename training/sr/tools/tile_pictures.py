@@ -23,6 +23,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch import SengaError
 from ....arch.atomic import replacing
+from ....arch.errors import amount
 from ..pictures.crops import MARGIN
 from ..pictures.picture_files import MANIFEST, Picture, Row, place
 from ..pictures.picture_set import PictureSet
@@ -130,11 +131,11 @@ def run(args: argparse.Namespace) -> int:
     with logging_redirect_tqdm([logger]):
         cut = tile(args.folder, args.out, args.side, args.least_content, args.val_share)
     logger.info(
-        "%s: %d tiles; left out: %d with little in them, %d pictures smaller than a tile, %d that cannot be used",
+        "%s: %s; left out: %d with little in them, %s smaller than a tile, %d that cannot be used",
         args.out,
-        cut.tiles,
+        amount(cut.tiles, "tile"),
         cut.little,
-        cut.small,
+        amount(cut.small, "picture"),
         cut.rejected,
     )
     return 0

@@ -152,7 +152,7 @@ class TestChecks:
     def test_some_pairs_of_another_scale_are_left_out(self, tmp_path, caplog):
         settings = self.make(tmp_path, lambda i, hr: (hr.resize((110, 110) if i else (73, 73)), hr))
         assert len(open_pictures(settings, 2).pairs[0].train) + len(open_pictures(settings, 2).pairs[0].val) == 3
-        assert "1 pairs are left out: 0.png has 73x73 pixels" in caplog.text
+        assert "1 pair left out: 0.png has 73x73 pixels" in caplog.text
 
     def test_a_folder_that_is_not_there_is_named_with_its_setting(self, tmp_path):
         settings = self.make(tmp_path, lambda i, hr: (hr.resize((110, 110)), hr))
@@ -171,8 +171,8 @@ class TestChecks:
         settings = self.make(tmp_path, lambda i, hr: (hr.resize((110, 110)), hr))
         (tmp_path / "lr" / "0.png").unlink()
         open_pictures(settings, 2)
-        assert "1 pictures of " in caplog.text
-        assert "hr have no partner and are left out" in caplog.text
+        assert "1 picture of " in caplog.text
+        assert "hr left out, without partner" in caplog.text
 
     def test_a_shift_is_warned_of(self, tmp_path, caplog):
         settings = self.make(tmp_path, lambda i, hr: (hr.resize((110, 110), Image.Resampling.NEAREST), hr))
