@@ -70,14 +70,22 @@ def _of_tagger(header: Header) -> Purpose:
     if vocabulary is None:
         return Purpose("tags pictures")
     what = f"{len(vocabulary.indices('general')):,} general tags, {len(vocabulary.indices('character')):,} characters"
+    never = unseen(header)
+    return Purpose(what, f"has never seen {_listed(never)}" if never else "")
+
+
+def unseen(header: Header) -> list[str]:
+    """What a tagger has never seen, as its header tells: "Danbooru's pictures", "ratings", ...; [] for no tagger."""
+    vocabulary = header.vocabulary
+    if vocabulary is None:
+        return []
     never: list[str] = []
     if header.provenance.source == "senga" and header.provenance.licences:
         never.append("Danbooru's pictures")  # every training picture has a recorded licence, which those have not
     trained = {name for name, kind in zip(vocabulary.names, vocabulary.categories, strict=True) if kind == "general"}
     if not trained.intersection(SEXES):
         never.append("girls and boys as such (it says 1other)" if "1other" in trained else "girls and boys as such")
-    never += [f"{'ratings' if kind == 'rating' else f'{kind} tags'}" for kind in vocabulary.untrained]
-    return Purpose(what, f"has never seen {_listed(never)}" if never else "")
+    return never + [f"{'ratings' if kind == 'rating' else f'{kind} tags'}" for kind in vocabulary.untrained]
 
 
 def _listed(words: list[str]) -> str:

@@ -42,8 +42,7 @@ SCRIPT = """async ({ threads, name, side, scale, tile, halo }) => {
   for (let i = 0; i < picture.data.length; i++) picture.data[i] = i % 4 === 3 ? 255 : (i * 2654435761) >>> 24;
   context.putImageData(picture, 0, 0);
   const file = await canvas.convertToBlob({ type: "image/png" });
-  const client = new Client(base);
-  await client.call("open", { base: base.href, manifest, options: { kind: "wasm", threads } }).done;
+  const client = new Client(base, { manifest, options: { kind: "wasm", threads } });
   await client.call("measure", { choice: { name, units: 0 } }).done;
   const task = { file, choice: { name, units: 0 }, size: { scale }, tile };
   const { took, width, height, threads: used } = await client.call("upscale", task).done;

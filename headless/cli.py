@@ -50,7 +50,7 @@ COMMANDS = [
     Command("models", "list the models that the nodes find"),
     Command("convert", "give a weights file a header, or official key names"),
     Command("export", "write a network as ONNX", {"export": "all of it"}),
-    Command("page", "make the browser page, or serve it on this machine", {"export": "all of it"}),
+    Command("page", "make the browser page, or serve it on this machine", {"page": "all of it"}),
     Command("train", "train a network", {"train": "all of it"}),
     Command("data", "build, check, cut, preview and pack pictures to train on", {"train": "all of it"}),
 ]

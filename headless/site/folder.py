@@ -1,6 +1,5 @@
 """Write the site: the page's own files, the networks, the runtime, compressed copies, and the manifest last."""
 
-import gzip
 import hashlib
 import json
 import shutil
@@ -13,6 +12,7 @@ from ...arch.atomic import replacing
 from ...arch.reading import read_json
 from ..errors import UsageError
 from .models import Exported, export_tagger, export_upscaler
+from .packing import ENDINGS, Packer, packers
 from .runtime import ENGINES, FOLDER, Runtime
 
 PAGE = Path(__file__).resolve().parents[2] / "page"
@@ -32,7 +32,7 @@ OWN = (
 SAMPLE_PLACE = "sample.png"
 MANIFEST = "manifest.json"
 HOST_HEADERS = "_headers"  # read by several static hosts
-COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".webmanifest"}  # with a compressed copy beside it
+COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".webmanifest"}  # with compressed copies beside it
 COMPRESSED = {".wasm", ".onnx"}  # there in compressed form alone, which the page unpacks itself, on any host
 LEAST_SAVED = 0.1  # of a file's size, for a compressed copy to be kept
 LARGEST = 64 * 10**6  # bytes of a site with the networks that are offered
@@ -89,7 +89,8 @@ def describe(
 ) -> dict[str, Any]:
     """The manifest of the files in `site`; compresses them on the way. `version` changes when any file does."""
     paths = sorted(path for path in site.rglob("*") if path.is_file())
-    files = {path.relative_to(site).as_posix(): facts(path) for path in paths}
+    known = packers()
+    files = {path.relative_to(site).as_posix(): facts(path, known) for path in paths}
     digest = hashlib.sha256(json.dumps([files, shell], sort_keys=True).encode()).hexdigest()
     return {
         "format": 1,
@@ -112,15 +113,17 @@ def engines() -> dict[str, dict[str, str]]:
     }
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """Size and hash of a file, and the size of its compressed form. Compresses it."""
+def facts(path: Path, known: dict[str, Packer]) -> dict[str, Any]:
+    """Size and hash of a file, and the size of each compressed copy. Writes those."""
     data = path.read_bytes()
     found: dict[str, Any] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     if path.suffix in COMPRESSIBLE | COMPRESSED:
-        small = gzip.compress(data, compresslevel=9, mtime=0)  # no time: the same site has the same bytes
-        if path.suffix in COMPRESSED or len(small) <= len(data) * (1 - LEAST_SAVED):
-            path.with_name(f"{path.name}.gz").write_bytes(small)
-            found["gz"] = len(small)
+        least = len(data) * (1 - LEAST_SAVED)
+        for ending, pack in known.items():
+            small = pack(data)
+            if len(small) <= least or (path.suffix in COMPRESSED and ending == "gz"):
+                path.with_name(f"{path.name}.{ending}").write_bytes(small)
+                found[ending] = len(small)
         if path.suffix in COMPRESSED:
             path.unlink()
     return found
@@ -148,7 +151,7 @@ def _old_files(out: Path) -> set[str]:
         places = {place for place in files if (out / place).resolve().is_relative_to(out.resolve())}
     except (ValueError, TypeError, KeyError, RuntimeError, OSError) as error:  # of what is in it, and of its places
         raise UsageError(f"--out {out}: {MANIFEST} is not of a site of Senga's; give a new folder") from error
-    return places | {f"{place}.gz" for place in places}
+    return places | {f"{place}.{ending}" for place in places for ending in ENDINGS}
 
 
 def _move(site: Path, out: Path, old: set[str]) -> None:

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...arch import SengaError, TaggerModel, UpscaleModel, load_model
 from ...arch.borrowed.onnx_export import export_onnx
-from ...arch.purpose import purpose, short_licence
+from ...arch.purpose import purpose, short_licence, unseen
 from ..log import logger
 
 # Offered where weights/ has them, the default first. Larger ones make a visitor wait.
@@ -101,12 +101,13 @@ def export_tagger(path: Path, site: Path) -> tuple[Exported, dict[str, Any]]:
         raise SengaError(f"{path.name}: prepares pictures in a way that the page does not know; choose another tagger")
     file, tags = f"{FOLDER}/{path.stem}.onnx", f"{FOLDER}/{path.stem}.tags.json"
     half = export_small(model, site / file)
-    about, words = purpose(model.header), model.vocabulary
+    words = model.vocabulary
     entry = {
         "name": path.stem,
         "network": model.header.architecture,
-        "purpose": about.what,
-        "limits": about.limits,
+        "general": len(words.indices("general")),
+        "characters": len(words.indices("character")),
+        "unseen": unseen(model.header),
         "licences": short_licence(model.header),
         "file": file,
         "tags": tags,

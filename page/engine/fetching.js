@@ -2,7 +2,25 @@
 
 export const CACHE = "senga-files"; // the service worker removes what a newer site no longer has
 
-const GZIP = [0x1f, 0x8b];
+const FORMATS = { br: "brotli", gz: "gzip" }; // ending of a compressed copy -> its format; the smallest first
+
+/** The ending of the copy that is fetched: one that this browser can unpack; undefined where there is none. */
+export function endingOf(facts) {
+  return Object.keys(FORMATS).find((ending) => facts[ending] !== undefined && canUnpack(FORMATS[ending]));
+}
+
+function canUnpack(format) {
+  try {
+    return Boolean(new DecompressionStream(format));
+  } catch {
+    return false; // brotli is new
+  }
+}
+
+/** Bytes of a file of the manifest on the wire. */
+export function wireSize(facts) {
+  return facts[endingOf(facts)] ?? facts.size;
+}
 
 /**
  * A file of the manifest as an ArrayBuffer. progress(received, total bytes on the wire). Throws Error where it cannot
@@ -36,10 +54,10 @@ async function openCache() {
 }
 
 async function download(base, place, facts, progress) {
-  const packed = facts.gz !== undefined; // large files are on the host in this form alone
-  const response = await fetch(new URL(packed ? `${place}.gz` : place, base));
+  const ending = endingOf(facts); // large files are on the host in compressed form alone
+  const response = await fetch(new URL(ending ? `${place}.${ending}` : place, base));
   if (!response.ok) throw new Error(`${place}: the server answers ${response.status}`);
-  const total = packed ? facts.gz : facts.size;
+  const total = wireSize(facts);
   const parts = [];
   let received = 0;
   const reader = response.body.getReader();
@@ -49,8 +67,8 @@ async function download(base, place, facts, progress) {
     progress(Math.min(received, total), total);
   }
   const bytes = joined(parts, received);
-  // Some hosts say that a .gz is an encoding, and the browser has then unpacked it already.
-  return packed && GZIP.every((value, i) => bytes[i] === value) ? unpacked(bytes) : bytes;
+  // Some hosts say that the ending is an encoding, and the browser has then unpacked it already.
+  return ending && received === facts[ending] ? unpacked(bytes, FORMATS[ending]) : bytes;
 }
 
 function joined(parts, size) {
@@ -63,8 +81,8 @@ function joined(parts, size) {
   return bytes;
 }
 
-async function unpacked(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+async function unpacked(bytes, format) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(format));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

@@ -1,8 +1,9 @@
 // onnxruntime-web: which build is loaded, with how many threads, and networks as functions.
 
 import { fetchFile } from "./fetching.js";
+import { perMegapixel, workOf } from "./pace.js";
 
-const PROBE = 128; // pixels, each side, of the picture that a network's time is measured on
+const PROBE = 96; // pixels, each side, of the core that a network's time is measured on
 const MOST_THREADS = 16;
 
 /** How many threads WebAssembly may use here. WebKit's are slower than none. */
@@ -66,50 +67,69 @@ export function framed({ data, dims: [, channels, h, w] }, width, height) {
 
 /**
  * An upscaler of the manifest, ready to run. Where there is WebGPU both it and WebAssembly compute one tile, and the
- * faster one is kept, unless the visitor chose. Promises { scale, channels, halo, alignment, run, seconds, provider }; seconds are for a megapixel of output.
+ * faster one is kept, unless the visitor chose. `known` is { provider, pace } where that was measured before.
+ * Promises { scale, channels, halo, alignment, run, release, pace, provider }; pace: seconds for a megapixel of work
+ * (pace.js); release() gives its memory back.
  */
-export async function openUpscaler(engine, entry, speed, progress) {
+export async function openUpscaler(engine, entry, speed, progress, known = null) {
   const model = new Uint8Array(await fetchFile(engine.base, engine.manifest, speed.file, progress));
-  const { scale, channels } = entry;
-  const providers = engine.kind === "webgpu" && !engine.forced ? ["webgpu", "wasm"] : [engine.kind];
+  const network = { scale: entry.scale, channels: entry.channels, halo: speed.halo, alignment: speed.alignment };
+  const both = engine.kind === "webgpu" && !engine.forced ? ["webgpu", "wasm"] : [engine.kind];
+  const providers = known ? [known.provider] : both;
   let best = null;
   for (const provider of providers) {
     try {
       const running = await session(engine, model, provider);
-      const run = async (values, width, height) =>
-        framed(await runSession(engine, running, values, [1, channels, height, width]), width * scale, height * scale);
-      const seconds = await measured(run, entry);
-      if (best === null || seconds < best.seconds) best = { run, seconds, provider };
+      const run = runner(engine, running, network);
+      const one = { run, release: () => running.release(), provider, pace: known?.pace ?? (await measured(run, network)) };
+      if (best !== null && best.pace <= one.pace) await one.release();
+      else {
+        await best?.release();
+        best = one;
+      }
     } catch (error) {
       // A GPU may not run the network, or WebAssembly have too little memory: one of the two is enough.
       if (best === null && provider === providers[providers.length - 1]) throw error;
     }
   }
-  const network = { scale, channels, halo: speed.halo, alignment: speed.alignment, ...best };
+  Object.assign(network, best);
+  const least = probeSide(network) ** 2;
   network.run = async (values, width, height) => {
     const before = performance.now();
     const result = await best.run(values, width, height);
     // The first measure was short: that of a whole tile is better.
-    if (width * height > PROBE ** 2) network.seconds = since(before) / megapixels(width, height, scale);
+    if (width * height > least) network.pace = since(before) / workOf(width, height, network);
     return result;
   };
   return network;
 }
 
-async function measured(run, entry) {
-  const values = new Float32Array(entry.channels * PROBE * PROBE).map((_, i) => (i % 251) / 250);
-  await run(values, PROBE, PROBE); // memory is reserved, shaders are compiled
+/** Runs a session on a window of the network's planes. */
+function runner(engine, running, { scale, channels }) {
+  return async (values, width, height) =>
+    framed(await runSession(engine, running, values, [1, channels, height, width]), width * scale, height * scale);
+}
+
+function probeSide({ halo, alignment }) {
+  return Math.ceil((PROBE + 2 * halo) / alignment) * alignment;
+}
+
+async function measured(run, network) {
+  const side = probeSide(network);
+  const values = new Float32Array(network.channels * side * side).map((_, i) => (i % 251) / 250);
+  await run(values, side, side); // memory is reserved, shaders are compiled
   const before = performance.now();
-  await run(values, PROBE, PROBE);
-  return since(before) / megapixels(PROBE, PROBE, entry.scale);
+  await run(values, side, side);
+  return since(before) / workOf(side, side, network);
 }
 
 function since(before) {
   return (performance.now() - before) / 1000;
 }
 
-function megapixels(width, height, scale) {
-  return (width * height * scale ** 2) / 1e6;
+/** What a visitor is told of an upscaler: the engine, and seconds for a megapixel of output. */
+export function used(engine, network) {
+  return { provider: network.provider, threads: engine.threads, seconds: perMegapixel(network.pace, network) };
 }
 
 /** The tagger, ready to run: Float32Array (3, size, size) -> probabilities. Its network is small: WebAssembly alone. */

@@ -1,7 +1,8 @@
 // Tiles whose halo is cut away, in integers: the arithmetic of arch/tiling.py, held to it by one table of cases.
 //
 // A tile is { top, left, bottom, right } in input pixels, `bottom` and `right` exclusive. A grid is
-// { height, width, tile, halo, alignment }: the picture, the largest side of a core, and the context on each side.
+// { height, width, tile, wide, halo, alignment }: the picture, the largest height and width of a core, and the context
+// on each side.
 
 export const MIN_TILE = 16;
 
@@ -13,10 +14,10 @@ export function edges(start, stop, tile, alignment) {
   return [...found, stop];
 }
 
-/** The balanced grid over an area, row by row. */
-export function cut(area, tile, alignment) {
+/** The balanced cores of an area, row by row. */
+export function cut(area, { tile, wide, alignment }) {
   const rows = edges(area.top, area.bottom, tile, alignment);
-  const columns = edges(area.left, area.right, tile, alignment);
+  const columns = edges(area.left, area.right, wide, alignment);
   const tiles = [];
   for (let i = 0; i + 1 < rows.length; i++)
     for (let j = 0; j + 1 < columns.length; j++)
@@ -25,12 +26,12 @@ export function cut(area, tile, alignment) {
 }
 
 /** A grid whose halo is rounded up to the alignment. */
-export function makeGrid(height, width, tile, halo, alignment = 1) {
-  return { height, width, tile, halo: Math.ceil(halo / alignment) * alignment, alignment };
+export function makeGrid(height, width, tile, halo, alignment = 1, wide = tile) {
+  return { height, width, tile, wide, halo: Math.ceil(halo / alignment) * alignment, alignment };
 }
 
 export function cores(grid) {
-  return cut({ top: 0, left: 0, bottom: grid.height, right: grid.width }, grid.tile, grid.alignment);
+  return cut({ top: 0, left: 0, bottom: grid.height, right: grid.width }, grid);
 }
 
 /** A core with its context, clipped to the picture. */
@@ -43,16 +44,32 @@ export function windowOf(grid, core) {
   };
 }
 
+/** Height and width of the windows of a grid. */
+export function windowSides(grid) {
+  const side = (length, tile) => roundedUp(largestPart(length, tile, grid.alignment), grid.alignment) + 2 * grid.halo;
+  return [side(grid.height, grid.tile), side(grid.width, grid.wide)];
+}
+
 /**
  * The part of the picture that the network is given for a core: its context on all sides, beyond the picture's edge
- * too, where the edge is repeated; and of one size for all tiles of the grid, so that an engine prepares once.
+ * too, where the edge is repeated; and of one size for all cores of the grid, so that an engine prepares once. Cores that
+ * were cut from those of a grid that did not fit may be a little larger than the grid's own, and their windows are, too.
  */
 export function fixedWindow(grid, core) {
-  const step = (length) => Math.ceil(length / grid.alignment) * grid.alignment;
-  const side = (length) => step(largestPart(length, grid.tile, grid.alignment)) + 2 * grid.halo;
+  const [height, width] = windowSides(grid);
+  const around = (start, stop) => roundedUp(stop - start, grid.alignment) + 2 * grid.halo;
   const top = core.top - grid.halo;
   const left = core.left - grid.halo;
-  return { top, left, bottom: top + side(grid.height), right: left + side(grid.width) };
+  return {
+    top,
+    left,
+    bottom: top + Math.max(height, around(core.top, core.bottom)),
+    right: left + Math.max(width, around(core.left, core.right)),
+  };
+}
+
+function roundedUp(length, step) {
+  return Math.ceil(length / step) * step;
 }
 
 function largestPart(length, tile, alignment) {
@@ -61,11 +78,12 @@ function largestPart(length, tile, alignment) {
 }
 
 export function isSmallest(grid) {
-  return grid.tile <= Math.max(MIN_TILE, grid.alignment);
+  return Math.max(grid.tile, grid.wide) <= Math.max(MIN_TILE, grid.alignment);
 }
 
 export function halved(grid) {
-  return { ...grid, tile: Math.max(MIN_TILE, grid.alignment, Math.floor(grid.tile / 2)) };
+  const half = (side) => Math.max(MIN_TILE, grid.alignment, Math.floor(side / 2));
+  return { ...grid, tile: half(grid.tile), wide: half(grid.wide) };
 }
 
 export function pixels(tile) {
@@ -83,21 +101,21 @@ export function isOutOfMemory(error) {
 /**
  * Go through the tiles; where memory runs out, halve the tile and go on with the rest.
  *
- * fill(core, grid) computes and writes a core; before() may throw to stop; after(pixels) follows each tile. Returns the
- * grid that fitted. Throws the engine's error where the tile cannot be halved any further.
+ * fill(core, grid) computes and writes a core; before(pixels) comes before each tile, after(pixels) follows it. Returns
+ * the grid that fitted. Throws the engine's error where the tile cannot be halved any further.
  */
 export async function runTiles(grid, fill, before, after) {
   let pending = cores(grid).reverse();
   while (pending.length) {
-    await before();
     const core = pending.pop();
+    before(pixels(core));
     try {
       await fill(core, grid);
     } catch (error) {
       if (isSmallest(grid) || !isOutOfMemory(error)) throw error;
       grid = halved(grid);
       // Finished tiles stay; only the pending ones are cut again.
-      pending = [...pending, core].flatMap((tile) => cut(tile, grid.tile, grid.alignment).reverse());
+      pending = [...pending, core].flatMap((tile) => cut(tile, grid).reverse());
       continue;
     }
     after(pixels(core));

@@ -1,26 +1,53 @@
 // Upscale a picture tile by tile: what arch/upscaling.py does, with any function that runs the network on one window.
 
 import { bleed, neighbourhood } from "./alpha.js";
+import { workOf } from "./pace.js";
 import { resizePlane } from "./resize.js";
 import { passSizes, targetSize } from "./sizes.js";
-import { fixedWindow, makeGrid, runTiles, windowOf } from "./tiling.js";
+import { edges, fixedWindow, makeGrid, MIN_TILE, runTiles, windowOf, windowSides } from "./tiling.js";
 
-// At a halo of 18, cores of 512 do 1.07 times the work of the whole picture, cores of 256 1.15 times.
-const TILES = [512, 384, 256];
-const PATIENCE = 10; // seconds that a tile may take: a stop waits for its end
+// Pixels of the largest window. At a halo of 18, cores of 604 do 1.06 times the work of the whole picture, cores of
+// 256 1.15 times; the default network takes 210 MB for the values of two layers.
+const LARGEST_WINDOW = 640 ** 2;
 const LEAST_HALO = 4; // a transparent tile this far from visible pixels is not mixed into them by the last resize
 
-/** The side of the largest core that this device computes in a moment; the network's `seconds` are for a megapixel. */
-export function tileFor({ seconds, scale, halo }) {
-  const time = (side) => (seconds * ((side + 2 * halo) * scale) ** 2) / 1e6;
-  return TILES.find((side) => time(side) <= PATIENCE) ?? TILES[TILES.length - 1];
+/**
+ * The grid that costs the least work for a picture, in windows of at most `largest` pixels, which need not be square:
+ * two rows for a height of 1100, not three; and one tile for a strip, which is long but has few pixels.
+ */
+export function gridFor(width, height, { scale, halo, alignment }, largest = LARGEST_WINDOW) {
+  const part = (length, parts) => Math.ceil(length / parts / alignment) * alignment;
+  let best = { grid: makeGrid(height, width, MIN_TILE, halo, alignment), work: Infinity };
+  for (let rows = 1; rows === 1 || height / rows >= MIN_TILE; rows++) {
+    const tile = part(height, rows);
+    const around = 2 * best.grid.halo;
+    const room = Math.floor((largest / (tile + around) - around) / alignment) * alignment;
+    if (room < Math.min(width, MIN_TILE)) continue;
+    const grid = makeGrid(height, width, tile, halo, alignment, part(width, Math.ceil(width / room)));
+    const work = workOfAll(grid, { scale, halo });
+    if (work < best.work) best = { grid, work };
+  }
+  return best.grid;
+}
+
+function gridOf(width, height, network, tile) {
+  if (!tile) return gridFor(width, height, network, network.largest);
+  return makeGrid(height, width, tile, network.halo, network.alignment);
+}
+
+function workOfAll(grid, network) {
+  const parts = (length, tile) => edges(0, length, tile, grid.alignment).length - 1;
+  const [height, width] = windowSides(grid);
+  return parts(grid.height, grid.tile) * parts(grid.width, grid.wide) * workOf(width, height, network);
 }
 
 /**
  * picture: { width, height, planes }, 3 or 4 Float32Arrays in [0, 1]; the fourth is alpha.
- * network: { scale, channels, halo, alignment, run(values, width, height) }; run takes a Float32Array of `channels`
- * planes and promises one whose planes are `scale` times as large each way.
- * options: { scale } or { width, height }; tile; before(), which may throw to stop; progress(done, total input pixels).
+ * network: { scale, channels, halo, alignment, pace, run(values, width, height) }; run takes a Float32Array of
+ * `channels` planes and promises one whose planes are `scale` times as large each way; `largest` is added to it where
+ * memory ran out.
+ * options: { scale } or { width, height }; tile; progress({ done, next, total, expected }) before each tile and at the
+ * end: input pixels that are done, of the tile that comes, and of all; and the seconds expected for all.
  * Promises { width, height, data }: levels of 255, RGBA, not premultiplied.
  */
 export async function upscale(picture, network, options) {
@@ -30,20 +57,21 @@ export async function upscale(picture, network, options) {
   const alpha = picture.planes.length === 4 && picture.planes[3].some((a) => a < 1) ? picture.planes[3] : null;
   const run = {
     network,
-    tile: options.tile ?? tileFor(network),
-    before: options.before ?? (async () => {}),
-    progress: options.progress ?? (() => {}),
+    tile: options.tile,
+    progress: (next) => options.progress?.({ done: run.done, next, total: run.total, expected: run.expected }),
     done: 0,
     total: sizes.reduce((sum, [w, h]) => sum + w * h, 0) * (alpha ? 2 : 1),
     flat: new Map(), // colour -> what the network makes of it
     first: { width, height, alpha },
   };
-  run.progress(0, run.total);
+  const work = sizes.map(([w, h]) => workOfAll(gridOf(w, h, network, options.tile), network));
+  run.expected = network.pace * work.reduce((sum, one) => sum + one, 0) * (alpha ? 2 : 1);
   let colour = picture.planes.slice(0, 3);
   if (alpha) colour = bleed(colour, alpha, width, height);
   const data = new Uint8ClampedArray(target.width * target.height * 4).fill(255);
   await passes(run, colour, sizes, target, false, (plane, c) => write(data, plane, c));
   if (alpha) await passes(run, [alpha], sizes, target, true, (plane) => write(data, plane, 3));
+  run.progress(0);
   return { ...target, data };
 }
 
@@ -63,7 +91,7 @@ async function passes(run, planes, sizes, target, held, done) {
 }
 
 async function onePass(run, planes, width, height, held) {
-  const { scale, halo, alignment } = run.network;
+  const { scale } = run.network;
   const out = planes.map(() => new Float32Array(width * height * scale * scale));
   const fill = async (core, grid) => {
     const window = windowOf(grid, core);
@@ -73,11 +101,13 @@ async function onePass(run, planes, width, height, held) {
     else if (colour) paint(await ofOneColour(run, colour), core, out, width, scale);
     else await compute(run, planes, width, height, held, core, grid, out);
   };
-  const grid = await runTiles(makeGrid(height, width, run.tile, halo, alignment), fill, run.before, (count) => {
-    run.done += count;
-    run.progress(run.done, run.total);
-  });
-  run.tile = Math.min(run.tile, grid.tile); // what did not fit once is not tried again
+  const first = gridOf(width, height, run.network, run.tile);
+  const last = await runTiles(first, fill, run.progress, (count) => (run.done += count));
+  if (last !== first) {
+    // What did not fit once is not tried again, not for the next picture either.
+    run.network.largest = windowSides(last).reduce((height, width) => height * width);
+    run.tile &&= last.tile;
+  }
   return out;
 }
 

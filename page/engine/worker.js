@@ -1,115 +1,92 @@
-// The engine, in a thread of its own. Messages in: { id, task, ... } and { cancel: id }. Out, with the same id:
-// { step, received, total } while something is loaded, { frame, frames, done, total } for tiles, then { result } or
-// { error: { kind, text } }.
+// The engine, in a thread of its own. The first message is { site: { base, manifest, options, known } }; then come
+// tasks, the next one after the end of the one before: { id, task, ... }. Answers have the same id: { step, received,
+// total } while something is loaded, { opened } when a network is there, { frame, frames, done, next, total,
+// expected } for tiles (upscaling.js), then { result } or { error: { kind, text } }. Whoever wants to stop a task ends
+// this worker: see ui/client.js.
 
 import { openAnimation } from "./animation.js";
 import { decode, encode } from "./pixels.js";
 import { animatedPng, png } from "./png.js";
-import { openTagger, openUpscaler, startEngine } from "./runtime.js";
+import { openTagger, openUpscaler, startEngine, used } from "./runtime.js";
 import { prepare, ranked } from "./tagging.js";
 import { upscale } from "./upscaling.js";
 
-class Cancelled extends Error {}
 class Unreadable extends Error {}
 
-let site = null; // { base, manifest, options }
+let site = null;
 let engine = null;
 let tagger = null;
-const upscalers = new Map(); // file -> network; the last one used alone, or memory fills up
-const cancelled = new Set();
-let queue = Promise.resolve();
+let upscaler = null; // { file, network } of the last one used alone, or memory fills up
 
-const TASKS = { open, measure, upscale: upscaleFile, tag, convert };
+const TASKS = { measure, upscale: upscaleFile, tag, convert };
 
 self.addEventListener("message", ({ data }) => {
-  if (data.cancel !== undefined) cancelled.add(data.cancel);
-  else queue = queue.then(() => perform(data)); // one after the other: each task uses all threads
+  if (data.site) site = data.site;
+  else perform(data);
 });
 
 async function perform({ id, task, ...rest }) {
-  const say = (message, transfer = []) => self.postMessage({ id, ...message }, transfer);
+  const say = (message) => self.postMessage({ id, ...message });
   try {
-    check(id);
-    say({ result: await TASKS[task](rest, { id, say }) });
+    say({ result: await TASKS[task](rest, say) });
   } catch (error) {
     say({ error: { kind: kindOf(error), text: String(error?.message ?? error) } });
-  } finally {
-    cancelled.delete(id);
   }
 }
 
 function kindOf(error) {
-  if (error instanceof Cancelled) return "cancelled";
   if (error instanceof Unreadable) return "unreadable";
   if (error instanceof RangeError) return "too_large";
   return "failed";
 }
 
-function check(id) {
-  if (cancelled.has(id)) throw new Cancelled();
+function loading(step, say) {
+  return (received, total) => say({ step, received, total });
 }
 
-/** Let messages in, among them a cancel, which a busy thread would not see. */
-function breathe(id) {
-  return new Promise((resolve) => setTimeout(resolve)).then(() => check(id));
-}
-
-async function open({ base, manifest, options }) {
-  site = { base, manifest, options };
-}
-
-function loading(step, { id, say }) {
-  return (received, total) => {
-    check(id);
-    say({ step, received, total });
-  };
-}
-
-async function started(call) {
-  engine ??= await startEngine(site.base, site.manifest, site.options, loading("engine", call));
+async function started(say) {
+  engine ??= await startEngine(site.base, site.manifest, site.options, loading("engine", say));
   return engine;
 }
 
-async function network({ name, units }, call) {
+async function network({ name, units }, say) {
   const entry = site.manifest.upscalers.find((one) => one.name === name);
   const speed = entry.speeds.find((one) => one.units === units) ?? entry.speeds[0];
-  const running = await started(call);
-  if (!upscalers.has(speed.file)) {
-    const opened = await openUpscaler(running, entry, speed, loading("network", call));
-    upscalers.clear();
-    upscalers.set(speed.file, opened);
+  const running = await started(say);
+  if (upscaler?.file !== speed.file) {
+    await upscaler?.network.release();
+    upscaler = null;
+    const opened = await openUpscaler(running, entry, speed, loading("network", say), site.known[speed.file]);
+    upscaler = { file: speed.file, network: opened };
+    say({ opened: { file: speed.file, provider: opened.provider, pace: opened.pace } });
   }
-  return upscalers.get(speed.file);
+  return upscaler.network;
 }
 
-function used(net) {
-  return { provider: net.provider, threads: engine.threads, seconds: net.seconds };
-}
-
-async function measure({ choice }, call) {
-  return used(await network(choice, call));
+async function measure({ choice }, say) {
+  const net = await network(choice, say);
+  return used(engine, net);
 }
 
 async function read(work) {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Cancelled || error instanceof RangeError) throw error;
+    if (error instanceof RangeError) throw error;
     throw new Unreadable(String(error?.message ?? error));
   }
 }
 
-async function upscaleFile({ file, choice, size, tile }, call) {
+async function upscaleFile({ file, choice, size, tile }, say) {
   const animation = await read(() => openAnimation(file));
   const still = animation ? null : await read(() => decode(file));
-  const net = await network(choice, call);
+  const net = await network(choice, say);
   const before = performance.now();
   const frames = animation?.count ?? 1;
   const options = (frame) => ({
     ...size,
     tile,
-    before: () => breathe(call.id),
-    progress: (done, total) => call.say({ frame, frames, done, total }),
+    progress: (step) => say({ frame, frames, ...step }),
   });
   try {
     const made = [];
@@ -125,7 +102,7 @@ async function upscaleFile({ file, choice, size, tile }, call) {
     const { width, height } = made[0];
     const seconds = (performance.now() - before) / 1000;
     const blob = animation ? await animatedPng(made, animation.plays) : await png(made[0]);
-    return { blob, width, height, from, frames, took: seconds, ...used(net) };
+    return { blob, width, height, from, frames, took: seconds, ...used(engine, net) };
   } finally {
     animation?.close();
   }
@@ -135,11 +112,10 @@ function same(a, b) {
   return a.planes.length === b.planes.length && a.planes.every((plane, c) => plane.every((v, i) => v === b.planes[c][i]));
 }
 
-async function tag({ file }, call) {
+async function tag({ file }, say) {
   const picture = await read(() => decode(file));
-  const running = await started(call);
-  tagger ??= await openTagger(running, site.manifest.tagger, loading("tagger", call));
-  check(call.id);
+  const running = await started(say);
+  tagger ??= await openTagger(running, site.manifest.tagger, loading("tagger", say));
   const { words } = tagger;
   return ranked(await tagger.run(prepare(picture, words.preprocessing)), words);
 }

@@ -1,5 +1,6 @@
 // The page: makes the parts and passes between them what happens.
 
+import { wireSize } from "../engine/fetching.js";
 import { makeCard, updateCard } from "./card.js";
 import { Client } from "./client.js";
 import { download, downloadAll } from "./download.js";
@@ -23,12 +24,12 @@ async function start() {
   setTheme(localStorage.getItem("senga.theme") ?? "auto");
   await setLanguage(preferred(), base);
   const manifest = await (await fetch(new URL("manifest.json", base))).json();
-  const client = new Client(base);
   const options = { kind: query.get("engine") ?? "", threads: Number(query.get("threads")) || 0 };
-  await client.call("open", { base: base.href, manifest, options }).done;
+  const client = new Client(base, { manifest, options });
   const parts = {
     manifest,
     client,
+    writer: new Client(base, { manifest, options }), // what is done can be saved while others are computed
     options: new Options(manifest),
     queue: new Queue(client),
     viewer: new Viewer(),
@@ -40,7 +41,7 @@ async function start() {
 }
 
 function connect(parts) {
-  const { queue, options, client } = parts;
+  const { queue, options, writer } = parts;
   watchInputs((files) => queue.add(files), () => say(text("no_picture_pasted")), new URL(parts.manifest.sample, base));
   by("options").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -48,9 +49,9 @@ function connect(parts) {
   });
   by("stop").addEventListener("click", () => queue.stop());
   by("measure").addEventListener("click", () => measure(parts));
-  by("download").addEventListener("click", () => saving(() => download(client, queue.shown, by("format").value)));
+  by("download").addEventListener("click", () => saving([queue.shown], ([item], format) => download(writer, item, format)));
   by("download-all").addEventListener("click", () =>
-    saving(() => downloadAll(client, queue.items.filter((item) => item.result), by("format").value)),
+    saving(queue.items.filter((item) => item.result), (items, format) => downloadAll(writer, items, format)),
   );
   by("language").value = document.documentElement.lang;
   by("language").addEventListener("change", async ({ target }) => {
@@ -86,9 +87,10 @@ function measured(parts, choice, found) {
   drawEngine(parts);
 }
 
-async function saving(work) {
+async function saving(items, work) {
   try {
-    await work();
+    await work(items, by("format").value);
+    if (by("format").value !== "png" && items.some(({ result }) => result.frames > 1)) say(text("animation_png"));
   } catch (error) {
     const format = by("format").selectedOptions[0].textContent;
     say(text(/cannot write/.test(error.message) ? "no_write" : "failed", { format, text: error.message }));
@@ -144,7 +146,7 @@ function drawButtons({ queue }) {
 function drawEngine({ manifest }) {
   if (used === null) {
     const binary = manifest.files[manifest.runtime.wasm.binary];
-    by("engine").textContent = text("engine_none", { size: bytes(binary.gz ?? binary.size) });
+    by("engine").textContent = text("engine_none", { size: bytes(wireSize(binary)) });
     return;
   }
   const kind = used.provider === "wasm" && used.threads === 1 ? "engine_wasm_one" : `engine_${used.provider}`;

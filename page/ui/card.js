@@ -45,7 +45,7 @@ export function updateCard(card, item, shown) {
 
 function note(item) {
   if (item.state === "running") {
-    if (!item.progress || item.progress.left === null) return text("state_starting");
+    if (!item.progress) return text("state_starting");
     const percent = Math.floor(100 * item.progress.share);
     return text("state_running", { percent, left: seconds(item.progress.left) });
   }

@@ -1,5 +1,6 @@
 // The form: size, network and speed; and what is known of each network's time on this device.
 
+import { wireSize } from "../engine/fetching.js";
 import { bytes, has, seconds, text } from "./texts.js";
 
 const SPEEDS = "senga.seconds"; // file -> seconds for a megapixel of output, as measured here
@@ -47,8 +48,7 @@ export class Options {
     this.speed.replaceChildren(...speeds.map(({ units }, i) => new Option(speedName(i, units), units)));
     if (speeds.some(({ units }) => String(units) === chosen)) this.speed.value = chosen;
     document.getElementById("speed-row").hidden = speeds.length < 2;
-    const { gz, size: whole } = this.#manifest.files[this.#speedOf().file];
-    const size = bytes(gz ?? whole);
+    const size = bytes(wireSize(this.#manifest.files[this.#speedOf().file]));
     document.getElementById("about").textContent = `${has(name) ? text(name) : purpose} (${size})`;
     document.getElementById("estimate").textContent = this.#estimate();
   }

@@ -1,5 +1,8 @@
 // The pictures: what was added, what is being done with each, one after the other. No document here.
 
+import { heard, seen } from "./progress.js";
+
+const TICK = 500; // milliseconds between two looks at the clock
 let nextId = 1;
 
 export class Queue extends EventTarget {
@@ -9,6 +12,7 @@ export class Queue extends EventTarget {
   #client;
   #call = null;
   #stopped = false;
+  #progress = null; // of the picture that runs
 
   constructor(client) {
     super();
@@ -57,7 +61,9 @@ export class Queue extends EventTarget {
     this.running = true;
     this.#stopped = false;
     this.#changed();
+    const clock = setInterval(() => this.#tick(), TICK);
     for (let item = this.#waiting(); item && !this.#stopped; item = this.#waiting()) await this.#perform(item, options());
+    clearInterval(clock);
     this.running = false;
     this.#changed();
   }
@@ -67,8 +73,9 @@ export class Queue extends EventTarget {
   }
 
   async #perform(item, { choice, size, tags }) {
+    this.#progress = null;
     this.#set(item, { state: "running", progress: null, error: null });
-    const progress = (step) => this.#progress(item, step);
+    const progress = (step) => this.#hear(item, step);
     try {
       const made = await this.#start("upscale", { file: item.file, choice, size }, progress);
       if (item.result) URL.revokeObjectURL(item.result.url);
@@ -90,16 +97,19 @@ export class Queue extends EventTarget {
     return this.#call.done;
   }
 
-  #progress(item, step) {
+  #hear(item, step) {
     if (step.step) {
       this.dispatchEvent(new CustomEvent("loading", { detail: step }));
       return;
     }
     this.dispatchEvent(new CustomEvent("loaded"));
-    const share = (step.frame + step.done / step.total) / step.frames;
-    if (share === 0) item.began = performance.now();
-    const left = share ? ((performance.now() - item.began) / 1000 / share) * (1 - share) : null;
-    this.#set(item, { progress: { share, left } });
+    this.#progress = { item, ...heard(this.#progress, step, performance.now()) };
+    this.#tick();
+  }
+
+  #tick() {
+    const { item } = this.#progress ?? {};
+    if (item?.state === "running") this.#set(item, { progress: seen(this.#progress, performance.now()) });
   }
 
   #set(item, values) {

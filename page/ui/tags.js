@@ -1,7 +1,7 @@
 // The tags of the picture that is shown: scores, thresholds, and copying.
 
 import { asLine, chosen, NOT_TRAINED, written } from "../engine/tagging.js";
-import { text } from "./texts.js";
+import { listed, number, text } from "./texts.js";
 
 export class Tags {
   #found = null;
@@ -44,9 +44,15 @@ export class Tags {
     const none = Object.assign(document.createElement("li"), { textContent: text("no_tags") });
     input("tag-list").replaceChildren(...(rows.length ? rows : [none]));
     for (const kind of ["prompt", "caption"]) input(`copy-${kind}`).disabled = !tags.length;
-    const { purpose, limits } = this.entry;
-    input("tagger-about").textContent = text("tagger_limits", { purpose, limits });
+    input("tagger-about").textContent = described(this.entry);
   }
+}
+
+/** What the tagger knows, and what it has never seen. */
+function described({ general, characters, unseen }) {
+  const sentences = [text("tagger_about", { general: number(general), characters: number(characters) })];
+  if (unseen.length) sentences.push(text("tagger_unseen", { unseen: listed(unseen.map((what) => text(what))) }));
+  return sentences.join(" ");
 }
 
 function input(id) {

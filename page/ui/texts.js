@@ -39,6 +39,15 @@ export function seconds(count) {
   return measure(count, "second", count < 10 ? 1 : 0);
 }
 
+export function number(value) {
+  return new Intl.NumberFormat(language).format(value);
+}
+
+/** Several texts as one: "a, b and c". */
+export function listed(texts) {
+  return new Intl.ListFormat(language).format(texts);
+}
+
 export function size({ width, height }) {
   return `${width}×${height}`;
 }

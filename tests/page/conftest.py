@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chromium import started
-from page_visitor import running
+from page_visitor import Visitor, running, visiting
 from senga.headless.cli import OK, main
 from senga.headless.site import serving
 
@@ -29,4 +29,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
     with running(serving.server(site, 0)) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(browser: Any, address: str) -> Iterator[Visitor]:
+    """On a desktop, with the page open."""
+    with visiting(browser, viewport={"width": 1280, "height": 900}) as found:
+        found.open(address)
         yield found

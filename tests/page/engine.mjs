@@ -18,8 +18,8 @@ const corners = ({ top, left, bottom, right }) => [top, left, bottom, right];
 const found = { edges: [], grids: [], halved: [], memory: [], sizes: [], fixed: [] };
 
 for (const { in: values } of cases.edges) found.edges.push(tiling.edges(...values));
-for (const { height, width, tile, halo, alignment } of cases.grids) {
-  const grid = tiling.makeGrid(height, width, tile, halo, alignment);
+for (const { height, width, tile, wide, halo, alignment } of cases.grids) {
+  const grid = tiling.makeGrid(height, width, tile, halo, alignment, wide);
   const cores = tiling.cores(grid);
   found.grids.push({
     rounded: grid.halo,
@@ -28,7 +28,10 @@ for (const { height, width, tile, halo, alignment } of cases.grids) {
   });
   found.fixed.push(cores.map((core) => corners(tiling.fixedWindow(grid, core))));
 }
-for (const { in: [tile, alignment] } of cases.halved) found.halved.push(tiling.halved({ tile, alignment }).tile);
+for (const { in: [tile, wide, alignment] } of cases.halved) {
+  const half = tiling.halved({ tile, wide, alignment });
+  found.halved.push([half.tile, half.wide]);
+}
 
 // `fits`: after so many tiles, no tile larger than this fits into the memory.
 for (const { height, width, tile, alignment, fits: [before, side] } of cases.memory) {
@@ -39,7 +42,7 @@ for (const { height, width, tile, alignment, fits: [before, side] } of cases.mem
     seen.push(corners(core));
   };
   const pixels = [];
-  const grid = await tiling.runTiles(tiling.makeGrid(height, width, tile, 0, alignment), fill, async () => {}, (n) => pixels.push(n));
+  const grid = await tiling.runTiles(tiling.makeGrid(height, width, tile, 0, alignment), fill, () => {}, (n) => pixels.push(n));
   found.memory.push({ tile: grid.tile, cores: seen, pixels });
 }
 for (const { in: [width, height, scale, factor] } of cases.sizes) {
@@ -55,7 +58,7 @@ found.prepared = given.prepare.map(({ planes, size, preprocessing }) => [
 ]);
 
 // A network whose every output pixel is the mean over a square of its input, so that context matters.
-const MEAN = { scale: 2, channels: 3, halo: 2, alignment: 1 };
+const MEAN = { scale: 2, channels: 3, halo: 2, alignment: 1, pace: 1 };
 const calls = [];
 MEAN.run = async (values, width, height) => {
   calls.push([width, height]);
@@ -78,11 +81,9 @@ for (const { size: [width, height], planes, options } of given.upscale) {
   const picture = { width, height, planes: planes.map(plane) };
   const progress = [];
   calls.length = 0;
-  const data = await levels(picture, { ...options, progress: (done, total) => progress.push([done, total]) });
+  const data = await levels(picture, { ...options, progress: ({ done, total }) => progress.push([done, total]) });
   found.upscaled.push({ data, calls: [...calls], progress });
 }
-const stop = { scale: 2, tile: 16, before: async () => { throw new Error("cancelled"); } };
-found.stopped = await levels({ width: 40, height: 40, planes: [0, 1, 2].map(() => new Float32Array(1600)) }, stop).catch((e) => e.message);
 
 const words = { names: ["1girl", "long_hair", "^_^", "cat_(animal)", "miku", "safe"], untrained: ["rating"] };
 words.exclusive = [["1girl", "long_hair"]];

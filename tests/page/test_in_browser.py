@@ -8,51 +8,22 @@ import numpy as np
 import pytest
 import torch
 from chromium import OPTIONS, executable
+from page_pictures import SAMPLE, WEIGHTS, difference, drawing, expected, opened, sprite
 from page_visitor import Visitor, picture_file, plain_host, running, visiting
 from PIL import Image
-from repository import ROOT
+from sample_taggers import small_tagger
 from sample_upscalers import small_model
-from senga.arch import TaggerModel, load_model, save_model, tag, upscale
+from senga.arch import TaggerModel, load_model, save_model, tag
 from senga.headless.cli import OK, main
-from senga.headless.site import serving
+from senga.headless.site import folder, serving
+from senga.nodes import host
 
 pytestmark = pytest.mark.page
 
 EMULATED = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
 EMULATED += ("--use-vulkan=swiftshader", "--disable-vulkan-surface")
 WEBGPU = [*(option for option in OPTIONS if option != "--disable-gpu"), *EMULATED]
-WEIGHTS = ROOT / "weights"
-SAMPLE = ROOT / "example_workflows" / "senga_lucy.png"
 NUMBERS = np.random.default_rng(1)
-
-
-def drawing(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """Shapes with hard edges on a soft ramp; a fourth channel is alpha with soft and hard parts."""
-    y, x = np.mgrid[:height, :width]
-    colours = [(x * 3 + y * 2) % 256, (x // 5 + y // 4) % 2 * 200 + 20, np.where((x - y) % 17 < 3, 10, 240)]
-    alpha = np.clip((width / 2 - np.hypot(x - width / 2, y - height / 2)) * 40, 0, 255)
-    return np.stack([*colours, alpha][:channels], axis=2).astype(np.uint8)
-
-
-def sprite() -> np.ndarray:
-    """Part of the sample: a face, with transparency around it."""
-    return np.asarray(Image.open(SAMPLE).convert("RGBA"))[:48, 100:172]
-
-
-def expected(levels: np.ndarray, name: str = "senga_compact_x2", **options: Any) -> np.ndarray:
-    """What `senga upscale --precision fp32` makes of (H, W, C) levels."""
-    image = torch.from_numpy(levels.astype(np.float32) / 255)[None]
-    model = load_model(WEIGHTS / f"{name}.safetensors")
-    return (upscale(model, image, precision="fp32", **options)[0] * 255).round().byte().numpy()
-
-
-def opened(data: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
-def difference(found: np.ndarray, wanted: np.ndarray) -> int:
-    assert found.shape == wanted.shape
-    return int(np.abs(found.astype(int) - wanted.astype(int)).max())
 
 
 FRAMES = [drawing(20, 28), np.roll(drawing(20, 28), 3, axis=1), np.roll(drawing(20, 28), 3, axis=1)]
@@ -95,6 +66,11 @@ def queue(browser: Any, address: str) -> Any:
         }
 
 
+def test_the_site_and_what_a_visitor_loads_first_are_small(site: Path) -> None:
+    assert folder.total(site) <= folder.LARGEST
+    assert (site / "models" / "senga_compact_x2.onnx.gz").stat().st_size <= 2 * 10**6
+
+
 def test_a_queue_of_five_is_done_and_its_names_are_kept(queue: dict[str, Any]) -> None:
     assert queue["states"] == ["done"] * 5
     assert list(queue["files"]) == ["sprite.png", "dot.png", "strip.png", "dance.png", "soft.png"]
@@ -134,17 +110,10 @@ def test_no_request_leaves_the_site_and_the_console_is_silent(queue: dict[str, A
 
 
 def test_one_engine_is_loaded_and_its_name_and_time_are_shown(queue: dict[str, Any]) -> None:
-    loaded = {Path(url).name for url in queue["asked"] if url.endswith(".gz") and "/runtime/" in url}
-    assert loaded == {"ort-wasm-simd-threaded.wasm.gz"}
+    packed = [url for url in queue["asked"] if url.endswith((".gz", ".br"))]
+    assert {Path(url).stem for url in packed if "/runtime/" in url} == {"ort-wasm-simd-threaded.wasm"}
     assert queue["engine"] == "Computed by WebAssembly, 1 thread."
     assert queue["estimate"].endswith("for each megapixel, measured on this device")
-
-
-@pytest.fixture
-def visitor(browser: Any, address: str) -> Any:
-    with visiting(browser, viewport={"width": 1280, "height": 900}) as found:
-        found.open(address)
-        yield found
 
 
 def test_tags_are_those_of_senga_tag(visitor: Visitor) -> None:
@@ -153,7 +122,7 @@ def test_tags_are_those_of_senga_tag(visitor: Visitor) -> None:
     visitor.choose(tags=True)
     visitor.start()
     assert visitor.finished() == ["done"]
-    model = load_model(WEIGHTS / "senga_tagger_large.safetensors")
+    model = load_model(WEIGHTS / host.DEFAULT_TAGGER)
     assert isinstance(model, TaggerModel)
     image = torch.from_numpy(levels.astype(np.float32) / 255)[None]
     scores = model(image.movedim(3, 1))[0].tolist()
@@ -174,33 +143,6 @@ def test_tags_are_those_of_senga_tag(visitor: Visitor) -> None:
     assert visitor.complaints() == []
 
 
-def test_an_exact_size_and_another_format(visitor: Visitor) -> None:
-    levels = drawing(20, 30)
-    visitor.add({"a.b.png": picture_file(levels)})
-    visitor.choose(scale="exact")
-    visitor.page.fill("#width", "75")
-    visitor.start()
-    assert visitor.finished() == ["done"]
-    _, png = visitor.saved("#download")
-    assert difference(opened(png), expected(levels, size=(75, 50))) <= 2
-    for kind, ending in (("webp", "WEBP"), ("jpeg", "JPEG")):
-        visitor.page.select_option("#format", kind)
-        name, data = visitor.saved("#download")
-        assert name == f"a.b.{'jpg' if kind == 'jpeg' else kind}"
-        image = Image.open(io.BytesIO(data))
-        assert (image.format, image.size) == (ending, (75, 50))
-
-
-def test_the_same_size_by_the_network_that_cleans(visitor: Visitor) -> None:
-    levels = np.asarray(Image.open(io.BytesIO(picture_file(drawing(24, 40), "JPEG", quality=40))))
-    visitor.add({"a.png": picture_file(levels)})
-    visitor.choose(scale="exact", network="senga_compact_x1")
-    visitor.page.fill("#width", "40")
-    visitor.start()
-    assert visitor.finished() == ["done"]
-    assert difference(opened(visitor.saved("#download")[1]), expected(levels, "senga_compact_x1")) <= 2
-
-
 def test_a_bad_file_is_said_and_the_next_one_is_done(visitor: Visitor) -> None:
     visitor.add({"bad.png": b"this is not a picture", "cut.png": picture_file(drawing(40, 40))[:200]})
     visitor.add({"good.png": picture_file(drawing(4, 4))})
@@ -211,17 +153,53 @@ def test_a_bad_file_is_said_and_the_next_one_is_done(visitor: Visitor) -> None:
     assert visitor.complaints() == []
 
 
-def test_a_picture_is_stopped_between_tiles_and_done_again(visitor: Visitor) -> None:
-    visitor.add({"first.png": picture_file(NUMBERS.integers(0, 255, (40, 1200, 3), dtype=np.uint8))})
-    visitor.add({"second.png": picture_file(drawing(4, 4))})
+def test_a_stop_ends_a_tile_at_once_and_what_is_done_can_be_saved_meanwhile(visitor: Visitor) -> None:
+    visitor.add({"small.png": picture_file(drawing(4, 4))})
+    visitor.add({"large.png": picture_file(NUMBERS.integers(0, 255, (300, 1000, 3), dtype=np.uint8))})  # one tile
     visitor.choose()
     visitor.start()
-    visitor.page.wait_for_selector(".card[data-state=running] progress[value]", timeout=240_000)
-    visitor.page.click(".card:first-child .cancel")
-    assert visitor.finished() == ["cancelled", "done"]
-    assert visitor.notes()[0] == "Stopped"
-    visitor.page.click(".card:first-child .again")
-    assert visitor.states() == ["waiting", "done"]
+    visitor.page.wait_for_selector(".card:nth-child(2)[data-state=running] progress[value]", timeout=240_000)
+    visitor.page.select_option("#format", "webp")
+    name, data = visitor.saved("#download")
+    assert (name, opened(data).shape) == ("small.webp", (8, 8, 3))
+    assert visitor.states() == ["done", "running"]
+    assert "left" in visitor.notes()[1]
+    fetched = [url for url in visitor.asked if url.endswith((".gz", ".br"))]
+    visitor.page.click(".card:nth-child(2) .cancel")
+    assert visitor.finished() == ["done", "cancelled"]
+    assert visitor.notes()[1] == "Stopped"
+    visitor.page.click(".card:nth-child(1) .again")
+    visitor.start()
+    assert visitor.finished() == ["done", "cancelled"]
+    visitor.page.select_option("#format", "png")
+    assert difference(opened(visitor.saved("#download")[1]), expected(drawing(4, 4))) <= 2
+    # The new worker has the engine and the network from the cache.
+    assert [url for url in visitor.asked if url.endswith((".gz", ".br"))] == fetched != []
+    assert visitor.complaints() == []
+
+
+def test_an_animated_webp_keeps_its_frames_and_times_and_alpha(visitor: Visitor) -> None:
+    frames = [drawing(12, 16, 4), np.roll(drawing(12, 16, 4), 5, axis=1)]
+    out = io.BytesIO()
+    first, second = (Image.fromarray(frame) for frame in frames)
+    settings: dict[str, Any] = {"lossless": True, "exact": True, "duration": [80, 250], "loop": 3}
+    first.save(out, "WEBP", save_all=True, append_images=[second], **settings)
+    visitor.add({"wave.webp": out.getvalue()})
+    visitor.choose()
+    visitor.start()
+    assert visitor.finished() == ["done"]
+    visitor.page.select_option("#format", "webp")
+    name, data = visitor.saved("#download")
+    visitor.until("document.getElementById('status').textContent === 'Animations are saved as animated PNG.'")
+    made = Image.open(io.BytesIO(data))
+    assert (name, made.format, getattr(made, "n_frames", 1), made.info["loop"]) == ("wave.png", "PNG", 2, 3)
+    for i, (frame, duration) in enumerate(zip(frames, settings["duration"], strict=True)):
+        made.seek(i)
+        found, wanted = np.asarray(made.convert("RGBA")), expected(frame)
+        seen = wanted[..., 3] > 0
+        assert made.info["duration"] == duration
+        assert difference(found[..., 3], wanted[..., 3]) <= 2
+        assert difference(found[seen], wanted[seen]) <= 2
     assert visitor.complaints() == []
 
 
@@ -261,10 +239,11 @@ def test_webgpu_gives_the_same_on_chromiums_software_adapter(browser: Any, tmp_p
     """A small network, since the adapter is an emulation: its results count here, not its time."""
     model = small_model("compact", scale=2, features=8, layers=2)
     save_model(tmp_path / "small.safetensors", model)
-    assert main(["page", "--out", str(tmp_path / "site"), "-m", str(tmp_path / "small.safetensors")]) == OK
+    save_model(tmp_path / "tags.safetensors", small_tagger())
+    options = ["-m", str(tmp_path / "small.safetensors"), "--tagger", str(tmp_path / "tags.safetensors")]
+    assert main(["page", "--out", str(tmp_path / "site"), *options]) == OK
     levels = drawing(30, 22)
-    image = torch.from_numpy(levels.astype(np.float32) / 255)[None]
-    wanted = (upscale(model, image, precision="fp32")[0] * 255).round().byte().numpy()
+    wanted = expected(levels, model)
     host = serving.server(tmp_path / "site", 0)
     emulated = browser.browser_type.launch(executable_path=executable(), args=WEBGPU)
     with emulated, running(host) as address, visiting(emulated) as visitor:

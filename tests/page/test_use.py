@@ -155,6 +155,21 @@ def test_all_is_reached_by_keyboard_and_named(visitor: Visitor) -> None:
     assert said.count() == 1
 
 
+def test_a_message_covers_no_button(visitor: Visitor) -> None:
+    page = visitor.page
+    page.evaluate("window.scrollTo(0, 0)")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("document.getElementById('copy-prompt').click()")
+    visitor.until("document.getElementById('status').textContent === 'Copied'")
+    covered = """() => {
+      const { left, right, top, bottom } = document.getElementById("status").getBoundingClientRect();
+      const over = (one) => one.left < right && one.right > left && one.top < bottom && one.bottom > top;
+      const parts = [...document.querySelectorAll("button, select, input, a")].filter((part) => part.checkVisibility());
+      return parts.filter((part) => over(part.getBoundingClientRect())).map((part) => part.id || part.className);
+    }"""
+    assert page.evaluate(covered) == []
+
+
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_pictures_are_dropped_and_pasted(browser: Any, address: str, kind: str) -> None:
     with visiting(browser) as visitor:

@@ -5,9 +5,7 @@ import hashlib
 import json
 import re
 import shutil
-import threading
-import urllib.error
-import urllib.request
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ from senga.arch import save_model
 from senga.arch.borrowed import onnx_export
 from senga.headless.cli import FAILED, OK, USAGE, main
 from senga.headless.commands import page as command
-from senga.headless.site import folder, models, runtime, serving
+from senga.headless.site import folder, models, packing, runtime
 
 PAGE = ROOT / "page"
 PINNED = json.loads((PAGE / "package.json").read_text(encoding="utf-8"))["dependencies"]
@@ -95,10 +93,39 @@ def test_the_manifest_has_the_size_and_hash_of_every_file(site, manifest):
             packed = site / f"{place}.gz"
             assert packed.stat().st_size == facts["gz"]
             assert gzip.decompress(packed.read_bytes()) == data
-    written = {path.relative_to(site).as_posix().removesuffix(".gz") for path in site.rglob("*") if path.is_file()}
-    assert written == {*manifest["files"], "manifest.json", "_headers"}
+    written = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    assert {name.removesuffix(".gz").removesuffix(".br") for name in written} == {
+        *manifest["files"],
+        "manifest.json",
+        "_headers",
+    }
     assert {"index.html", "engine/worker.js", "ui/app.js", "texts/ja.json", "sample.png"} <= set(manifest["shell"])
     assert set(manifest["shell"]) <= set(manifest["files"])
+
+
+def test_brotlis_copies_are_there_too_and_smaller(site, manifest):
+    brotli = pytest.importorskip("brotli")
+    packed = {place: facts for place, facts in manifest["files"].items() if "br" in facts}
+    assert {"index.html", "engine/worker.js", runtime_binary(manifest)} <= set(packed)
+    for place, facts in packed.items():
+        data = (site / f"{place}.br").read_bytes()
+        assert len(data) == facts["br"] < facts["size"]
+        assert hashlib.sha256(brotli.decompress(data)).hexdigest() == facts["sha256"]
+    assert packed["index.html"]["br"] < packed["index.html"]["gz"]
+
+
+def runtime_binary(manifest):
+    return manifest["runtime"]["wasm"]["binary"]
+
+
+def test_without_brotli_there_is_gzip_alone_and_the_log_says_how_to_get_it(monkeypatch, tmp_path, caplog):
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    (tmp_path / "a.js").write_text("const a = 1;\n" * 100)
+    with caplog.at_level("INFO", logger="senga"):
+        found = folder.facts(tmp_path / "a.js", packing.packers())
+    assert set(found) == {"size", "sha256", "gz"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.js", "a.js.gz"]
+    assert 'pip install -c constraints.txt ".[page]"' in caplog.text
 
 
 def test_only_large_files_are_left_out_of_what_is_there_offline_at_once(manifest):
@@ -271,37 +298,3 @@ def test_the_lock_file_pins_the_packages_and_names_no_host():
     for name, entry in lock["packages"].items():
         assert "resolved" not in entry
         assert not name or "integrity" in entry
-
-
-@pytest.fixture
-def served(site):
-    running = serving.server(site, 0)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    yield serving.address(running)
-    running.shutdown()
-    thread.join()
-    running.server_close()
-
-
-def test_the_server_has_the_headers_and_types_that_threads_need(served):
-    assert served.startswith("http://127.0.0.1:")
-    for place, kind in (
-        ("", "text/html"),
-        ("engine/worker.js", "text/javascript"),
-        ("manifest.json", "application/json"),
-    ):
-        with urllib.request.urlopen(served + place) as answer:
-            assert answer.headers["Content-Type"].startswith(kind)
-            assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
-            assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
-            assert "wasm-unsafe-eval" in answer.headers["Content-Security-Policy"]
-    for place in ("engine/", "../pyproject.toml", "nothing"):
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(served + place)
-
-
-def test_a_taken_port_is_said(site, served, caplog):
-    port = int(served.rstrip("/").rpartition(":")[2])
-    with pytest.raises(command.SengaError, match=f"--serve {port}: .*give another port"):
-        command.serve(site, port)
