@@ -41,7 +41,8 @@ def _training(settings: Settings, pictures: Pictures) -> Callable[[int], float]:
     """The number of a step -> the seconds it took. The step is a real one, without a discriminator."""
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     net = model.model.requires_grad_(True).train()
-    fabric, _ = make_fabric(settings.run.precision, bf16=model.supports_bfloat16, half=model.supports_half)
+    run, supported = settings.run, {"bf16": model.supports_bfloat16, "half": model.supports_half}
+    fabric, _ = make_fabric(run.precision, **supported, batch=settings.data.batch, timeout=run.timeout)
     loss_of = make_loss(**to_dict(settings.loss))
     learn = Step(fabric, fabric.setup_module(net), net, loss_of, settings.gan, None, None, settings.optim.accumulate)
     optimisers = make_optimisers(net, settings.optim)
