@@ -65,7 +65,7 @@ def run(host: Host, place: Path, script: str, **changes: str) -> None:
         PATH=os.pathsep.join([str(place / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
         **changes,
     )
-    assert process.wait(timeout=150) == OK, f"{script}\n{log.read_text()}"
+    assert process.wait(timeout=400) == OK, f"{script}\n{log.read_text()}"
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def begin(host: Host, folder: Path, *words: str, cluster: bool = True) -> subpro
 
 def run(host: Host, folder: Path, *words: str, cluster: bool = True) -> tuple[int, str, str]:
     process = begin(host, folder, *words, cluster=cluster)
-    out, said = process.communicate(timeout=150)
+    out, said = process.communicate(timeout=400)
     return process.returncode, out, said
 
 
@@ -109,11 +109,13 @@ def test_a_list_of_files_and_a_pattern_are_taken(cluster: list[Host], shared: Pa
 
 
 STORE = """
-import sys
+import os, sys
 from pyarrow import fs
-s3, here, there, back = fs.S3FileSystem(allow_bucket_creation=True), *sys.argv[1:]
+here, there, way = sys.argv[1:]
+scheme, _, address = os.environ["AWS_ENDPOINT_URL"].rpartition("://")
+s3 = fs.S3FileSystem(allow_bucket_creation=True, endpoint_override=address, scheme=scheme)
 s3.create_dir("store")
-if back == "back":
+if way == "back":
     fs.copy_files(there, here, source_filesystem=s3)
 else:
     fs.copy_files(here, there, destination_filesystem=s3)
@@ -122,7 +124,7 @@ else:
 
 def copy(host: Host, folder: Path, there: str, way: str) -> None:
     process = host.start(sys.executable, "-c", STORE, str(folder), there, way)
-    assert process.wait(timeout=60) == 0, process.communicate()[1]
+    assert process.wait(timeout=200) == 0, process.communicate()[1]
 
 
 def test_pictures_of_an_s3_store_become_those_of_a_disk(cluster: list[Host], shared: Path) -> None:
@@ -195,7 +197,7 @@ class Watched:
         """The error stream, when the process has ended."""
         assert self.process.stderr is not None
         said = self.process.stderr.read()
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=200)
         self.reading.join()
         return said
 
@@ -204,7 +206,7 @@ def test_ctrl_c_leaves_whole_files_alone(cluster: list[Host], shared: Path, many
     process = begin(cluster[0], shared, "degrade", "many", "-o", "stopped/", "--preset", "realesrgan")
     until(lambda: len(list((shared / "stopped").rglob("*.png"))) > 5)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=200)
     assert process.returncode == INTERRUPTED, said
     assert said.splitlines()[-1] == "senga: interrupted"
     assert "Traceback" not in said
