@@ -101,6 +101,25 @@ class Header:
                 " expected equal numbers: take the list of tags that the network was trained with"
             )
 
+    @property
+    def units(self) -> tuple[int, ...]:
+        """The numbers of recursions that a DRRN was trained to stop after, the fewest first; () of other networks."""
+        found = self.hyperparameters.get("supervised_units")
+        return tuple(sorted(found)) if isinstance(found, list | tuple) else ()
+
+    def check_units(self, units: int) -> None:
+        """Raises SengaError where the network cannot stop after that many recursions."""
+        if not self.units:
+            raise SengaError(
+                f"units is {units}, and {self.architecture} networks have no units; leave it at 0 or choose a DRRN"
+            )
+        if units not in self.units:
+            *others, last = map(str, self.units)
+            known = f"{', '.join(others)} or {last}" if others else last
+            raise SengaError(
+                f"units is {units}; expected {known}, after which this network was trained to stop, or 0 for the most"
+            )
+
     def row(self) -> Architecture:
         return architecture(self.architecture)
 

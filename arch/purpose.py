@@ -53,6 +53,9 @@ def purpose(header: Header) -> Purpose:
         parts.append("clean drawings")
     if metrics.get("psnr_y_patterns", 0.0) >= KEEPS_PATTERNS:
         parts.append("keeps dither and screentone")
+    if len(header.units) > 1:
+        *faster, best = map(str, header.units)
+        parts.append(f"units {', '.join(faster)} (faster) or {best}")
     return Purpose("; ".join(parts))
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import stat as modes
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,9 @@ KINDS = (
     (modes.S_ISCHR, "device"),
     (modes.S_ISBLK, "device"),
 )
+MOST_WAYS = 16  # links by which one folder is entered; folders of links to each other have a way for each order
 MOST_TEXT = 16 * 2**20  # bytes of a file that is held as a whole; JSON becomes up to 24 times as large in memory
+MOST_PARTS = 1_000_000  # lists and objects of JSON, each of which takes 70 bytes and more
 HEAD = 4096  # bytes at the beginning of a text that are searched for NUL
 
 
@@ -59,8 +62,9 @@ def walk(folder: Path, endings: Collection[str], *, depth: int | None = None, od
 
     With `odd`, also what has such an ending and is not a file: dangling links, pipes, devices (see `why_unreadable`).
 
-    Linked folders are entered, except where a link leads back to a folder around it. Names that begin with a dot are
-    left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that cannot be listed is named in a warning.
+    Linked folders are entered, except where a link leads back to a folder around it, or where MOST_WAYS have led there
+    before. Names that begin with a dot are left out (`._x.png` of macOS, `.ipynb_checkpoints`, `.git`). A folder that
+    cannot be listed is named in a warning.
     Raises OSError where the process has too many files open.
     """
     return sorted(path for files in walk_folders(folder, endings, depth=depth, odd=odd) for path in files)
@@ -71,6 +75,7 @@ def walk_folders(
 ) -> Iterator[list[Path]]:
     """The same folder after folder, each's own files sorted: the names of one folder are held, not those of all."""
     rest: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
+    ways: Counter[tuple[int, int]] = Counter()
     while rest:
         where, around = rest.pop()
         try:
@@ -83,6 +88,11 @@ def walk_folders(
             continue
         own = (stat.st_dev, stat.st_ino)
         if own in around:
+            continue
+        ways[own] += 1
+        if ways[own] > MOST_WAYS:
+            if ways[own] == MOST_WAYS + 1:
+                logger.warning("%s: left out, more than %d links lead to the same folder", where, MOST_WAYS)
             continue
         found: list[Path] = []
         below: list[Path] = []
@@ -137,6 +147,19 @@ def why_unreadable(path: Path) -> str:
     return "" if os.access(path, os.R_OK) else "cannot be read (Permission denied); change its permissions"
 
 
+def why_unlisted(folder: Path) -> str:
+    """Why a path cannot be listed as a folder, for a message; "" where it can."""
+    try:
+        mode = folder.stat().st_mode
+    except FileNotFoundError:
+        return "the folder does not exist"
+    except (OSError, ValueError) as error:
+        return f"cannot be opened ({brief(getattr(error, 'strerror', None) or error)}); check the name"
+    if not modes.S_ISDIR(mode):
+        return "is a file; expected a folder"
+    return "" if os.access(folder, os.R_OK | os.X_OK) else "cannot be listed (Permission denied)"
+
+
 def has_text_name(path: Path | str) -> bool:
     """Whether a name can be written into a text file: on Linux names are bytes, and not all of them are UTF-8."""
     try:
@@ -181,9 +204,17 @@ def read_text(path: Path) -> str:
         return file.read().replace("\r\n", "\n").replace("\r", "\n")
 
 
+def check_parts(text: str | bytes) -> None:
+    """Raises ValueError for JSON that would become far more memory than it is long: `[[],[],[],...`."""
+    marks = "[{" if isinstance(text, str) else (b"[", b"{")
+    if sum(text.count(mark) for mark in marks) > MOST_PARTS:  # pyright: ignore[reportArgumentType]
+        raise ValueError(f"more than {MOST_PARTS:,} lists and objects")
+
+
 def parse_json(text: str | bytes) -> Any:
     """JSON from elsewhere. Raises SengaError, a phrase without the name of its source, for whatever cannot be read."""
     try:
+        check_parts(text)
         return json.loads(text)
     except RecursionError as error:
         raise SengaError("is not JSON that can be read (nested too deeply)") from error

@@ -124,7 +124,7 @@ BY_ID = {row.id: row for row in ARCHITECTURES}
 
 def architecture(name: str, task: str = "") -> Architecture:
     """The row with this id, for this task if one is named. Raises SengaError that lists the known ids."""
-    known = [row.id for row in ARCHITECTURES if not task or row.task == task]
+    known = [row.id for row in BY_ID.values() if not task or row.task == task]
     if name not in known:
         found = f"does not {task}" if name in BY_ID else "is unknown"
         purpose = f" to {task}" if task else ""

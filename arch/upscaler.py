@@ -57,17 +57,17 @@ class UpscaleModel:
     def with_units(self, units: int) -> "UpscaleModel":
         """A model with the same tensors that runs `units` recursions: faster and less exact. Only DRRN has units.
 
+        Args:
+            units: one of `header.units`; 0 is the model itself.
+
         Raises:
             SengaError: the network is not a DRRN, or was not trained to stop there.
         """
-        if not isinstance(self.model, DRRN):
-            raise SengaError(
-                f"architecture {self.header.architecture!r} has no units; leave units out or choose a drrn"
-            )
-        try:
-            net = self.model.shortened(units)
-        except ValueError as error:
-            raise SengaError(f"{self.header.architecture}: {error}") from error
+        if units == 0:
+            return self
+        self.header.check_units(units)
+        assert isinstance(self.model, DRRN)
+        net = self.model.shortened(units)
         return UpscaleModel(dataclasses.replace(self.header, hyperparameters=as_table(net.config)), net)
 
     @property

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from senga.training.tagger.danbooru import read_danbooru
 from senga.training.tagger.database import open_database
-from senga.training.tagger.index import choose_vocabulary, number
+from senga.training.tagger.index import number
 from senga.training.tagger.settings import DataSettings
+from senga.training.tagger.vocabulary import choose_vocabulary
 
 logger = logging.getLogger("senga")
 

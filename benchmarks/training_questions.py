@@ -10,30 +10,22 @@ import argparse
 import logging
 import shlex
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
-from senga.arch import UpscaleModel, read_header
-from senga.arch.precision import autocast, pick_precision
-from senga.training.run.ema import EMA
-from senga.training.run.optimisers import make_optimisers
+from senga.arch import read_header
 from senga.training.run.settings import ModelSettings
-from senga.training.sr.losses.table import make_loss
-from senga.training.sr.patches import batch
-from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, LossSettings, Settings, SROptimSettings, SRRunSettings
 from senga.training.sr.train import train
 
 from .command import exit_code
 from .docs_tables import TRAINING, write_docs
 from .quality_table import Table
+from .step_cost import seconds_each
 
 PROGRAM = "python -m benchmarks.training_questions"
-TIMED = 4  # steps whose cost is measured, after WARM others
-WARM = 2
 HEAD = ["question", "variant", "steps", "PSNR_Y, dB", "difference", "SSIM_Y", "SSIMULACRA2"]
 
 
@@ -77,36 +69,12 @@ def settings_of(variant: Variant, number: int, data: str, runs: str, steps: int)
     )
 
 
-def seconds_a_step(settings: Settings) -> float:
-    """Processor time of one training step, batch included."""
-    pictures = PictureSet(settings.data.folder, settings.data.cache_gib)
-    model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
-    net = model.model.requires_grad_(True).train()
-    optimisers, ema = make_optimisers(net, settings.optim), EMA(net, settings.optim.ema)
-    loss_of = make_loss(settings.loss.weights)
-    device = torch.device("cpu")
-    precision = pick_precision("auto", device, half=False, bf16=model.supports_bfloat16)
-    began = 0.0
-    for step in range(WARM + TIMED):
-        if step == WARM:
-            began = time.process_time()
-        lr, hr = batch(pictures, settings.data, model.scale, settings.seed, step)
-        with autocast(device, precision):
-            made = net(lr)
-        net.zero_grad(set_to_none=True)
-        loss_of(made.float(), hr)[0].backward()
-        for optimiser in optimisers:
-            optimiser.step()
-        ema.update(net, step)
-    return (time.process_time() - began) / TIMED
-
-
 def measure(variants: Sequence[Variant], data: str, runs: str, minutes: float) -> list[list[str]]:
     """Train each variant; rows of the table."""
     rows = []
     best = 0.0
     for number, variant in enumerate(variants):
-        cost = seconds_a_step(settings_of(variant, number, data, runs, 10))
+        (cost,) = seconds_each([settings_of(variant, number, data, runs, 10)])
         steps = max(1, round(60 * minutes / cost))
         path = train(settings_of(variant, number, data, runs, steps), PROGRAM)
         metrics = read_header(path).provenance.metrics

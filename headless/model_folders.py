@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from ..arch.reading import why_unlisted
 from ..nodes import host
-from .errors import UsageError
+from .errors import UsageError, brief
 
 
 def add_models_dir(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,8 @@ def add_models_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def use_models_dirs(folders: list[Path]) -> None:
-    """Let the nodes find models in these folders too. Raises UsageError for a folder that does not exist."""
-    if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise UsageError("\n".join(f"--models-dir {folder}: the folder does not exist" for folder in missing))
+    """Let the nodes find models in these folders too. Raises UsageError for what cannot be listed as a folder."""
+    reasons = [(brief(folder, 200), why_unlisted(folder)) for folder in folders]
+    if any(reason for _, reason in reasons):
+        raise UsageError("\n".join(f"--models-dir {name}: {reason}" for name, reason in reasons if reason))
     host.standalone.model_dirs = list(folders)

@@ -194,9 +194,14 @@ def _path(name: str, shipped: list[str], kind: str, what: str) -> Path:
                 return path
         folders = standalone.model_dirs
     if name in RETIRED:
-        raise SengaError(f"{what} {quoted(name)} no longer comes with Senga; choose {RETIRED[name]}, which replaces it")
+        raise SengaError(retired(name))
     searched = ", ".join(str(folder) for folder in [WEIGHTS, *folders])
     raise SengaError(f"{what} {quoted(name)} was not found in {searched}; put the file there or choose another {what}")
+
+
+def retired(name: str) -> str:
+    """What to answer for a file of RETIRED that is not there."""
+    return f"model {quoted(name)} no longer comes with Senga; choose {RETIRED[name]}, which replaces it"
 
 
 def output_folder() -> Path:

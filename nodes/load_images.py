@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from torch import Tensor
 
 from ..arch import SengaError, Stopped
-from ..arch.reading import PICTURE_ENDINGS, READABLE, walk
+from ..arch.errors import brief, quoted
+from ..arch.reading import PICTURE_ENDINGS, walk
+from ..training.run.pictures import clear, is_deep, open_picture, scaled
 from . import host
-
-DEEP = {"I": 65535, "I;16": 65535, "I;16B": 65535, "I;16L": 65535, "F": 1}  # Pillow's modes -> white
 
 
 class SengaLoadImages:
@@ -102,11 +102,14 @@ def folder_inside(root: Path, folder: str) -> Path:
         inside = not Path(folder).anchor and path.is_relative_to(root.resolve())
         there = inside and path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, too long, NUL
-        raise SengaError(f"folder {folder!r} cannot be the name of a folder ({error}); give another") from error
+        reason = brief(error)
+        raise SengaError(f"folder {quoted(folder)} cannot be the name of a folder ({reason}); give another") from error
     if not inside:
-        raise SengaError(f"folder {folder!r} leads out of the input folder {root}; give a folder inside it")
+        raise SengaError(f"folder {quoted(folder)} leads out of the input folder {root}; give a folder inside it")
     if not there:
-        raise SengaError(f"folder {folder!r} is not in the input folder {root}; create it there or choose another")
+        raise SengaError(
+            f"folder {quoted(folder)} is not in the input folder {root}; create it there or choose another"
+        )
     return path
 
 
@@ -116,12 +119,13 @@ def chosen(root: Path, folder: str, limit: int, start: int) -> list[Path]:
     found = walk(inside, PICTURE_ENDINGS, depth=0)
     if outside := [path.name for path in found if not path.resolve().is_relative_to(root.resolve())]:
         raise SengaError(
-            f"{outside[0]} in folder {folder!r} is a link that leads out of the input folder; copy the file"
+            f"{outside[0]} in folder {quoted(folder)} is a link that leads out of the input folder; copy the file"
         )
     paths = found[start : start + limit if limit else None]
     if not paths:
         raise SengaError(
-            f"folder {folder!r} has {len(found)} pictures, of which start skips {start}; expected at least one to load"
+            f"folder {quoted(folder)} has {len(found)} pictures, of which start skips {start};"
+            " expected at least one to load"
         )
     return paths
 
@@ -135,18 +139,22 @@ def names_of(paths: list[Path]) -> list[str]:
 def read_picture(path: Path) -> tuple[Tensor, Tensor]:
     """(1, H, W, 3) and (1, H, W): an upright picture, the first frame of an animation, and 1 - its alpha.
 
-    Raises SengaError, naming the file, for what Pillow cannot read.
+    Raises SengaError, naming the file, for what Pillow cannot read and for what is too large.
     """
     try:
-        with Image.open(path, formats=READABLE) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if white := DEEP.get(picture.mode):
-                grey = np.clip(np.asarray(picture, dtype=np.float32) / white, 0, 1)
-                levels, alpha = np.repeat(grey[..., None], 3, 2), None
+        with open_picture(path) as opened:
+            picture = ImageOps.exif_transpose(scaled(opened))
+            if is_deep(picture):
+                levels = np.repeat(np.asarray(picture)[..., None], 3, 2)
+                holes = np.zeros(levels.shape[:2], np.float32) if (found := clear(picture)) is None else found
             else:
-                alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
                 levels = np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
-            holes = np.zeros(levels.shape[:2], np.float32) if alpha is None else 1 - np.asarray(alpha, np.float32) / 255
+                holes = np.zeros(levels.shape[:2], np.float32)
+                if picture.has_transparency_data:
+                    holes = 1 - np.asarray(picture.convert("RGBA").getchannel("A"), np.float32) / 255
+    except SengaError as error:
+        raise SengaError(f"{path.name}: {error}") from error
     except Exception as error:  # Pillow's readers raise whatever their parsing runs into
-        raise SengaError(f"{path.name}: not a picture that Pillow can read ({error}); remove or replace it") from error
-    return torch.from_numpy(levels)[None], torch.from_numpy(holes)[None]
+        reason = brief(error, 200)
+        raise SengaError(f"{path.name}: not a picture that Pillow can read ({reason}); remove or replace it") from error
+    return torch.from_numpy(levels)[None], torch.from_numpy(holes.astype(np.float32))[None]

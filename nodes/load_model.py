@@ -1,10 +1,10 @@
 """SengaLoadUpscaleModel: a weights file -> UPSCALE_MODEL. SengaLoadTagger: one -> SENGA_TAGGER."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
-from ..arch import SengaError, TaggerModel, UpscaleModel, load_tagger, load_upscaler
+from ..arch import SengaError, TaggerModel, UpscaleModel, load_tagger, load_upscaler, read_header
+from ..arch.registry import DEEPEST
 from . import host
 from .model_files import stamp
 
@@ -25,20 +25,39 @@ class SengaLoadUpscaleModel:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         tooltip = "The network to upscale with. Senga's own come first, then the files in models/upscale_models."
-        return {"required": {"model_name": (host.upscale_model_names(), {"tooltip": tooltip})}}
+        units = {
+            "advanced": True,
+            "default": 0,
+            "min": 0,
+            "max": DEEPEST,
+            "tooltip": "For DRRN alone, such as senga_drrn_x2: how often each of its blocks runs. Fewer are faster and"
+            " less exact; the node says which numbers the network was trained for. 0: the largest of them.",
+        }
+        return {
+            "required": {"model_name": (host.upscale_model_names(), {"tooltip": tooltip})},
+            "optional": {"units": ("INT", units)},
+        }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, model_name: str | None) -> bool | str:
-        """Takes names of sub-folders with either slash, in place of ComfyUI's own look into the list."""
-        return _found(host.upscale_model_path, model_name)
+    def VALIDATE_INPUTS(cls, model_name: str | None = None, units: int | None = None) -> bool | str:
+        """Takes names of sub-folders with either slash, in place of ComfyUI's own look into the list. An input that
+        comes through a link is None here, and checked by the run."""
+
+        def look() -> None:
+            if model_name is not None:
+                path = host.upscale_model_path(model_name)
+                if units:
+                    read_header(path).check_units(units)
+
+        return _answer(look)
 
     @classmethod
-    def IS_CHANGED(cls, model_name: str) -> str:
+    def IS_CHANGED(cls, model_name: str, units: int = 0) -> str:
         """Load again if the file was replaced."""
         return stamp(host.upscale_model_path(model_name))
 
-    def load(self, model_name: str) -> tuple[UpscaleModel]:
-        model = load_upscaler(host.upscale_model_path(model_name))
+    def load(self, model_name: str, units: int = 0) -> tuple[UpscaleModel]:
+        model = load_upscaler(host.upscale_model_path(model_name)).with_units(units)
         host.attach_patcher(model)
         return (model,)
 
@@ -67,7 +86,7 @@ class SengaLoadTagger:
     @classmethod
     def VALIDATE_INPUTS(cls, model_name: str | None) -> bool | str:
         """As SengaLoadUpscaleModel."""
-        return _found(host.tagger_path, model_name)
+        return _answer(lambda: model_name is None or host.tagger_path(model_name))
 
     @classmethod
     def IS_CHANGED(cls, model_name: str) -> str:
@@ -80,9 +99,10 @@ class SengaLoadTagger:
         return (model,)
 
 
-def _found(find: Callable[[str], Path], name: str | None) -> bool | str:
-    """The answer of VALIDATE_INPUTS; without a name it comes through a link, and is known later."""
+def _answer(check: Callable[[], object]) -> bool | str:
+    """What VALIDATE_INPUTS says of a check: True, or the message of its SengaError."""
     try:
-        return name is None or bool(find(name))
+        check()
     except SengaError as error:
         return str(error)
+    return True

@@ -1,8 +1,10 @@
 """Workflows, recipes, captions and options of any text at all: a result or one of our sentences, never another error.
 
-The examples are the same in every run (`derandomize`): a failure here can be repeated.
+The examples are the same in every run (`derandomize`: the seed is made of the test), so that a failure can be repeated;
+what once was a fault is kept as an `example`.
 """
 
+import ast
 import contextlib
 import json
 import re
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from repository import ROOT
 from senga.arch import SengaError
 from senga.arch.reading import open_text, read_text
 from senga.headless.errors import UsageError
@@ -27,7 +30,7 @@ from senga.training.degradation.steps import KINDS
 from senga.training.tagger.sources import parse_caption
 
 hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings  # noqa: E402
+from hypothesis import HealthCheck, example, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 kept = settings(
@@ -114,12 +117,18 @@ def read_recipe(text: str) -> None:
 
 @kept
 @given(st.text())
+@example("\ufeff{}")
+@example("NaN")
+@example('{"steps": [], "steps": 5}')
 def test_any_text_as_a_recipe(text: str) -> None:
     read_recipe(text)
 
 
 @kept
 @given(documents(RECIPE_WORDS))
+@example({"steps": [{"step": ["blur"]}]})
+@example({"format": 10**400, "steps": []})
+@example({"steps": [{"step": "blur", "probability": float("nan")}]})
 def test_any_json_as_a_recipe(data: Any) -> None:
     read_recipe(as_text(data))
 
@@ -203,12 +212,18 @@ def read_and_check(path: Path, text: str, nodes: NodeClasses) -> None:
 
 @kept
 @given(text=st.text())
+@example(text="\x00")
+@example(text="\ufeff{}")
+@example(text='{"1": {"class_type": "PreviewAny", "inputs": {"source": NaN}}}')
 def test_any_text_as_a_workflow(text: str, nodes: NodeClasses, tmp_path: Path) -> None:
     read_and_check(tmp_path / "w.json", text, nodes)
 
 
 @kept
 @given(data=documents(WORKFLOW_WORDS))
+@example(data={"1": {"class_type": ["a"], "inputs": {}}})
+@example(data={"1": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}})
+@example(data={"prompt": {"class_type": "x"}, "nodes": None})
 def test_any_json_as_a_workflow(data: Any, nodes: NodeClasses, tmp_path: Path) -> None:
     read_and_check(tmp_path / "w.json", as_text(data), nodes)
 
@@ -236,6 +251,9 @@ def test_any_json_as_a_workflow_of_the_editor(data: Any, links: Any, nodes: Node
 
 @kept
 @given(text=st.one_of(st.text(), st.text().map("3.width={}".format), st.text().map("3.filename_prefix={}".format)))
+@example(text="3.width=NaN")
+@example(text="3.width=1" + "0" * 5000)
+@example(text="=.=")
 def test_any_text_as_an_override(text: str, nodes: NodeClasses) -> None:
     prompt = {"3": {"class_type": "ImageScale", "inputs": {"width": 1}}}
     with contextlib.suppress(UsageError):
@@ -268,6 +286,9 @@ def test_comments_and_choices_follow_the_editor_s_rules(text: str, monkeypatch: 
 
 @kept
 @given(st.text())
+@example("\ufeff1girl, 1girl")
+@example("a\x00b,,, ,\u2028")
+@example("rating:, rating:general")
 def test_any_text_as_a_caption(text: str) -> None:
     caption = parse_caption(text)
     names = [*caption.mixed, *caption.characters, *([caption.rating] if caption.rating else [])]
@@ -278,6 +299,9 @@ def test_any_text_as_a_caption(text: str) -> None:
 
 @kept
 @given(content=st.one_of(st.binary(), st.text().map(lambda text: text.encode("utf-16")), st.text().map(str.encode)))
+@example(content=b"\xff\xfe")
+@example(content=b"\xff\xfea")
+@example(content=b"\xef\xbb\xbf\x00")
 def test_any_bytes_as_a_text(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(content)
@@ -288,3 +312,20 @@ def test_any_bytes_as_a_text(content: bytes, tmp_path: Path) -> None:
     assert "\r" not in text
     with open_text(path) as file:
         assert file.read().replace("\r\n", "\n").replace("\r", "\n") == text
+
+
+def test_every_property_is_tried_with_examples_that_stay_the_same() -> None:
+    """Every function with @given has one of our settings, which are derandomized."""
+    found = 0
+    for path in ROOT.joinpath("tests").rglob("test_*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            names = [ast.unparse(decorator) for decorator in function.decorator_list]
+            if any(name.startswith("given(") for name in names):
+                found += 1
+                assert any(name in ("kept", "LIMITS") or name.startswith("settings(kept") for name in names), (
+                    function.name
+                )
+    assert found > 15
+    assert kept.derandomize

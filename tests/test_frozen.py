@@ -12,7 +12,7 @@ from senga.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 
 # id: (required inputs, optional inputs, outputs), each in the order that links and widget values are saved in.
 NODES = {
-    "SengaLoadUpscaleModel": (["model_name"], [], [("upscale_model", "UPSCALE_MODEL")]),
+    "SengaLoadUpscaleModel": (["model_name"], ["units"], [("upscale_model", "UPSCALE_MODEL")]),
     "SengaUpscale": (
         [
             "upscale_model",
@@ -199,7 +199,7 @@ def test_the_public_names_of_arch():
 ARROWS = {
     "arch": set(),
     "training": {"arch"},
-    "nodes": {"arch", "training.degradation"},
+    "nodes": {"arch", "training.degradation", "training.run.pictures"},  # pictures: the one reader of their files
     "headless": {"nodes", "training", "arch"},
 }
 NETS = ("espcn", "dcscn", "rrdb", "compact", "drrn", "mobilenetv3", "blocks")

@@ -1,12 +1,12 @@
 """The pictures of a call as a stream: folders, patterns, lists, shards, stores. One folder is held at a time."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 
 from ...arch.reading import walk_folders
-from ..errors import SengaError, UsageError
+from ..errors import SengaError, UsageError, brief, one_line
 from ..files.plan import fits, is_pattern, pattern_depth, split_pattern, stem_key
 from . import places
 from .members import ENDING, below, is_shard, with_members
@@ -37,8 +37,15 @@ def check_inputs(inputs: Sequence[str]) -> None:
     """Raises UsageError for what is not there."""
     for text in map(places.local_path, inputs):
         path = text.removeprefix(LIST)
-        if not places.is_url(path) and not Path(path).exists() and not (path == text and is_pattern(text)):
-            raise UsageError(f"{path}: there is no such file or folder; check the name")
+        if not places.is_url(path) and not _exists(path) and not (path == text and is_pattern(text)):
+            raise UsageError(f"{brief(path, 200)}: there is no such file or folder; check the name")
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _of_disk(text: str, out: str | None, endings: Sequence[str], recursive: bool) -> Iterator[Item]:
@@ -65,7 +72,7 @@ def _of_disk(text: str, out: str | None, endings: Sequence[str], recursive: bool
 def _item(path: Path, own: str, *, lone: bool) -> Item:
     try:
         stat = path.stat()
-    except OSError:  # reading it says what is wrong
+    except (OSError, ValueError):  # reading it says what is wrong
         return Item(str(path), own, lone)
     return Item(str(path), own, lone, stat.st_size, stat.st_mtime_ns)
 
@@ -113,13 +120,10 @@ def _of_list(name: str) -> Iterator[Item]:
                     yield _item(Path(line), below(line), lone=lone)
 
 
-def _lines(name: str) -> Iterable[str]:
-    if places.is_url(name):
-        lines: Iterable[str] = places.lines(name)
-        yield from (line.strip() for line in lines if line.strip())
-        return
+def _lines(name: str) -> Iterator[str]:
     try:
-        with Path(name).open(encoding="utf-8", errors="surrogateescape") as file:
-            yield from (line.strip() for line in file if line.strip())
+        yield from filter(None, places.lines(name))
     except OSError as error:
-        raise SengaError(f"{name}: the list cannot be read ({error.strerror}); name a text file") from error
+        raise SengaError(
+            f"{name}: the list cannot be read ({error.strerror or one_line(error)}); name a text file"
+        ) from error

@@ -1,5 +1,6 @@
 """Object stores, through PyArrow's file systems: s3://, gs://, and whatever else fsspec has a package for."""
 
+import codecs
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from ..errors import SengaError, one_line
 from .extra import needed
 
 CHUNK = 1 << 20  # bytes copied at once
+LONGEST_LINE = 8192  # bytes of a name in a list
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,26 @@ def read(url: str) -> bytes | None:
 
 
 def lines(url: str) -> Iterator[str]:
-    """The lines of a text in UTF-8, as they arrive."""
-    system, there = _opened(url)
+    """The lines of a text in UTF-8, as they arrive, without spaces around them; of a path, too.
+
+    Bytes that are not UTF-8 stay what they are in names of files. Raises SengaError, OSError.
+    """
+    system, there = _opened(url) if is_url(url) else (None, url)
     rest = b""
-    with system.open_input_stream(there) as source:
-        while chunk := source.read(CHUNK):
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode() for line in whole)
-    if rest:
-        yield rest.decode()
+    with Path(url).open("rb") if system is None else system.open_input_stream(there) as source:
+        chunk = source.read(CHUNK).removeprefix(codecs.BOM_UTF8)
+        while chunk or rest:
+            *whole, rest = (rest + chunk).split(b"\n") if chunk else (rest, b"")
+            yield from (_line(line, url) for line in whole)
+            chunk = source.read(CHUNK) if chunk else b""
+            _line(rest, url)
+
+
+def _line(line: bytes, url: str) -> str:
+    if len(line) > LONGEST_LINE or b"\0" in line:
+        found = "0 in it" if b"\0" in line else f"more than {LONGEST_LINE} bytes"
+        raise SengaError(f"{url}: a line has {found}; expected the name of a picture in each, as UTF-8: is it a list?")
+    return line.decode("utf-8", "surrogateescape").strip()
 
 
 def store(data: bytes, url: str) -> None:

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...arch.reading import parse_json
 from ..errors import SengaError, one_line
 from ..files.plan import Job
 from . import places
@@ -148,10 +149,9 @@ def staged(unit: Sequence[Item], out: str, kind: str, settings: str, *, force: b
     # Two folders of a call may begin with the same name: their files would replace each other, shards must not.
     first = unit[0].source if kind else unit[0].own
     key = hashlib.sha256(first.encode(errors="surrogateescape")).hexdigest()[:24]
-    known = None if force else places.read(f"{out}/{NOTES}/{key}.json")
-    note = Note(**json.loads(known)) if known else Note()
+    note = Note(settings) if force else _noted(places.read(f"{out}/{NOTES}/{key}.json") or b"{}", settings)
     with tempfile.TemporaryDirectory(prefix="senga_") as folder:
-        yield Staged(Path(folder), out, kind, key, note if note.settings == settings else Note(settings))
+        yield Staged(Path(folder), out, kind, key, note)
 
 
 def with_times(unit: Sequence[Item]) -> list[Item]:
@@ -165,3 +165,32 @@ def with_times(unit: Sequence[Item]) -> list[Item]:
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         return list(pool.map(known, unit))
+
+
+def _noted(text: bytes, settings: str) -> Note:
+    """What a note says was made with these settings. Of one that is damaged nothing counts: it is made again."""
+    try:
+        note = parse_json(text)
+    except SengaError:
+        return Note(settings)
+    if not isinstance(note, dict) or note.get("settings") != settings:
+        return Note(settings)
+    pictures, failed, shard = note.get("pictures"), note.get("failed"), note.get("shard")
+    return Note(
+        settings,
+        {name: made for name, made in pictures.items() if _is_made(made)} if isinstance(pictures, dict) else {},
+        {name: made for name, made in failed.items() if _is_fault(made)} if isinstance(failed, dict) else {},
+        shard if isinstance(shard, int) else 0,
+    )
+
+
+def _is_made(made: Any) -> bool:
+    """[size, time, {name of a result: its size}]"""
+    if not isinstance(made, list) or len(made) != 3 or not isinstance(made[2], dict):
+        return False
+    return all(isinstance(number, int) for number in (*made[:2], *made[2].values()))
+
+
+def _is_fault(made: Any) -> bool:
+    """[size, time, why]"""
+    return isinstance(made, list) and [type(part) for part in made] == [int, int, str]

@@ -26,6 +26,7 @@ from ..progress import BatchLine, ProgressLine, progress_line
 from ..stream import Stream, Waits
 
 MOST_WORKERS = 64
+LARGE = 256 * 2**20  # bytes of a file, which take a while to be hashed
 FAILURES = (SengaError, OSError, RuntimeError, MemoryError)  # of one picture; torch's own are RuntimeErrors
 
 Read = TypeVar("Read")
@@ -241,7 +242,11 @@ def _read_ahead(
 
     def read(job: Job) -> tuple[Content | None, Read]:
         # Its content is taken first: a picture that changes in the meantime is made again the next time.
-        return content_of(job.source) if job.recorded and job.source.is_file() else None, work.read(job)
+        if not (job.recorded and job.source.is_file()):
+            return None, work.read(job)
+        if job.source.stat().st_size > LARGE:
+            work.read(job)  # whether it can be read at all
+        return content_of(job.source), work.read(job)
 
     rest = iter(jobs)
     waiting = deque((job, pool.submit(read, job)) for job in islice(rest, ahead))

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import hashlib
 import io
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +20,7 @@ from ...training.degradation import Recipe, Report, degrade, preset, preset_name
 from ..errors import SengaError, UsageError
 from ..files.formats import write_picture
 from ..files.pictures import Frame, decode, read_frames, read_picture, rounded_levels, write_png
-from ..files.plan import Job, make_plan, planned
+from ..files.plan import Job, is_one, make_plan, planned
 from ..files.results import written
 from ..files.sheet import draw_sheet
 from ..log import logger
@@ -153,7 +154,8 @@ def plan(pictures: list[str], output: str, *, recursive: bool, report: bool, by_
 
     Raises UsageError for results other than PNG.
     """
-    jobs = make_plan(pictures, output, None, recursive=recursive)
+    folder = Path(output).is_dir() or output.endswith(("/", os.sep)) or not is_one(pictures)
+    jobs = make_plan(pictures, output, "png" if folder else None, recursive=recursive)  # of animations too
     if jobs[0].format != "png":
         raise UsageError(f"-o {output}: damaged pictures are written as PNG; end the name in .png, or a folder's in /")
     return [

@@ -128,6 +128,7 @@ def as_json(entry: Entry) -> dict[str, object]:
         "for": purpose(header).what,
         **({"limits": limits} if (limits := purpose(header).limits) else {}),
         **({} if header.vocabulary is None else {"tags": len(header.vocabulary)}),
+        **({"units": list(header.units)} if header.units else {}),
         "licences": list(header.provenance.licences),
         **({"code_licence": code} if (code := code_licence(header.architecture)) else {}),
         "metrics": header.provenance.metrics,

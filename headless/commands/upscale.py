@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...arch import SengaError, read_header
 from ...arch.errors import install
 from ...arch.fitting import FITS
 from ...arch.weights import check_file
@@ -41,6 +42,7 @@ NODE_OPTIONS: dict[str, tuple[type, str]] = {
     "fit": (str, "|".join(FITS)),
 }
 SAME_RESULT = ("tile",)  # options that change results by rounding only
+LOADER, UNITS = "SengaLoadUpscaleModel", "units"  # the load node, and its input that is an option
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_denoise(parser)
     node_class = NODE_CLASS_MAPPINGS[UPSCALER]
     add_options(parser, node_class, NODE_OPTIONS)
+    add_options(parser, NODE_CLASS_MAPPINGS[LOADER], {UNITS: (int, "N")})
     ensemble = sockets(node_class)["self_ensemble"]
     parser.add_argument(flag("self_ensemble"), action="store_true", default=None, help=help_of(ensemble))
     parser.add_argument(
@@ -153,13 +156,15 @@ def prepare(args: argparse.Namespace, _: Shown) -> Upscaling:
     use_models_dirs(args.models_dir)
     mix = mix_of(args, options)
     path = find_model(args.model, UPSCALERS) if mix is None else files_of(mix)[0]
+    units = units_of(args, path)
+    short = {UNITS: units} if units else {}
     fields = fields_of(path, options) if args.name is not None else {}
     largest = max_pixels(args)
-    cleaning = {} if mix is None else denoise_settings(mix)
+    changed = short if mix is None else denoise_settings(mix)
 
     @cache
     def settings(kind: str) -> Mapping[str, Any]:
-        return settings_of(path, options, args, kind) | cleaning
+        return settings_of(path, options, args, kind) | changed
 
     def job(source: Path, own: str, lone: bool, out: Path | None) -> Job:
         assert out is not None
@@ -167,15 +172,29 @@ def prepare(args: argparse.Namespace, _: Shown) -> Upscaling:
         return dataclasses.replace(one, settings=settings(one.format))
 
     files = [path] if mix is None else files_of(mix)
-    whole = {"models": [sha256_of(file) for file in files], **options, **cleaning, "format": args.format}
+    whole = {"models": [sha256_of(file) for file in files], **options, **changed, "format": args.format}
     whole |= {name: getattr(args, name) for name in ("name", "quality", "codec", "crf", "strip", "depth")}
-    return Upscaling(job, lambda: work(network(path, options, mix), largest), whole, fields, settings)
+    return Upscaling(job, lambda: work(network(path, options, mix, units), largest), whole, fields, settings)
 
 
-def network(path: Path, options: dict[str, Any], mix: Mix | None) -> Network:
+def units_of(args: argparse.Namespace, path: Path) -> int:
+    """The recursions that --units asks for, 0 for the model's own. Raises UsageError where it has no such ones."""
+    units: int = read_options(args, NODE_CLASS_MAPPINGS[LOADER], (UNITS,)).get(UNITS, 0)
+    if units and args.denoise is not None:
+        raise UsageError(f"--units {units}: the networks of --denoise have no units; leave one of them out")
+    header = read_header(path) if units else None
+    try:
+        if header:
+            header.check_units(units)
+    except SengaError as error:
+        raise UsageError(f"{flag(UNITS)}: {error}") from error
+    return units
+
+
+def network(path: Path, options: dict[str, Any], mix: Mix | None, units: int = 0) -> Network:
     """The models, loaded. Raises SengaError."""
     if mix is None:
-        return Network(options, [(1.0, [shared_upscaler(path)])])
+        return Network(options, [(1.0, [shared_upscaler(path, units)])])
     models = {file: shared_upscaler(file) for file in files_of(mix)}
     return Network(options, [(weight, [models[model_file(name)] for name in way]) for weight, way in mix])
 

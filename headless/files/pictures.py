@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
+from ...arch.reading import why_unreadable
 from ...nodes.saving import truncated_levels, write_png
 from ...training.run.pictures import MAX_PIXELS, TooLargeError, check_pixels, clear, is_deep, open_picture, scaled
 from ..errors import SengaError, one_line
@@ -118,9 +119,8 @@ class _Limits:
 
 @contextmanager
 def _named_faults(path: Path) -> Iterator[None]:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise SengaError(f"{path}: the file {what}; name a picture file")
+    if reason := why_unreadable(path):
+        raise SengaError(f"{path}: {reason}")
     if path.stat().st_size == 0:
         raise SengaError(f"{path}: the file is empty (0 bytes) where a picture was expected; fetch or save it again")
     try:
@@ -149,6 +149,8 @@ def _read(path: Path, picture: Image.Image, take: Take, limits: _Limits) -> Pict
         clear |= page.has_transparency_data  # a GIF's first frame may be opaque and the others not
         if take == "all" or not pages:
             pages.append(page)
+    if not durations:
+        raise SengaError("has no picture in it; fetch or save it again")
     plays = int(picture.info.get("loop", 0))
     if kind == "GIF":  # it counts repeats; without a count it plays once
         plays = 1 if "loop" not in picture.info else plays + 1 if plays else 0
@@ -168,7 +170,8 @@ def _upright(picture: Image.Image, first: bool, limits: _Limits) -> Iterator[tup
     instead = bool(picture.info.get("default_image")) and count > 1  # shown where animated PNG is not supported
     size: tuple[int, int] | None = None
     pixels = 0
-    for number, page in enumerate(ImageSequence.Iterator(picture)):
+    lone = picture.format in FIRST_FRAME_ONLY  # a flattened PSD has no layer, of which Pillow makes a sequence
+    for number, page in enumerate((picture,) if lone else ImageSequence.Iterator(picture)):
         pixels += page.width * page.height  # of pages that may differ in size
         check_pixels(page.size, 1, limits.page)
         if pixels > limits.together:

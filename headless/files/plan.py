@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from ...arch.reading import PICTURE_ENDINGS, walk
+from ...arch.reading import PICTURE_ENDINGS, walk, why_unreadable
 from ...training.run.pictures import BROKEN, open_picture
 from ..errors import SengaError, UsageError
 from .formats import FORMATS, Format, format_of
@@ -238,7 +238,7 @@ def pictures(
 
 def checked(jobs: list[Job]) -> list[Job]:
     """The jobs. Raises UsageError for a missing source, and where a result would replace a source or another result."""
-    faults = [f"{job.source}: the file does not exist; name a picture file" for job in jobs if not there(job.source)]
+    faults = [f"{job.source}: {_absent(job.source)}" for job in jobs if not there(job.source)]
     taken: dict[str, Path] = {}
     for job in jobs:
         if job.target.exists() and there(job.source) and job.target.samefile(job.source):
@@ -254,6 +254,10 @@ def checked(jobs: list[Job]) -> list[Job]:
     if faults:
         raise UsageError("\n".join(faults))
     return jobs
+
+
+def _absent(path: Path) -> str:
+    return why_unreadable(path) if path.is_symlink() else "the file does not exist; name a picture file"
 
 
 def there(path: Path) -> bool:

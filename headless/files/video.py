@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ...arch.errors import install
+from ...training.run.pictures import MAX_PIXELS
 from ..errors import SengaError, one_line
+from .video_index import check_index
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ CODECS = {
 # FFmpeg's own decoders pass over transparency, which these codecs have beside each frame.
 CLEAR_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 VIDEO_ENDINGS = tuple(ending for known in CONTAINERS.values() for ending in (known.extension, *known.others))
+# What a video may be in, whatever its name says: FFmpeg would also follow lists of other files and addresses (concat,
+# HLS, SDP) that have the name of a video.
+READ = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,ogg,asf"
+PATIENCE = 60.0  # seconds until FFmpeg has found out what a file is
+BORDERS = 1 << 16  # pixels around a small frame, while it is decoded
 INSTALL = f"in Senga's folder, run: {install('video')}"
 
 
@@ -75,6 +83,26 @@ def pyav() -> ModuleType:
         raise SengaError(f"video files need the package 'av', which is not installed; {INSTALL}") from error
     os.environ.setdefault("SVT_LOG", "1")  # errors only: its AV1 encoder writes to the error stream by itself
     return av
+
+
+def url(path: Path) -> str:
+    """A path for FFmpeg, to which `Re:Zero.mkv` would be an address of the protocol `Re`."""
+    return f"file:{path}"
+
+
+def open_video(path: Path, max_pixels: int = MAX_PIXELS) -> Any:
+    """A video to be read, and no other file or address; no frame of more than `max_pixels` is decoded.
+
+    Raises SengaError for an index that announces more frames than fit the file, and what PyAV raises.
+    """
+    check_index(path)
+    alone = {"format_whitelist": READ, "protocol_whitelist": "file"}
+    return pyav().open(url(path), options=limits(max_pixels), container_options=alone, timeout=(PATIENCE, None))
+
+
+def limits(max_pixels: int) -> dict[str, str]:
+    """Options of a decoder. Twice as many, since it counts what it adds to a frame's borders; others check exactly."""
+    return {"max_pixels": str(2 * max_pixels + BORDERS)}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...arch.reading import why_unreadable
 from ...training.run.pictures import MAX_PIXELS, TooLargeError, check_pixels
 from ..errors import SengaError
 from ..log import logger
-from .video import CLEAR_DECODERS, named_faults, pyav
+from .video import CLEAR_DECODERS, limits, named_faults, open_video, pyav
 from .video_colour import FULL, Colour, matrix_of, to_rgb
 
 UNREADABLE = "cannot be read as a video ({error}); fetch or save it again"
+MOST_FRAMES = 5_000_000  # of which the times are held; 23 hours with 60 a second
 FRACTIONS = (1, 2)  # how much smaller colour may be, for its planes to be read as they are
 
 
@@ -51,6 +53,7 @@ class Clip:
     dense: bool  # whether colour has full resolution
     aspect: Fraction  # width of a pixel, when its height is 1, of an upright frame
     clear: bool = False  # whether its frames have alpha
+    limit: int = MAX_PIXELS  # of a frame, decoded
 
     def shots(self, first: int = 0) -> Iterator[Shot]:
         """The frames from the one of number `first` on. Raises SengaError."""
@@ -63,11 +66,11 @@ class Clip:
 
     def _frames(self, first: int) -> Iterator[Any]:
         if first and self.times:
-            with opened(self.path) as (file, stream):
+            with opened(self.path, self.limit) as (file, stream):
                 if (found := self._from(file, stream, first)) is not None:
                     yield from found
                     return
-        with opened(self.path) as (file, stream):
+        with opened(self.path, self.limit) as (file, stream):
             yield from islice(self._decoded(file, stream), first, None)
 
     def _decoded(self, file: Any, stream: Any) -> Iterator[Any]:
@@ -105,12 +108,15 @@ class Clip:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Any, Any]]:
     """A file, and its pictures' stream (not one with a cover alone, if there is another). Raises what PyAV raises."""
-    with pyav().open(str(path)) as file:
+    with open_video(path, max_pixels) as file:
         if (stream := file.streams.best("video")) is None:
             raise SengaError(f"{path}: has no pictures in it, only sound; name a video file")
+        if stream.codec_context is None:
+            raise SengaError(f"{path}: its pictures have a codec that FFmpeg does not know; save it as H.264")
         stream.thread_type = "AUTO"
+        stream.codec_context.options = limits(max_pixels)
         yield file, stream
 
 
@@ -134,26 +140,28 @@ def read_clip(path: Path, max_pixels: int = MAX_PIXELS) -> Clip:
 
     Raises SengaError, naming the file, where it is missing, damaged, too large or of a kind that is not taken.
     """
-    if not path.is_file():
-        raise SengaError(f"{path}: the file does not exist; name a video file")
+    if reason := why_unreadable(path):
+        raise SengaError(f"{path}: {reason}")
     with named_faults(path, UNREADABLE):
-        with opened(path) as (file, stream):
+        with opened(path, max_pixels) as (file, stream):
+            size = (stream.codec_context.width, stream.codec_context.height)
             try:
-                check_pixels((stream.codec_context.width, stream.codec_context.height), 1, max_pixels)
+                if not all(size):
+                    raise TooLargeError(f"its frames have no size that is known, or far over {max_pixels:,} pixels")
+                check_pixels(size, 1, max_pixels)
             except TooLargeError as error:
                 raise TooLargeError(f"{path}: {error}; --max-pixels raises the limit") from error
             frame = next(iter(file.decode(stream)), None)
             if frame is None:
                 raise SengaError(f"{path}: no frame of it can be decoded; fetch or save it again")
-        with opened(path) as (file, stream):
-            packets = [
-                (packet.pts, packet.duration)
-                for packet in file.demux(stream)
-                if packet.size and not packet.is_discard  # cut off by an edit list
-            ]
+        with opened(path, max_pixels) as (file, stream):
+            taken = (packet for packet in file.demux(stream) if packet.size and not packet.is_discard)  # by edit lists
+            packets = [(packet.pts, packet.duration) for packet in islice(taken, MOST_FRAMES + 1)]
+            if len(packets) > MOST_FRAMES:
+                raise TooLargeError(f"{path}: has more than {MOST_FRAMES:,} frames; cut it into parts")
             if frame.interlaced_frame:
                 logger.warning("%s: is interlaced; its lines will be enlarged as they are: deinterlace it first", path)
-            return _clip(path, stream, frame, packets)
+            return replace(_clip(path, stream, frame, packets), limit=max_pixels)
 
 
 def _clip(path: Path, stream: Any, frame: Any, packets: list[tuple[int | None, int | None]]) -> Clip:

@@ -21,7 +21,7 @@ from ...arch.image import to_bchw, to_bhwc
 from ..errors import SengaError
 from ..log import logger
 from .deep import AnyLevels
-from .video import CODECS, CONTAINERS, container_of, named_faults, pyav
+from .video import CODECS, CONTAINERS, container_of, named_faults, open_video, pyav, url
 from .video_colour import Colour, to_planes
 
 LIMITED = 1  # FFmpeg's number of the range 16 to 235; that of the full range is one more
@@ -89,7 +89,7 @@ def write_part(path: Path, frames: Iterable[tuple[int, AnyLevels]], encoding: En
                             " pixels a side); choose another --codec"
                         )
                     out = stack.enter_context(
-                        pyav().open(str(path), "w", format="matroska" if encoding.clear else "nut")
+                        pyav().open(url(path), "w", format="matroska" if encoding.clear else "nut")
                     )
                     stream = _encoder(out, width, height, encoding)
                 out.mux(stream.encode(_frame(levels, time, stream, encoding)))
@@ -146,7 +146,7 @@ def _frame(levels: AnyLevels, time: int, stream: Any, encoding: Encoding) -> Any
 
 def packets_in(part: Path) -> int:
     """How many frames a part has. Raises SengaError for one that is damaged."""
-    with named_faults(part, "is damaged ({error}); remove it"), pyav().open(str(part)) as file:
+    with named_faults(part, "is damaged ({error}); remove it"), pyav().open(url(part)) as file:
         return sum(1 for packet in file.demux(file.streams.video[0]) if packet.size)
 
 
@@ -172,15 +172,15 @@ def join(
     with ExitStack() as stack:
         stack.enter_context(named_faults(target, "cannot be written ({error}); choose another container"))
         av = pyav()
-        given = stack.enter_context(av.open(str(source)))
+        given = stack.enter_context(open_video(source))
         options = {
             **known.options,
             **({"movie_timescale": str(encoding.time_base.denominator)} if name == "mp4" else {}),
         }
-        out = stack.enter_context(av.open(str(path), "w", format=known.id, options=options))
+        out = stack.enter_context(av.open(url(path), "w", format=known.id, options=options))
         if not strip:
             out.metadata.update(given.metadata)
-        first = stack.enter_context(av.open(str(parts[0])))
+        first = stack.enter_context(av.open(url(parts[0])))
         stream = out.add_stream_from_template(first.streams.video[0], opaque=True)
         _tag(stream.codec_context, encoding.colour)
         if (tag := CODECS[encoding.codec].tag) and name == "mp4":
@@ -239,7 +239,7 @@ def _in_order(parts: Sequence[Path], times: Sequence[int], last: int) -> list[tu
     """
     orders: list[int] = []
     for part in parts:
-        with pyav().open(str(part)) as file:
+        with pyav().open(url(part)) as file:
             shown = [packet.pts for packet in file.demux(file.streams.video[0]) if packet.size]
         rank = {time: number for number, time in enumerate(sorted(shown))}
         begin = len(orders)
@@ -256,7 +256,7 @@ def _pictures(
 ) -> Iterator[Item]:
     rest = iter(places)
     for part in parts:
-        with pyav().open(str(part)) as file:
+        with pyav().open(url(part)) as file:
             for packet in file.demux(file.streams.video[0]):
                 if not packet.size:
                     continue

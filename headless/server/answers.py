@@ -16,12 +16,18 @@ LARGEST_MESSAGE = 64 * MB  # of the WebSocket; a preview is far smaller
 LONGEST_ANSWER = 60.0  # seconds from the request to the last byte
 LONGEST_TRANSFER = 1800.0  # the same for a file
 MOST_FILES = 10_000  # of one run
+MOST_MEMORY = 400 * MB  # of an answer's objects
+# What a byte of an answer becomes, at the most: each list or object, text, value of a list.
+COSTS = {b"[": 80, b"{": 88, b'"': 32, b",": 8, b".": 24}
 
 NAMES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 
 
 def read_json(body: bytes, where: str) -> Any:
-    """Raises SengaError for what is not JSON, or is nested too deeply."""
+    """Raises SengaError for what is not JSON, is nested too deeply, or would take far more memory than it is long."""
+    needed = len(body) + sum(body.count(mark) * cost for mark, cost in COSTS.items())
+    if needed > MOST_MEMORY:
+        raise SengaError(f"{where}: the answer would take {needed // MB} MB in memory; is this a ComfyUI?")
     try:
         return json.loads(body)
     except RecursionError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...arch.atomic import replacing
+from ...arch.reading import read_json
 from ..errors import UsageError
 from .models import Exported, export_tagger, export_upscaler
 from .runtime import ENGINES, FOLDER, Runtime
@@ -143,9 +144,9 @@ def _old_files(out: Path) -> set[str]:
             raise UsageError(f"--out {out}: has files that are not a site of Senga's; give a new or an empty folder")
         return set()
     try:
-        files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+        files = read_json(manifest)["files"]
         places = {place for place in files if (out / place).resolve().is_relative_to(out.resolve())}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, OSError) as error:  # of what is in it, and of its places
         raise UsageError(f"--out {out}: {MANIFEST} is not of a site of Senga's; give a new folder") from error
     return places | {f"{place}.gz" for place in places}
 

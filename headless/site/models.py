@@ -48,11 +48,9 @@ def export_upscaler(path: Path, site: Path) -> Exported:
 
 def _speeds(model: UpscaleModel) -> Iterator[tuple[int, UpscaleModel]]:
     """(recursions, model), the best first; 0 for networks that have one speed."""
-    trained = model.header.hyperparameters.get("supervised_units")
-    if not isinstance(trained, list | tuple):
+    if not model.header.units:
         yield 0, model
-        return
-    for units in sorted(trained, reverse=True):
+    for units in reversed(model.header.units):
         yield units, model.with_units(units)
 
 

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SengaError
+from ...arch.reading import read_json
+from ..errors import SengaError, brief
 from ..log import logger
 
 PACKAGE = "onnxruntime-web"
@@ -61,7 +62,8 @@ def _modules(given: Path) -> Path:
 
 def _version(package: Path) -> str:
     path = package / "package.json"
-    return str(json.loads(path.read_text(encoding="utf-8"))["version"]) if path.is_file() else "unknown"
+    found = read_json(path) if path.is_file() else None
+    return brief(found.get("version", "unknown")) if isinstance(found, dict) else "unknown"
 
 
 def _pinned(page: Path) -> str:

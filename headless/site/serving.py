@@ -4,7 +4,8 @@ import json
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ..log import logger
 
@@ -40,11 +41,25 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
+    def send_head(self) -> Any:
+        if "\0" in unquote(self.path):  # no name of a file; Python's own handler would end in a traceback
+            self.send_error(404)
+            return None
+        return super().send_head()
+
     def list_directory(self, path: object) -> None:  # type: ignore[override]
         self.send_error(404)
 
     def log_message(self, format: str, *arguments: object) -> None:
         logger.debug("%s: %s", urlsplit(self.path).path if hasattr(self, "path") else "-", format % arguments)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A visitor who leaves in the middle is no fault of ours."""
+        logger.debug("a request could not be answered", exc_info=True)
 
 
 def server(site: Path, port: int) -> ThreadingHTTPServer:
@@ -53,7 +68,7 @@ def server(site: Path, port: int) -> ThreadingHTTPServer:
     Raises OSError where the port is taken.
     """
     headers = json.loads((site / "headers.json").read_text(encoding="utf-8"))
-    return ThreadingHTTPServer((LOOPBACK, port), partial(_Handler, directory=str(site), headers=headers))
+    return _Server((LOOPBACK, port), partial(_Handler, directory=str(site), headers=headers))
 
 
 def address(running: ThreadingHTTPServer) -> str:

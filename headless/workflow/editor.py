@@ -46,6 +46,7 @@ class _Conversion:
         self.elsewhere = elsewhere
         self.faults: dict[str, None] = {}  # in order, each once
         self.visited = 0
+        self.apart = 0  # nodes that are left out
         self.named: dict[tuple[str, str], Any] | None = None
 
     def prompt(self) -> Prompt:
@@ -63,6 +64,8 @@ class _Conversion:
             raise UsageError(
                 f"the workflow is damaged ({type(error).__name__}: {brief(error, 200)}); save it again in ComfyUI"
             ) from error
+        if self.apart > MOST_FAULTS:
+            logger.info("%d more unknown nodes without links; left out", self.apart - MOST_FAULTS)
         if self.faults:
             raise UsageError("\n".join([*self.faults][:MOST_FAULTS]))
         return prompt
@@ -90,8 +93,10 @@ class _Conversion:
         if kind.startswith(GROUP_NODES):
             self._fault(graph, node, "it is a group node, the old form of a subgraph; convert it to nodes in ComfyUI")
         elif kind not in self.classes and _is_apart(node):
-            where = f"{brief(graph.path + str(node['id']))} ({brief(kind)})"
-            logger.info("node %s: an unknown node without links; left out", where)
+            self.apart += 1
+            if self.apart <= MOST_FAULTS:
+                where = f"{brief(graph.path + str(node['id']))} ({brief(kind)})"
+                logger.info("node %s: an unknown node without links; left out", where)
             return None
         elif kind not in self.classes:
             self._fault(graph, node, f"unknown class; {self.elsewhere}{suggest(kind, self.classes)}")

@@ -18,8 +18,8 @@ SAVE_TAGS, LOAD_IMAGES = "SengaSaveTags", "SengaLoadImages"
 class _SharedLoader(NODE_CLASS_MAPPINGS[LOADER]):
     """Our load node, which reuses the model of an earlier run of this process while the file is the same."""
 
-    def load(self, model_name: str) -> tuple[Any]:
-        return (shared_upscaler(host.upscale_model_path(model_name)),)
+    def load(self, model_name: str, units: int = 0) -> tuple[Any]:
+        return (shared_upscaler(host.upscale_model_path(model_name), units),)
 
 
 class _SharedTaggerLoader(NODE_CLASS_MAPPINGS[TAGGER_LOADER]):

@@ -120,6 +120,8 @@ def find_model(model: str | None, kind: Kind) -> Path:
     other = TAGGERS if kind is UPSCALERS else UPSCALERS
     if listed_name(model, other.names()):
         raise UsageError(f"--model {model}: is {other.article}; use `{other.command}`")
+    if retired := listed_name(model, [*host.RETIRED]):
+        raise UsageError(f"--model: {host.retired(retired)}")
     raise UsageError(f"--model {model}: neither a known {kind.what} nor a file; {suggest(model, names)}")
 
 

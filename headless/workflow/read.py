@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...arch.reading import read_text
+from ...arch.reading import check_parts, read_text
 from ..errors import SengaError, UsageError, brief
 from .editor import ELSEWHERE, convert, is_editor_format
 from .embedded import embedded, may_embed
@@ -114,6 +114,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
+    check_parts(text)
     return json.loads(text, parse_constant=_Constant)
 
 

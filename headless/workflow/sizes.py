@@ -14,7 +14,9 @@ from ...arch import read_header
 from ...arch.fitting import FITS, plan_fit
 from ...arch.sizes import pass_sizes, target_size
 from ...nodes import host
-from ...training.run.pictures import open_picture
+from ...nodes.load_images import chosen
+from ...training.run.pictures import BROKEN, open_picture
+from ..errors import SengaError
 
 FLOAT = 4  # bytes
 
@@ -161,6 +163,19 @@ def _load_mask(node_class: type, given: Inputs) -> Need:
     return Need(((1, *shape[1:3]),), 2 * size_of(shape))
 
 
+def _load_images(node_class: Any, given: Inputs) -> Need:
+    """All pictures of a folder, which are held together: the shapes of a list are not one shape, so they count here."""
+    paths = chosen(node_class.root(), given["folder"], given["limit"], given["start"])
+    total = 0
+    for path in paths:
+        try:
+            with open_picture(path, node_class.folders.max_pixels) as picture:
+                total += size_of((picture.height, picture.width, 4))
+        except (*BROKEN, SengaError):  # reading it says what is wrong with it
+            continue
+    return Need((None, None, None), total)
+
+
 def _save(_: type, given: Inputs) -> Need:
     return Need((), 3 * size_of(_picture(given["images"])[1:]))  # a frame's levels as floats, clipped, and in 8 bits
 
@@ -168,6 +183,7 @@ def _save(_: type, given: Inputs) -> Need:
 NEEDS: dict[str, Callable[[type, Inputs], Need]] = {
     "LoadImage": _load,
     "LoadImageMask": _load_mask,
+    "SengaLoadImages": _load_images,
     "SaveImage": _save,
     "PreviewImage": _save,
     "ImageScale": _scale,

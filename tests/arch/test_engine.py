@@ -34,6 +34,15 @@ def test_engines_give_the_networks_picture(prepared, monkeypatch, name, extra):
     assert whole.std() > 0.01
 
 
+def test_a_networks_units_are_prepared_apart(prepared, monkeypatch):
+    whole, image = small_model("drrn"), picture(20, 24)
+    short = whole.with_units(1)
+    expected = {model: plain(monkeypatch, model, image, precision="fp32") for model in (whole, short)}
+    assert (expected[whole] - expected[short]).abs().max() > 0.005
+    for model in (whole, short, whole, short):
+        assert (upscale(model, image, precision="fp32") - expected[model]).abs().max() <= 1e-4
+
+
 def test_engines_take_grey_alpha_batches_and_flips(prepared, monkeypatch):
     model = small_model("rrdb", scale=2)
     for channels in (1, 4):

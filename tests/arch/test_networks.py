@@ -216,10 +216,11 @@ def test_a_drrn_stops_where_it_was_trained_to():
     assert (short.header.hyperparameters["units"], short.header.hyperparameters["supervised_units"]) == (1, [1])
     kernel = "blocks.1.conv2.weight"
     assert short.model.get_parameter(kernel).data_ptr() == net.get_parameter(kernel).data_ptr()
-    with pytest.raises(SengaError, match="units is 2; this net was trained for 1, 3"):
+    with pytest.raises(SengaError, match="units is 2; expected 1 or 3, after which this network was trained to stop"):
         model.with_units(2)
-    with pytest.raises(SengaError, match="'compact' has no units"):
+    with pytest.raises(SengaError, match="compact networks have no units"):
         small_model("compact").with_units(1)
+    assert model.with_units(0) is model
 
 
 STARTS = [("drrn", {"scale": s}, "bicubic") for s in (2, 3)] + [

@@ -27,7 +27,8 @@ def test_each_variant_differs_from_the_first_in_what_it_asks():
 
 
 def test_a_variants_steps_are_those_that_fit_into_its_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(training_questions, "seconds_a_step", lambda settings: 0.75 if settings.data.batch == 2 else 3)
+    cost = {2: 0.75, 1: 3.0}  # by the batch
+    monkeypatch.setattr(training_questions, "seconds_each", lambda many: [cost[one.data.batch] for one in many])
     monkeypatch.setattr("senga.training.sr.validation.scores.ssimulacra2", lambda image, reference: [50.0] * len(image))
     data = make_set(tmp_path)
     small = {"widths": [16, 16]}

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.comfy
 
 # Links and widget values in saved workflows are positional: append to a list, change nothing else.
 INPUTS = {
-    "SengaLoadUpscaleModel": {"required": ["model_name"]},
+    "SengaLoadUpscaleModel": {"required": ["model_name"], "optional": ["units"]},
     "SengaUpscale": {
         "required": [
             "upscale_model",

@@ -6,7 +6,10 @@ import os
 import numpy as np
 import pytest
 import torch
+from bounds import within_bounds
+from hostile_pictures import flat_png
 from PIL import Image
+from sample_pictures import chunk, png, tiff
 from senga.arch import SengaError, Stopped
 from senga.headless.cli import OK, USAGE, main
 from senga.headless.workflow.core_files import Folders
@@ -109,6 +112,72 @@ def test_a_damaged_picture_is_named(folder):
     (folder / "a.png").write_bytes(b"oops")
     with pytest.raises(SengaError, match=r"a\.png: not a picture"):
         load()
+
+
+GREYS = np.array([[0, 100, 255], [7, 255, 50]])
+KINDS = {
+    "8 bits": (png(GREYS, 8), None),
+    "a clear grey of 16 bits": (png(GREYS * 257, 16, key=(100 * 257,)), 100),
+    "a clear grey of 8 bits": (png(GREYS, 8, key=(100,)), 100),
+    "white is zero": (tiff((65535 - GREYS * 257).astype(np.uint16), photometric=0), None),
+    "floats": (tiff((GREYS / 255).astype(np.float32), sample_format=3), None),
+    "floats that overshoot": (tiff(np.where(GREYS == 255, 1.4, GREYS / 255).astype(np.float32), sample_format=3), None),
+    "large texts": (png(GREYS, 8, after=chunk(b"tEXt", b"k\0" + b"a" * 2**21)), None),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_of_every_kind_have_their_own_white(kind, tmp_path):
+    content, clear = KINDS[kind]
+    (tmp_path / "x.png").write_bytes(content)
+    image, mask = read_picture(tmp_path / "x.png")
+    assert np.allclose(image[0, ..., 0].numpy() * 255, GREYS, atol=0.01)
+    assert mask[0].bool().tolist() == (clear == GREYS).tolist()
+    assert mask.dtype == image.dtype == torch.float32
+
+
+REFUSED = {
+    "NaN": (tiff(np.array([[np.nan]], np.float32), sample_format=3), "holds floats"),
+    "levels as floats": (tiff(np.array([[255.0]], np.float32), sample_format=3), "holds floats from 255 to 255"),
+    "32 bits": (tiff(np.array([[2**32 - 1]], np.uint32)), "no known white"),
+    "signed": (tiff(np.array([[-5]], np.int16), sample_format=2), "no known white"),
+    "too large": (flat_png(16_000), "has more than 250,000,000 pixels"),
+    "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture that Pillow can read"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_samples_without_a_white_and_what_is_too_large_are_refused(kind, folder, recwarn):
+    content, words = REFUSED[kind]
+    (folder / "b.png").write_bytes(content)
+    with within_bounds(), pytest.raises(SengaError, match=rf"^b\.png: .*{words}") as caught:
+        load()
+    assert len(str(caught.value)) < 300
+    assert not recwarn
+
+
+def test_odd_files_in_the_folder_take_none_away(folder):
+    odd = [os.fsdecode(b"\xff.png"), "new\nline.png", "\x1b[2J.png", ".hidden.png", "._b.png"]
+    for name in odd:
+        Image.new("L", (1, 1)).save(folder / name, "PNG")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "self").symlink_to(".")
+    (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
+    assert load()[2] == sorted(["a", "b", "c", "new\nline", "\x1b[2J", os.fsdecode(b"\xff")])
+    assert SengaLoadImages.IS_CHANGED("set", 0, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["set/a.png", "loop", "x" * 5000, "a\0b", "new\nline", os.fsdecode(b"\xff"), "\x1b[2J"]
+)
+def test_what_is_no_folder_is_one_printable_sentence(name, folder):
+    (folder.parent / "loop").symlink_to("loop")
+    answer = str(SengaLoadImages.VALIDATE_INPUTS(folder=name))
+    assert answer.startswith("folder '")
+    assert answer.isprintable()
+    assert len(answer) < 400
 
 
 def test_the_headless_node_reads_the_runs_folder_in_the_same_way(folder, tmp_path):

@@ -1,15 +1,19 @@
 """SVG to pixels, and pictures to files: what every builder of pictures does."""
 
+import argparse
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image
 
 from ...arch.atomic import replacing
-from ...arch.errors import SengaError, install
+from ...arch.errors import SengaError, brief, install
 from .fetch import SourceError
+
+logger = logging.getLogger("senga")
 
 Kind = TypeVar("Kind")
 
@@ -53,6 +57,36 @@ def save_webp(image: Image.Image, target: Path) -> None:
     """Lossless; whole or not at all, so that an interrupted build leaves no broken picture behind."""
     with replacing(target) as temporary:
         image.save(temporary, "WEBP", lossless=True, quality=60, method=2)
+
+
+def at_least_one(text: str) -> int:
+    """The value of an option that counts. Raises argparse's own error."""
+    count = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{brief(text)} is not a number of pictures; expected 1 or more")
+    return count
+
+
+def check_folders(**options: Path) -> None:
+    """Raises SourceError for an option that names a file where a folder is to be."""
+    for name, path in options.items():
+        if path.exists() and not path.is_dir():
+            raise SourceError(f"--{name} {path}: is a file; expected a folder")
+
+
+def remove_others(folders: Sequence[Path], kept: Collection[Path], ours: Collection[str]) -> None:
+    """Remove pictures of an older build: a folder must not hold more than its manifest names.
+
+    A build calls its pictures NAME_NUMBER with a NAME of `ours`; what is called otherwise is somebody else's and stays.
+    """
+    for path in sorted(path for folder in folders for path in folder.glob("*.webp")):
+        name, _, number = path.stem.rpartition("_")
+        if path in kept:
+            continue
+        if name in ours and number.isdigit():
+            path.unlink()
+        else:
+            logger.warning("%s: is not of this set and stays; move it elsewhere", path)
 
 
 def evenly(pictures: Sequence[Kind], limit: int | None) -> list[Kind]:

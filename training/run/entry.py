@@ -2,12 +2,14 @@
 
 import argparse
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from ...arch import SengaError
+from .processes import AgreedError
 
 logger = logging.getLogger("senga")
 
@@ -31,11 +33,16 @@ def command_line(prog: str, args: argparse.Namespace) -> str:
 
 
 def run_as_script(main: Callable[[], int]) -> None:
-    """Run a trainer's `main` where no `senga` command shows its log and its errors: under torchrun."""
+    """Run a trainer's `main` where no `senga` command shows its log and its errors: under torchrun.
+
+    Of the processes of a machine the first one says what all would say.
+    """
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
     logger.addHandler(logging.StreamHandler())
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if first else logging.WARNING)
     try:
         sys.exit(main())
     except SengaError as error:
-        logger.error(str(error))
+        if first or not isinstance(error, AgreedError):
+            logger.error(str(error))
         sys.exit(1)

@@ -30,16 +30,17 @@ def run_identity(settings: Mapping[str, Any], **others: Any) -> str:
     return json.dumps(_kept(settings) | others, sort_keys=True)
 
 
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(optim.ema, value) of tables in tables."""
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a run may not change, in one level, by their first names."""
-
-    def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-        for name, value in table.items():
-            if isinstance(value, Mapping) and value:
-                yield from flat(value, f"{prefix}{name}.")
-            else:
-                yield f"{prefix}{name}", value
-
     old_names = {new: old for old, new in RENAMED.items()}
     return {
         old_names.get(name, name): value

@@ -4,6 +4,7 @@ Pillow's own conversions cut samples of more than 8 bits off at 255, read WhiteI
 transparent colour with samples of another depth.
 """
 
+import os
 import struct
 import threading
 import warnings
@@ -28,6 +29,11 @@ BROKEN = (*BROKEN, TypeError, IndexError, KeyError, OverflowError, MemoryError)
 
 BITS, PHOTOMETRIC, ORIENTATION, SAMPLE_FORMAT = 258, 262, 274, 339  # tags of a TIFF
 WHITE_IS_ZERO, SIGNED = 0, 2
+DENSEST = 10_000  # pixels for each byte of a file; drawings have up to 500, a blank PNG of 1 bit has 8,000
+QUICK, SLOW = 2.5, 16  # the largest picture, divided by what a file of any length may have
+SLOW_FORMATS = ("WEBP", "AVIF", "JPEG2000")
+SCAN = b"\xff\xda"  # begins one in a JPEG
+MOST_SCANS = 200  # encoders make up to 14; a picture in the file's notes may have some, too
 FLOAT_SLACK = 1.0  # how far a float's samples may be outside [0, 1]: resized pictures overshoot, levels go to 255
 OPAQUE_MODES = ("RGB", "L", "CMYK", "YCbCr")
 
@@ -42,7 +48,7 @@ def open_picture(source: Path | IO[bytes], max_pixels: int = MAX_PIXELS) -> Iter
 
     Raises:
         TooLargeError: one frame of it has more than `max_pixels`.
-        SengaError: see `scaled`.
+        SengaError: a JPEG that goes through its pixels many times; see `scaled`, too.
         What Pillow raises: BROKEN.
     """
     with ExitStack() as stack:
@@ -53,13 +59,44 @@ def open_picture(source: Path | IO[bytes], max_pixels: int = MAX_PIXELS) -> Iter
             # orientation of a TIFF.
             image = stack.enter_context(Image.open(readable_png(file), formats=READABLE))
             check_pixels(image.size, 1, max_pixels)
+            _check_density(file, image, max_pixels)
             if isinstance(image, PngImagePlugin.PngImageFile):
                 _match_transparent_colour(image)
+            elif image.info.get("progressive"):
+                _check_scans(file)
             yield image
         except Image.DecompressionBombError as error:  # before there is a size, or in a later frame
             raise TooLargeError(f"has more than {max_pixels:,} pixels") from error
         except UnidentifiedImageError as error:  # Pillow's own message shows the open file, an object in memory
             raise UnidentifiedImageError("cannot identify its format; it is not a picture, or damaged") from error
+
+
+def _check_density(file: IO[bytes], image: Image.Image, max_pixels: int) -> None:
+    """A few bytes may take gigabytes before they turn out to be damaged, and some decoders work on them for minutes.
+
+    Raises TooLargeError.
+    """
+    place = file.tell()
+    length = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    most = max(int(max_pixels / (SLOW if image.format in SLOW_FORMATS else QUICK)), length * DENSEST)
+    if image.width * image.height > most:
+        raise TooLargeError(
+            f"has {image.width}x{image.height} pixels in {length} bytes; expected at most {most:,} pixels in so few"
+        )
+
+
+def _check_scans(file: IO[bytes]) -> None:
+    """Each scan of a progressive JPEG goes through the whole picture, however few its bytes."""
+    place = file.tell()
+    file.seek(0)
+    scans, last = 0, b""
+    while piece := file.read(1 << 20):
+        scans += (last + piece).count(SCAN)
+        last = piece[-1:]
+    file.seek(place)
+    if scans > MOST_SCANS:
+        raise SengaError(f"is a JPEG of {scans} scans; expected at most {MOST_SCANS}: save it again")
 
 
 def check_pixels(size: tuple[int, int], frames: int, max_pixels: int) -> None:
@@ -90,6 +127,7 @@ def _pillow_limit(max_pixels: int) -> Iterator[None]:
             _Limit.before = Image.MAX_IMAGE_PIXELS
             _Limit.warnings.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged tags: what is left is read or refused
             Image.MAX_IMAGE_PIXELS = 0
         _Limit.reading += 1
         # It refuses twice as many as it warns of. The largest limit counts while several read: each checks its own.

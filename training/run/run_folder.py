@@ -28,6 +28,7 @@ from .identity import differences
 logger = logging.getLogger("senga")
 
 LOCK = ".senga_lock"
+HANDOVER = 60.0  # seconds that a restarted run waits for the lock of the process that it takes over from
 BEST = "best.pt"  # the averaged weights of the best validation, beside the checkpoints
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "einops", "lightning-fabric")
 
@@ -48,19 +49,24 @@ def commit() -> str:
         return ""  # provenance must not stop a training
 
 
+def versions() -> dict[str, str]:
+    """Of the packages that a training runs on; "" for one that is not there."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
 def environment(device: torch.device, precision: str, processes: int) -> dict[str, Any]:
     """What a run ran on: versions, device, precision, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = ""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "versions": versions,
+        "versions": versions(),
         "device": f"{device.type} ({name})",
         "precision": precision,
         "processes": processes,
@@ -93,9 +99,10 @@ def alone(path: Path) -> Iterator[None]:
         yield
         return
     path.mkdir(parents=True, exist_ok=True)
+    restarts = int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0  # on other machines, too
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(path / LOCK, patience=0))
+            stack.enter_context(locked(path / LOCK, patience=HANDOVER if restarts else 0))
         except HeldError as error:
             raise SengaError(
                 f"{path}: another process trains this run; wait for its end or stop it, or give this run another name"
@@ -208,6 +215,10 @@ class RunFolder:
             f"{path}: the disk is full: the checkpoint needs {counter.bytes:,} bytes and {free:,} are free; free space"
             f" (a lower run.keep takes less), then start the run again: it goes on {on}"
         )
+
+    def newest(self) -> int:
+        """The step of the newest checkpoint that can be read; -1 for none."""
+        return max((step for step, path in self.checkpoints().items() if zipfile.is_zipfile(path)), default=-1)
 
     def load(self, identity: str, step: int | None = None) -> dict[str, Any] | None:
         """The newest state that can be read, or that of `step`; None if there is no checkpoint.

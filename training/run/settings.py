@@ -87,10 +87,11 @@ class RunSettings:
     save_every: int = 250  # steps
     keep: int = 2  # checkpoints kept on the disk, the newest ones
     rollbacks: int = 3  # times that a loss that is not finite may send the run back to its last checkpoint
+    timeout: int = 600  # seconds that one of several processes waits for another one's gradients
 
     def __post_init__(self) -> None:
         one_of("run.precision", self.precision, PRECISIONS)
-        for name in ("validate_every", "save_every", "keep"):
+        for name in ("validate_every", "save_every", "keep", "timeout"):
             check(getattr(self, name) > 0, f"run.{name}", getattr(self, name), "1 or more")
         for name in ("rollbacks", "threads"):
             check(getattr(self, name) >= 0, f"run.{name}", getattr(self, name), "0 or more")

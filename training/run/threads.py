@@ -7,13 +7,14 @@ than they do. A run keeps its number, since sums in another order change the las
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
 
 import torch
 from torch import nn
 
+from .processes import Processes
 from .run_folder import RunFolder
 
 logger = logging.getLogger("senga")
@@ -31,29 +32,45 @@ def candidates(cores: int) -> list[int]:
 
 
 def trial(step: Callable[[], object], counts: Sequence[int], clock: Callable[[], float] = time.monotonic) -> int:
-    """The smallest of the counts of threads that is about as quick as the quickest.
+    """The smallest of the counts of threads that is about as quick as the quickest. Sets torch's number of threads, as
+    `step_times` does."""
+    usual = step_times(step, counts, SECONDS, clock)
+    shown = ", ".join(f"{1000 * seconds:.0f} ms with {count}" for count, seconds in usual.items())
+    best = fewest(usual)
+    logger.info("threads: a step takes %s; the run uses %d", shown, best)
+    return best
 
-    Runs `step` with each in turn, so that a load from elsewhere meets all alike, until SECONDS have passed. The first
+
+def fewest(times: Mapping[int, float]) -> int:
+    """The smallest number of threads that is about as quick as the quickest."""
+    return min(count for count, seconds in times.items() if seconds <= min(times.values()) * GAIN)
+
+
+def step_times(
+    step: Callable[[], object],
+    counts: Sequence[int],
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[int, float]:
+    """Threads -> the median of the times of a step, seconds.
+
+    Runs `step` with each in turn, so that a load from elsewhere meets all alike, until `seconds` have passed. The first
     round does not count (memory is taken then), unless it took all the time. Sets torch's number of threads; the caller
     sets it again.
     """
     began = clock()
     times: dict[int, list[float]] = {count: [] for count in counts}
     rounds = 0
-    while rounds < 2 or clock() - began < SECONDS:
+    while rounds < 2 or clock() - began < seconds:
         for count in counts:
             torch.set_num_threads(count)
             before = clock()
             step()
             times[count].append(clock() - before)
         rounds += 1
-        if rounds == 1 and clock() - began >= SECONDS:
+        if rounds == 1 and clock() - began >= seconds:
             break
-    usual = {count: median(found[1:] or found) for count, found in times.items()}
-    shown = ", ".join(f"{1000 * seconds:.0f} ms with {count}" for count, seconds in usual.items())
-    best = min(count for count in counts if usual[count] <= min(usual.values()) * GAIN)
-    logger.info("threads: a step takes %s; the run uses %d", shown, best)
-    return best
+    return {count: median(found[1:] or found) for count, found in times.items()}
 
 
 def pick_threads(
@@ -63,13 +80,29 @@ def pick_threads(
     device: torch.device,
     step: Callable[[], object],
     nets: Sequence[nn.Module],
+    processes: Processes | None = None,
 ) -> int:
     """`run.threads`, or else OMP_NUM_THREADS, or what the run's folder has on record, or what a trial finds.
 
     Args:
         left: steps of the run that are left.
         step: forward and backward of a batch, which changes no weights; a trial leaves no trace in `nets`.
+        processes: if there are several: all of them use what the first one uses. The step must not wait for the others:
+            each makes as many as it can.
     """
+    chosen = _known_threads(setting, folder, left, device)
+    if processes:
+        chosen = processes.broadcast(chosen)
+    if chosen is None:
+        with untouched(nets):
+            chosen = trial(step, candidates(available_cores()))
+        if processes:
+            chosen = processes.gather(chosen)[0]  # all have ended their trial
+    return chosen
+
+
+def _known_threads(setting: int, folder: RunFolder, left: int, device: torch.device) -> int | None:
+    """The number without a trial; None if one is due."""
     now = torch.get_num_threads()  # OMP_NUM_THREADS, where that is set
     recorded = folder.read_json(RECORD).get("threads")
     cores = available_cores()
@@ -84,8 +117,7 @@ def pick_threads(
         return recorded
     if device.type != "cpu" or left < WORTH or cores == 1:
         return now
-    with untouched(nets):
-        return trial(step, candidates(cores))
+    return None
 
 
 def available_cores() -> int:

@@ -31,6 +31,7 @@ class DataSettings:
     val_share: float = 0.02  # of the pictures that no manifest assigns to train or val
     pairs: list[PairSettings] = field(default_factory=list)  # LR pictures that are there, instead of made ones
     pairs_share: float = 1.0  # of the patches that are from pairs, if there are any; at 1 folder is not needed
+    per_host: bool = False  # under torchrun each machine has its own part of the pictures, not the same ones
     patch: int = 48  # side of an LR patch, pixels
     batch: int = 16  # over all processes
     shrink: list[float] = field(default_factory=lambda: [0.5, 1.0])  # HR pictures are first reduced by a factor in here

@@ -48,9 +48,12 @@ class Step:
             net.mark_forward_method("forward_all")
         self._shown: list[tuple[Tensor, Tensor]] = []  # what the discriminator learns from: fake, real
 
-    def gradients(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
+    def gradients(self, lr: Tensor, hr: Tensor, *, alone: bool = False) -> tuple[Tensor, Terms]:
         """The gradients of a batch, in the parameters; returns its loss, detached, and each of its terms before its
         weight.
+
+        Args:
+            alone: they are those of this process, not means over all.
 
         Raises:
             SengaError: the batch cannot be divided evenly.
@@ -61,7 +64,7 @@ class Step:
         self._shown = []
         losses, terms = [], []
         for i, (part, target) in enumerate(zip(lr.chunk(self.parts), hr.chunk(self.parts), strict=True), 1):
-            waits = self.fabric.world_size > 1 and i < self.parts  # processes average their gradients once
+            waits = self.fabric.world_size > 1 and (alone or i < self.parts)  # they are averaged once
             with self.fabric.no_backward_sync(self.net) if waits else nullcontext():
                 loss, found = self._losses(part, target)
                 self.fabric.backward(loss / self.parts)
@@ -75,9 +78,11 @@ class Step:
         return [self.unwrapped, *([self.discriminator.unwrapped] if self.discriminator else [])]
 
     def rehearse(self, batch: int, patch: int, scale: int) -> None:
-        """The gradients of a batch of noise, to see how long they take."""
+        """The gradients of a batch of noise, to see how long they take; without those of other processes, which make
+        more or fewer of them meanwhile."""
         sides = patch, patch * scale
-        self.gradients(*(torch.rand(batch, 3, side, side, device=self.fabric.device) for side in sides))
+        lr, hr = (torch.rand(batch, 3, side, side, device=self.fabric.device) for side in sides)
+        self.gradients(lr, hr, alone=True)
 
     def _losses(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
         lr = lr.contiguous(memory_format=torch.channels_last)

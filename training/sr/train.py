@@ -24,7 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...arch import Provenance, SengaError, UpscaleModel, load_upscaler
+from ...arch import Provenance, UpscaleModel
 from ..run.checkpoints import RunState, is_sound
 from ..run.compiling import compile_net
 from ..run.devices import make_fabric
@@ -33,27 +33,25 @@ from ..run.entry import command_line, training_parser
 from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.pace import Pace
-from ..run.run_folder import RunFolder, alone, check_scratch, commit, environment
+from ..run.processes import Processes, lost_peers
+from ..run.run_folder import RunFolder, alone, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
 from ..run.settings import defaults_of, read_settings, to_dict
-from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
 from .curve import columns, warn_of_other_condition
 from .gan import GanStep
 from .losses.table import LDL, make_loss
-from .pairs.pair_set import open_pictures, uses_folder
-from .patches import batches, check_shares
-from .pictures.crops import MARGIN
-from .pictures.picture_set import check_set
-from .recipes import check_recipes, described
+from .opening import open_all, prepare
+from .pairs.pair_set import uses_folder
+from .patches import batches
+from .recipes import described
 from .report import write_report
 from .settings import Settings
 from .step import Means, Step
-from .validation.metrics import check_ssimulacra2
 from .validation.scores import baseline, draw_sheet, score_all, write_weights
-from .validation.validation_crops import count_text, make_pairs, mean_of_domains, open_own, some, validation_crops
+from .validation.validation_crops import count_text, make_pairs, mean_of_domains, some
 from .validation.whole_pictures import list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
@@ -87,26 +85,17 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     torch.manual_seed(settings.seed)
     model = UpscaleModel.create(settings.model.architecture, **settings.model.hyperparameters)
     scale = model.scale
-    # Before every picture is looked at
-    check_recipes(settings.data.degradation, run.conditions, scale)
-    check_scratch()
-    check_ssimulacra2()
     unwrapped = model.model.requires_grad_(True).train()
-    if settings.model.start_from:
-        take_over(unwrapped, starting_weights(settings.model.start_from), settings.model.start_from)
-    fabric, precision = make_fabric(run.precision, bf16=model.supports_bfloat16, half=model.supports_half)
+    supported = {"bf16": model.supports_bfloat16, "half": model.supports_half}
+    fabric, precision = make_fabric(run.precision, **supported, batch=settings.data.batch, timeout=run.timeout)
+    processes = Processes(fabric)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
+    prepare(processes, settings, scale, unwrapped)
+
     # Data
-    with fabric.rank_zero_first():  # which looks at every picture the first time
-        pictures = open_pictures(settings.data, scale)
-        own = open_own(settings.val, scale)
     path = Path(run.folder) / settings.name
-    path.mkdir(parents=True, exist_ok=True)
-    if uses_folder(settings.data):
-        check_set(pictures, (settings.data.patch + 2 * MARGIN) * scale, path if is_main else None)
-        check_shares(pictures, settings.data, scale)
-    crops = validation_crops(pictures, settings.val, scale, own)
+    pictures, own, crops, place = open_all(processes, settings, scale, path)
     wholes = list_wholes(own, scale, run.conditions[0])
     domains = list(dict.fromkeys(crop.domain for crop in crops))
     folder = RunFolder(path, columns(settings, domains), run.keep, defaults_of(Settings))
@@ -133,7 +122,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     learn = Step(fabric, net, unwrapped, loss_of, gan, discriminator, averaged, optim.accumulate)
 
     # Resume
-    now = RunState(fabric, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
+    now = RunState(processes, folder, identity_of(settings, scale, pictures.sha256), stateful, ema)
     if export == "best":
         now.load_best()
     elif now.load(optim.steps, export):
@@ -144,7 +133,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     if export is None:
         rehearse = partial(learn.rehearse, settings.data.batch // fabric.world_size, settings.data.patch, scale)
         left = optim.steps - now.step
-        torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, learn.nets))
+        torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, learn.nets, processes))
         if run.compile:
             compile_net(unwrapped, fabric.device)
     if export is None and is_main:
@@ -182,7 +171,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         return scores
 
     # Loop. It is left early, and begun again further back, when the loss is not finite any more.
-    world = fabric.global_rank, fabric.world_size
+    world = place, fabric.world_size
     board = SummaryWriter(str(folder.path / "tensorboard"), purge_step=now.step) if is_main and export is None else None
     bar = tqdm(total=optim.steps, initial=now.step, unit="step", disable=not is_main or export is not None)
     writing = closing(board) if board else nullcontext()
@@ -222,7 +211,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                 if is_main:
                     pace.note(now.step)
                 pausing = time.monotonic()
-                if board and (last or (step + 1) % run.validate_every == 0):
+                validates = last or (step + 1) % run.validate_every == 0
+                if board and validates:
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
                     values |= {"images_per_second": speed, "waiting": waited / spent, **means.take()}
                     scores = validate(board, values)
@@ -231,6 +221,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                         "step %d: loss %.5f, PSNR_Y %.2f dB (Lanczos %.2f) on %d crops, %.0f %% of the time waiting",
                         *figures,
                     )
+                if validates:
+                    processes.meet()
                 if saves:
                     now.save()
                 pace.pause(time.monotonic() - pausing)
@@ -266,16 +258,8 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
             names += [pair.where for pair in pictures.pairs]
             validated = f"{count_text(measured)} crops, {run.conditions[0]}"
             write_report(folder.path, ", ".join(names), trained_on, pictures.licences, validated, command)
-    fabric.barrier()
+    now.log_weights()
     return weights
-
-
-def starting_weights(path: str) -> dict[str, Tensor]:
-    """The tensors of `model.start_from`. Raises SengaError for what is not an upscaler's file."""
-    try:
-        return load_upscaler(path).model.state_dict()
-    except SengaError as error:
-        raise SengaError(f"model.start_from: {error}") from error
 
 
 def exported(text: str) -> Export:
@@ -296,8 +280,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = read_settings(Settings, args.config, args.set)
     # A checkpoint may be exported while the run goes on.
     with alone(Path(settings.run.folder) / settings.name) if args.export is None else nullcontext():
+        command = command_line(PROG, args)
         try:
-            train(settings, command_line(PROG, args), args.export)
+            with lost_peers(command):
+                train(settings, command, args.export)
         except EndedError as end:
             logger.warning("%s", end)
             return end.code

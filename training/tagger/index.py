@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,49 +21,13 @@ from .danbooru import read_danbooru
 from .database import open_database, rating_names
 from .settings import DataSettings
 from .sources import fill, moved, read_captions, read_table
+from .vocabulary import Tally, choose_vocabulary
 
 logger = logging.getLogger("senga")
 
 SPLITS = ("train", "val", "test", "unseen")  # unseen: drawing styles that are never trained on
 CHUNK = 100_000  # pictures whose tags are turned into numbers at a time
 
-PICTURES = """
-create view pictures as
-select * replace (case when split is not null then split when share('split:' || kin) < $test then 'test'
-                       when share('split:' || kin) < $test + $val then 'val' else 'train' end as split)
-from posts
-"""
-# One line a picture and tag. Tags that came without a category get the one that the list of categories names (those of
-# other categories, such as artists, are dropped), and are general where it does not name them.
-LABELS = """
-create view given as
-select post, split, unnest(general) as tag, 'general' as category from pictures
-union all select post, split, unnest(character), 'character' from pictures
-union all
-select post, split, tag, coalesce(c.category, 'general')
-from (select post, split, unnest(mixed) as tag from pictures) left join categories c using (tag)
-where coalesce(c.category, 'general') in ('general', 'character')
-"""
-# With aliases and implications: every tag under its present name, and whatever it brings with it, once.
-IMPLIED = """
-create table labels as
-select distinct post, split, coalesce(c.consequent, g.tag) as tag, category
-from given g left join closure c on g.tag = c.antecedent
-"""
-VOCABULARY = """
-create table counted as
-select * from (
-    select tag, category, count(*) filter (split = 'train') as n from labels group by all
-) where n >= $min_count and tag not in (select unnest($ratings))
-qualify row_number() over (partition by tag order by n desc, category) = 1
-"""
-# Sorted by category, then by how often a tag is seen: the same counts give the same numbers.
-CHOSEN = """
-create table vocabulary as
-select (row_number() over (order by category = 'character', n desc, tag) - 1)::integer as tag_id, tag, category, n
-from (select *, row_number() over (partition by category order by n desc, tag) as place from counted)
-where place <= case category when 'general' then $general else $characters end
-"""
 TAGGED = """
 select post, tag_id from labels join vocabulary using (tag, category)
 where post between $first and $last order by post, tag_id
@@ -130,8 +95,12 @@ class TagIndex:
         return digest.hexdigest()
 
 
-def build_index(settings: DataSettings, scratch: Path) -> TagIndex:
-    """Read, count, choose and number. `scratch` is a folder for the database; it is made, and removed at the end.
+def build_index(settings: DataSettings, scratch: Path, summed: Callable[[Tally], Tally] | None = None) -> TagIndex:
+    """Read, count, choose and number.
+
+    Args:
+        scratch: a folder for the database; it is made, and removed at the end.
+        summed: the counts of these pictures -> those of all, where other machines have other parts.
 
     Raises:
         SengaError: the source cannot be read, or no tag or no training picture is left.
@@ -140,7 +109,7 @@ def build_index(settings: DataSettings, scratch: Path) -> TagIndex:
     database = open_database(scratch / "tags.duckdb", settings.memory_gib)
     try:
         read_source(database, settings, scratch)
-        choose_vocabulary(database, settings)
+        choose_vocabulary(database, settings, summed)
         return number(database, settings)
     finally:
         database.close()
@@ -169,66 +138,6 @@ def read_source(database: duckdb.DuckDBPyConnection, settings: DataSettings, scr
             f"{folder}: {untold} posts have a tag_string alone, which does not distinguish artists from tags; set"
             " data.categories to the dump's tags.json"
         )
-
-
-def read_pairs(database: duckdb.DuckDBPyConnection, path: str, columns: tuple[str, str]) -> list[tuple[str, str]]:
-    """Two columns of a CSV or of JSON lines, as text. Raises SengaError if they are not there."""
-    if not path:
-        return []
-    reader = "read_csv($path, all_varchar = true)" if ".csv" in Path(path).suffixes else "read_json($path)"
-    a, b = columns
-    try:
-        found = database.execute(
-            f"select distinct {a}::varchar, {b}::varchar from {reader} order by all", {"path": path}
-        )
-        return found.fetchall()
-    except duckdb.Error as error:
-        raise SengaError(f"{path}: expected CSV or JSON lines with {a} and {b} ({error})") from error
-
-
-def closure(aliases: list[tuple[str, str]], implications: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Tag -> each tag that replaces it, itself among them unless it is an alias. Loops end where they began."""
-    renamed = dict(aliases)
-    onward: dict[str, set[str]] = {}
-    for antecedent, consequent in implications:
-        onward.setdefault(renamed.get(antecedent, antecedent), set()).add(renamed.get(consequent, consequent))
-    pairs = []
-    for tag in {*renamed, *onward}:
-        reached, ahead = set(), [renamed.get(tag, tag)]
-        while ahead:
-            current = ahead.pop()
-            if current not in reached:
-                reached.add(current)
-                ahead += onward.get(current, ())
-        pairs += [(tag, other) for other in reached]
-    return sorted(pairs)
-
-
-def choose_vocabulary(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> None:
-    """The table `vocabulary`: the most frequent tags of the training pictures, numbered."""
-    words = {"0": "general", "4": "character", "general": "general", "character": "character"}
-    categories = read_pairs(database, settings.categories, ("name", "category"))
-    aliases, implications = (
-        read_pairs(database, path, ("antecedent_name", "consequent_name"))
-        for path in (settings.aliases, settings.implications)
-    )
-    pairs = closure(aliases, implications)
-    tables = {
-        "categories (tag varchar, category varchar)": [(name, words.get(kind, kind)) for name, kind in categories],
-        "closure (antecedent varchar, consequent varchar)": pairs,
-    }
-    for table, rows in tables.items():
-        database.execute(f"create table {table}")
-        if rows:
-            left, right = (list(column) for column in zip(*rows, strict=True))
-            database.execute(f"insert into {table.split()[0]} select unnest($1), unnest($2)", [left, right])
-    # A view takes no parameters.
-    database.execute(PICTURES.replace("$test", str(settings.test)).replace("$val", str(settings.val)))
-    database.execute(LABELS)
-    database.execute(IMPLIED if pairs else "create view labels as select * from given")
-    ratings = list(rating_names(settings.ratings))  # a tag of such a name would be there twice
-    database.execute(VOCABULARY, {"min_count": settings.min_count, "ratings": ratings})
-    database.execute(CHOSEN, {"general": settings.general, "characters": settings.characters})
 
 
 def number(database: duckdb.DuckDBPyConnection, settings: DataSettings) -> TagIndex:

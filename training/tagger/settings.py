@@ -32,6 +32,7 @@ class DataSettings:
     categories: str = ""  # CSV or JSON lines of name, category (0 general, 4 character); for tags that come without
     aliases: str = ""  # CSV or JSON lines of antecedent_name, consequent_name
     implications: str = ""  # the same columns: the first tag implies the second
+    per_host: bool = False  # under torchrun each machine has its own part of the pictures, not the same ones
     fraction: float = 1.0  # share of the pictures, by a hash of the id: the same ones every time
     val: float = 0.01  # shares of the picture groups, by hash, where no split is given
     test: float = 0.01

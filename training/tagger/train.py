@@ -25,12 +25,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ...arch import Provenance, TaggerModel, load_tagger, save_model
 from ...arch.preprocessing import Preprocessing
+from ..run.agreement import check_alike
 from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
 from ..run.ema import make_average
 from ..run.entry import command_line, training_parser
 from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
+from ..run.processes import Processes, lost_peers
 from ..run.run_folder import RunFolder, alone, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
@@ -39,7 +41,7 @@ from ..run.start_from import take_over
 from ..run.stopping import EndedError, StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
 from .batches import TagPictures, batches
-from .index import SPLITS, build_index
+from .index import SPLITS
 from .losses import LOSSES
 from .metrics import global_threshold, mean_ap, tag_thresholds
 from .model import (
@@ -51,6 +53,7 @@ from .model import (
     warm_statistics,
     with_outputs_of,
 )
+from .opening import open_index
 from .report import Findings, write_report
 from .settings import TaggerSettings
 
@@ -80,13 +83,15 @@ def train(settings: TaggerSettings, command: str) -> Path:
     """
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
-    fabric, precision = make_fabric(run.precision, bf16=True, half=True)
+    fabric, precision = make_fabric(run.precision, bf16=True, half=True, batch=data.batch, timeout=run.timeout)
+    processes = Processes(fabric)
+    check_alike(processes, to_dict(settings))
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     # Data
     folder = RunFolder(Path(run.folder) / settings.name, COLUMNS, run.keep, defaults_of(TaggerSettings))
-    index = build_index(data, folder.path / f"index-{fabric.global_rank}")
-    bearing, known = index.counts()
+    opened = open_index(processes, data, folder.path)
+    index, bearing, known = opened.index, opened.bearing, opened.known
     trained = known > 0  # tags with a label on some training picture
     preprocessing = Preprocessing(**to_dict(settings.preprocessing))
     pictures = TagPictures(index, data, settings.augment, preprocessing)
@@ -100,10 +105,14 @@ def train(settings: TaggerSettings, command: str) -> Path:
     model = TaggerModel.create(settings.model.architecture, vocabulary, preprocessing, **hyperparameters)
     unwrapped = model.model.requires_grad_(True).train()
     start_from_counts(unwrapped, bearing, known)
-    if settings.model.start_from:
+
+    def take_weights() -> None:
         other = load_tagger(settings.model.start_from)
         state = with_outputs_of(other.model.state_dict(), other.vocabulary.names, unwrapped, vocabulary.names)
         take_over(unwrapped, state, settings.model.start_from)
+
+    if settings.model.start_from:
+        processes.agreed(take_weights)
     if precision == "bf16" and fabric.device.type == "cpu":
         depthwise_in_float32(unwrapped)
     net = fabric.setup_module(unwrapped)
@@ -116,24 +125,25 @@ def train(settings: TaggerSettings, command: str) -> Path:
         stateful["scaler"] = scaler
 
     # Resume
-    sha256 = index.sha256()
-    now = RunState(fabric, folder, identity_of(settings, sha256), stateful, ema)
+    now = RunState(processes, folder, identity_of(settings, opened.sha256), stateful, ema)
     if now.load(optim.steps):
         logger.info("going on from step %d", now.step)
     else:
         now.save()  # there is something to go back to from the first step on
 
     def rehearse() -> None:
-        """The gradients of a batch of noise, for the trial of threads."""
+        """The gradients of a batch of noise, for the trial of threads; without those of other processes, which make
+        more or fewer of them meanwhile."""
         side = settings.augment.size or preprocessing.size
         x = torch.rand(data.batch // fabric.world_size, 3, side, side, device=fabric.device)
         x = x.contiguous(memory_format=torch.channels_last)
         labels = torch.zeros(len(x), len(index.names), device=fabric.device)
-        fabric.backward(loss_of(net(x).float(), labels, labels + trained_tags))
+        with fabric.no_backward_sync(net, enabled=fabric.world_size > 1):
+            fabric.backward(loss_of(net(x).float(), labels, labels + trained_tags))
 
     left = optim.steps - now.step
-    torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, [unwrapped]))
-    about = {"command": command, "data_sha256": manifest_sha256(settings) or sha256}
+    torch.set_num_threads(pick_threads(run.threads, folder, left, fabric.device, rehearse, [unwrapped], processes))
+    about = {"command": command, "data_sha256": manifest_sha256(settings) or opened.sha256}
     if is_main:
         folder.cut_curve(now.step)
         folder.write_json("settings.json", to_dict(settings))
@@ -168,7 +178,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
             first, before, began, waited = now.step, now.seconds, time.monotonic(), 0.0
             bar.n = first
             steps = range(first, optim.steps)
-            stream = batches(pictures, settings.seed, steps, fabric.global_rank, fabric.world_size)
+            stream = batches(pictures, settings.seed, steps, opened.place, fabric.world_size)
             for step in steps:
                 waiting = time.monotonic()
                 x, labels, labelled = (part.to(fabric.device) for part in next(stream))
@@ -177,7 +187,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                 set_learning_rate(optimisers, rate)
 
                 warm_statistics(unwrapped, step)
-                torch.manual_seed(pictures.dropout_seed(settings.seed, step, fabric.global_rank))
+                torch.manual_seed(pictures.dropout_seed(settings.seed, step, opened.place))
                 loss = loss_of(net(x).float(), labels, labelled * trained_tags)
                 unwrapped.zero_grad(set_to_none=True)
                 fabric.backward(loss)
@@ -195,7 +205,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     break
                 now.note(value)
                 now.seconds = before + time.monotonic() - began
-                if board and (last or (step + 1) % run.validate_every == 0):
+                validates = last or (step + 1) % run.validate_every == 0
+                if board and validates:
                     spent = now.seconds - before
                     speed = (step + 1 - first) * data.batch / spent
                     values = {"loss": now.running, "learning_rate": rate, "seconds": now.seconds}
@@ -203,6 +214,8 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     found = validate(board, values)
                     scores = ", ".join(f"{name} {score:.3f} ({sizes[name]} pictures)" for name, score in found.items())
                     logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
+                if validates:
+                    processes.meet()
                 if saves:
                     now.save()
                 if signal:
@@ -227,7 +240,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
             commit=commit(),
             command=command,
             data_sha256=about["data_sha256"],
-            licences=index.licences,
+            licences=opened.licences,
             seed=settings.seed,
             steps=optim.steps,
             metrics=findings.metrics(index),
@@ -243,14 +256,14 @@ def train(settings: TaggerSettings, command: str) -> Path:
         if not scores:
             way_out = "raise data.val and data.test, or lower run.min_positives"
             logger.warning("no tag is on run.min_positives = %d held-out pictures; %s", run.min_positives, way_out)
-    fabric.barrier()
+    now.log_weights()
     return path
 
 
 def manifest_sha256(settings: TaggerSettings) -> str:
     """Of the table of pictures, where there is one; of all tables, one after the other, where there are more."""
     data = settings.data
-    if data.source != "table":
+    if data.source != "table" or data.per_host:
         return ""
     tables = [Path(folder) / data.table for folder in (data.folder, *data.more)]
     return hashlib.sha256(b"".join(table.read_bytes() for table in tables)).hexdigest()
@@ -261,8 +274,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     settings = read_settings(TaggerSettings, args.config, args.set)
     with alone(Path(settings.run.folder) / settings.name):
+        command = command_line(PROG, args)
         try:
-            train(settings, command_line(PROG, args))
+            with lost_peers(command):
+                train(settings, command)
         except EndedError as end:
             logger.warning("%s", end)
             return end.code

@@ -23,7 +23,7 @@ class Networks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []  # models, and the sizes that they were asked for
         monkeypatch.setattr(upscale_work, "call_node", self)
-        monkeypatch.setattr(upscale, "shared_upscaler", lambda path: path.stem)
+        monkeypatch.setattr(upscale, "shared_upscaler", lambda path, units=0: path.stem)
 
     def __call__(self, node_class: type, upscale_model: str, image: torch.Tensor, **options: Any) -> tuple[Any]:
         self.calls.append((upscale_model, {name: options[name] for name in SIZES if name in options}))

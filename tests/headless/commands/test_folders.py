@@ -132,7 +132,7 @@ def test_a_pattern_that_is_wrong_is_refused_before_anything_runs(
 
 def test_nothing_left_to_do_loads_no_model(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
-    monkeypatch.setattr(upscale, "shared_upscaler", lambda path: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(upscale, "shared_upscaler", lambda *_: pytest.fail("a model was loaded"))
     assert main(["upscale", "album", "-o", "big", *MODEL]) == OK
 
 

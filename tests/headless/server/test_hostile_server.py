@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounds import within_bounds
 from fake_comfy import INFO, Fake, fake_server, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from sample_nodes import node, own_folder  # noqa: F401
 from senga.headless.cli import FAILED, OK, USAGE, main
 from senga.headless.server import answers
+from senga.headless.server.answers import MB
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -96,10 +98,12 @@ HARMLESS: list[tuple[str, Any]] = [
 ]
 
 
-def run(url: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+def run(url: str, capsys: pytest.CaptureFixture[str], soon: float = SOON) -> tuple[int, list[str]]:
     began = time.monotonic()
-    code = main(["run", workflow(), "--server", url])
-    assert time.monotonic() - began < SOON
+    file = workflow()
+    with within_bounds(Path("output")):
+        code = main(["run", file, "--server", url])
+    assert time.monotonic() - began < soon
     return code, [line for line in capsys.readouterr().err.splitlines() if "sends no more messages" not in line]
 
 
@@ -219,6 +223,27 @@ def test_an_answer_without_end_is_cut(
     assert len(lines) == 1
     assert message in lines[0]
     assert len(lines[0]) < 500
+
+
+LARGE: dict[str, tuple[bytes, str]] = {
+    "lists": (b"[" + b"[]," * (10 * MB) + b"[]]", "in memory"),
+    "objects": (b"[" + b"{}," * (10 * MB) + b"{}]", "in memory"),
+    "texts": (b"[" + b'"ab",' * (6 * MB) + b'""]', "in memory"),
+    "numbers": (b"[" + b"1.5," * (7 * MB) + b"1]", "a list"),
+    "a number": (b"9" * (31 * MB), "not JSON"),
+    "deep": (b"[" * (31 * MB), "in memory"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_an_answer_as_large_as_is_read_stays_within_the_bounds(
+    name: str, fake: tuple[Fake, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake[0].replaced["/object_info"], words = LARGE[name]
+    code, lines = run(fake[1], capsys, soon=60)  # what it takes of the processor is what counts here
+    assert code == FAILED
+    assert len(lines) == 1
+    assert words in lines[0]
 
 
 def test_an_answer_that_is_cut_short_is_named(capsys: pytest.CaptureFixture[str]) -> None:

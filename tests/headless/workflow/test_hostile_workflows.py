@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import counted, timed
+from bounds import within_bounds
+from counting import counted
 from PIL import Image
 from sample_nodes import ADD, NUMBER, Recorder, make_node, node, own_folder, workflow  # noqa: F401
 from senga.headless.cli import OK, USAGE, main
@@ -17,15 +18,14 @@ from senga.headless.workflow.validate import check
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
-SOON = 8.0  # seconds of the processor; a tenth of it is used
 ANY = make_node({"required": {}, "optional": {"v": ("*",)}}, ("*",), lambda v=None: (v,))
 FREE = make_node({"optional": {f"v{i}": ("*",) for i in range(300)}}, ("*",), lambda **given: (0,))
 NODES = {"Number": NUMBER, "Add": ADD, "Any": ANY, "Free": FREE, "Out": Recorder().node_class}
 
 
 def timed_faults(prompt: dict[str, Any]) -> list[str]:
-    (_, faults), seconds = timed(lambda: check(prompt, NODES))
-    assert seconds < SOON
+    with within_bounds():
+        _, faults = check(prompt, NODES)
     found = [str(fault) for fault in faults]
     assert all(len(fault) < 1500 for fault in found)
     return found
@@ -106,10 +106,59 @@ def test_ten_thousand_loads_list_the_folder_once(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(nodes["LoadImage"], "_names", classmethod(lambda cls, *_: listed.append(1) or ["a.png"]))
     prompt = {f"l{i}": node("LoadImage", image="a.png") for i in range(5_000)}
     prompt |= {f"p{i}": node("PreviewAny", source=[f"l{i}", 0]) for i in range(5_000)}
-    (_, faults), seconds = timed(lambda: check(prompt, nodes))
+    with within_bounds():
+        _, faults = check(prompt, nodes)
     assert faults == []
-    assert seconds < SOON
     assert len(listed) == 1
+
+
+# --- files ---
+
+MB = 10**6
+FILES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "w.json"),
+    "zeros": (bytes(MB), "is 0"),
+    "binary": (bytes(range(256)) * 999, "w.json"),
+    "page": (b"<!DOCTYPE html><html>", "w.json"),
+    "not closed": (b'{"1": {', "w.json"),
+    "a number": (b"5", "w.json"),
+    "digits": (b'{"1": ' + b"9" * 5000 + b"}", "w.json"),
+    "deep lists": (b"[" * 15 * MB, "w.json"),
+    "deep objects": (b'{"a":' * 3 * MB, "w.json"),
+    "too large": (b" " * 17 * MB, "w.json"),
+    "lists": (b"[" + b"[]," * 5 * MB + b"[]]", "w.json"),
+    "texts": (b"[" + b'"ab",' * 3 * MB + b'""]', "w.json"),
+    "names": (b"{" + b",".join(b'"%d":1' % i for i in range(MB)) + b"}", "w.json"),
+    "empty nodes": (b"{" + b",".join(b'"%d":{}' % i for i in range(300_000)) + b"}", "w.json"),
+    "unknown nodes": (
+        b"{" + b",".join(b'"%d":{"class_type":"N","inputs":{}}' % i for i in range(100_000)) + b"}",
+        "w.json",
+    ),
+    "of the editor": (
+        b'{"nodes":[' + b",".join(b'{"id":%d,"type":"N"}' % i for i in range(100_000)) + b'],"links":[]}',
+        "w.json",
+    ),
+    "links of the editor": (
+        b'{"nodes":[],"links":[' + b",".join(b'[%d,%d,0,%d,0,"X"]' % (i, i, i + 1) for i in range(300_000)) + b"]}",
+        "w.json",
+    ),
+    "a long name": (b'{"1":{"class_type":"' + b"x" * 10 * MB + b'","inputs":{}}}', "w.json"),
+    "escapes": (b'{"\\u001b[2J\\n":{"class_type":"\\u001b]0;x","inputs":{}}}', "w.json"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_a_stranger_is_refused_within_the_bounds(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content, words = FILES[name]
+    Path("w.json").write_bytes(content)
+    before = sorted(map(str, Path().rglob("*")))
+    with within_bounds(Path("output")):
+        assert main(["run", "w.json"]) == USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert 1 <= len(lines) <= MOST_FAULTS + 2
+    assert all(words in line or "without links; left out" in line for line in lines)
+    assert all(len(line) < 600 and line.isprintable() for line in lines)
+    assert sorted(map(str, Path().rglob("*"))) == before
 
 
 # --- files outside the folders ---

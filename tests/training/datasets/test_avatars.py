@@ -269,7 +269,7 @@ def test_two_builds_are_equal_and_the_manifest_names_every_file(tmp_path: Path) 
     clips = {"train": [Clip(Image.effect_noise((200, 150), 60).convert("RGBA"), "Somebody", "Public-Domain")]}
     for name in ("one", "two"):
         (tmp_path / name / "train").mkdir(parents=True)
-        (tmp_path / name / "train/stale.webp").write_bytes(b"left by an earlier build")
+        (tmp_path / name / "train/lorelei_9999.webp").write_bytes(b"left by an earlier build")
         build(plans, drawer, clips, tmp_path / name)
     assert (tmp_path / "one/manifest.csv").read_bytes() == (tmp_path / "two/manifest.csv").read_bytes()
     rows = rows_of(tmp_path / "one")

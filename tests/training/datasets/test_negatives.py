@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from senga.headless.cli import FAILED, main
 from senga.training.datasets.avatars.grounds import Clip
 from senga.training.datasets.avatars.styles import FAMILIES
+from senga.training.datasets.fetch import SourceError
 from senga.training.datasets.negatives.build import SPLITS, build
 from senga.training.datasets.negatives.pictures import COLOUR, KINDS, colour_of
 
@@ -85,12 +87,45 @@ def test_no_clip_is_in_two_splits(built: Path) -> None:
 
 def test_equal_builds_and_nothing_else_in_the_folder(built: Path, tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    (tmp_path / "train" / "older.webp").write_bytes(b"")
+    (tmp_path / "train" / "empty_9999.webp").write_bytes(b"")
     build(CLIPS, tmp_path, LIMIT)
     assert (tmp_path / "manifest.csv").read_bytes() == (built / "manifest.csv").read_bytes()
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.webp")} == {
         row["file"] for row in rows_of(built)
     }
+
+
+def test_pictures_of_others_in_the_folder_stay_and_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("train/holiday.webp", "train/empty_of_people.webp", "more/a_1.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"mine")
+    build(CLIPS, tmp_path, 1)
+    for name in ("train/holiday.webp", "train/empty_of_people.webp", "more/a_1.webp"):
+        assert (tmp_path / name).read_bytes() == b"mine"
+    assert f"{tmp_path / 'train/holiday.webp'}: is not of this set and stays" in caplog.text
+
+
+def test_few_drawings_are_enough_and_none_are_named(tmp_path: Path) -> None:
+    few = {use: {split: made[:1] for split, made in splits.items()} for use, splits in CLIPS.items()}
+    assert len(build(few, tmp_path / "few", 3)) == 3 * len(KINDS)
+    with pytest.raises(SourceError, match=r"openclipart: has no drawing for .* in train; raise --limit"):
+        build({}, tmp_path / "none", 3)
+
+
+@pytest.mark.parametrize("builder", ["build-art", "build-avatars", "build-negatives"])
+def test_a_wrong_call_of_a_builder_is_one_sentence(
+    builder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    for count in ("0", "-5", "many", "9" * 5000):
+        with pytest.raises(SystemExit, match="2"):
+            main(["data", builder, "--out", str(tmp_path / "new"), f"--limit={count}"])
+        assert "is not a number of pictures; expected 1 or more" in capsys.readouterr().err.splitlines()[-1]
+    for option, other in (("--out", "--cache"), ("--cache", "--out")):
+        words = ["data", builder, option, str(tmp_path / "file"), other, str(tmp_path / "new")]
+        assert main(words) == FAILED
+        assert capsys.readouterr().err == f"senga: {option} {tmp_path / 'file'}: is a file; expected a folder\n"
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

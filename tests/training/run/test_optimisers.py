@@ -86,7 +86,7 @@ def half(monkeypatch) -> None:
     """A CPU that trains in float16: small nets only, since it is slow."""
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=4)
 
-    def stand_in(precision: str, **_: bool) -> tuple[Fabric, str]:
+    def stand_in(precision: str, **_: int) -> tuple[Fabric, str]:
         scaler.load_state_dict({**scaler.state_dict(), "scale": 1024.0, "_growth_tracker": 0})
         fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
         fabric.launch()

@@ -9,8 +9,9 @@ from PIL import Image
 from sample_tag_sets import captions, danbooru, danbooru_lines, drawing, settings, table, tags_of
 from senga.arch import SengaError
 from senga.benchmarks import danbooru_vocabulary  # pyright: ignore[reportMissingImports]
-from senga.training.tagger.index import SPLITS, build_index, closure
+from senga.training.tagger.index import SPLITS, build_index
 from senga.training.tagger.settings import DataSettings
+from senga.training.tagger.vocabulary import closure
 
 COUNT = 60
 KINDS = ("general", "character")

@@ -23,7 +23,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.atomic import replacing
 from ....arch.reading import READABLE
-from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..drawing import (
+    PictureError,
+    at_least_one,
+    check_folders,
+    drawn_part,
+    evenly,
+    render_page,
+    require_resvg,
+    save_webp,
+)
 from ..fetch import Picture, Request, SourceError, ToolError
 from ..manifest import Row, read_manifest, write_manifest
 from .copyleft import COPYLEFT_SOURCES
@@ -210,10 +219,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"use GPL and CC BY-SA pictures as well: {', '.join(COPYLEFT_SOURCES)}, and those of the art pack",
     )
-    parser.add_argument("--limit", type=int, help="at most this many pictures of each source, for a trial")
+    parser.add_argument("--limit", type=at_least_one, help="at most this many pictures of each source, for a trial")
 
 
 def run(args: argparse.Namespace) -> int:
+    check_folders(out=args.out, cache=args.cache)
     offered = ALL_SOURCES if args.copyleft else SOURCES
     if refused := [source for source in args.only or () if source not in offered]:
         raise SourceError(f"--only {' '.join(refused)}: these are GPL or CC BY-SA pictures; add --copyleft to use them")

@@ -28,7 +28,17 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..dicebear import dicebear_licence, dicebear_packages, run_dicebear
-from ..drawing import PictureError, drawn_part, evenly, render_page, require_resvg, save_webp
+from ..drawing import (
+    PictureError,
+    at_least_one,
+    check_folders,
+    drawn_part,
+    evenly,
+    remove_others,
+    render_page,
+    require_resvg,
+    save_webp,
+)
 from ..fetch import Picture, SourceError, ToolError
 from ..manifest import Row, write_manifest
 from ..openclipart import list_openclipart, openclipart_folder
@@ -65,6 +75,7 @@ GROUP_SIDE = 160
 CLIP_SIDE = 400
 CLIP_FOLDERS = ("plants-", "food-", "buildings-", "transportation-")  # no figures in them
 CLIPS = 200
+SPLITS = ("train", "val", "test", "unseen")
 
 
 @dataclass(frozen=True)
@@ -242,11 +253,8 @@ def build(plans: Sequence[Plan], drawer: Drawer, clips: dict[str, list[Clip]], o
             for plan in batch:
                 rows.append(make_picture(plan, [next(waiting) for _ in plan.figures], credits, clips, out))
             progress.update(len(batch))
-    kept = {out / row.file for row in rows}
-    for split in ("train", "val", "test", "unseen"):
-        for path in (out / split).glob("*.webp"):
-            if path not in kept:
-                path.unlink()  # a folder must not hold more than its manifest names
+    ours = {*SINGLES, *(name for names in CHARACTERS.values() for name in names), "group", "unseen_group"}
+    remove_others([out / split for split in SPLITS], {out / row.file for row in rows}, ours)
     digest = write_manifest(rows, out / "manifest.csv", TagRow)
     logger.info("%s: %d pictures, sha256 %s", out / "manifest.csv", len(rows), digest)
     write_sheet([(out / row.file, row.tags, row.characters) for row in evenly(rows, 70)], out / "sheet.png")
@@ -255,29 +263,31 @@ def build(plans: Sequence[Plan], drawer: Drawer, clips: dict[str, list[Clip]], o
 
 def summarise(rows: Sequence[TagRow]) -> str:
     """Pictures by style and split, and how often each tag is seen, is absent by knowledge, and is unknown."""
-    splits = ("train", "val", "test", "unseen")
     by_style = Counter((row.style, row.split) for row in rows)
-    lines = [f"{'style':16}" + "".join(f"{split:>8}" for split in splits)]
+    lines = [f"{'style':16}" + "".join(f"{split:>8}" for split in SPLITS)]
     for style in sorted({row.style for row in rows}):
-        lines.append(f"{style:16}" + "".join(f"{by_style[style, split]:8d}" for split in splits))
-    lines.append(f"{'all':16}" + "".join(f"{sum(row.split == split for row in rows):8d}" for split in splits))
+        lines.append(f"{style:16}" + "".join(f"{by_style[style, split]:8d}" for split in SPLITS))
+    lines.append(f"{'all':16}" + "".join(f"{sum(row.split == split for row in rows):8d}" for split in SPLITS))
     tags = Counter((tag, row.split) for row in rows for tag in row.tags.split())
     unknown = Counter(tag for row in rows if row.split == "train" for tag in row.unknown.split())
-    lines.append(f"\n{'tag':24}" + "".join(f"{split:>8}" for split in splits) + "  unknown in train")
+    lines.append(f"\n{'tag':24}" + "".join(f"{split:>8}" for split in SPLITS) + "  unknown in train")
     for tag in sorted({tag for tag, _ in tags}, key=lambda tag: (-tags[tag, "train"], tag)):
-        lines.append(f"{tag:24}" + "".join(f"{tags[tag, split]:8d}" for split in splits) + f"  {unknown[tag]:8d}")
+        lines.append(f"{tag:24}" + "".join(f"{tags[tag, split]:8d}" for split in SPLITS) + f"  {unknown[tag]:8d}")
     return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pictures and manifest.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
-    parser.add_argument("--limit", type=int, help="at most this many pictures of each style and character, for a trial")
+    parser.add_argument(
+        "--limit", type=at_least_one, help="at most this many pictures of each style and character, for a trial"
+    )
     parser.add_argument("--no-clips", action="store_true", help="plain backgrounds alone; needs no Debian package")
 
 
 def run(args: argparse.Namespace) -> int:
     with logging_redirect_tqdm([logger]):
+        check_folders(out=args.out, cache=args.cache)
         require_resvg()
         packages = dicebear_packages(args.cache.resolve())
         clips = {} if args.no_clips else load_clips(args.cache.resolve(), args.limit)

@@ -23,7 +23,8 @@ from ..avatars.build import CLIP_FOLDERS, drawn_clip
 from ..avatars.figures import split_of
 from ..avatars.grounds import Clip
 from ..avatars.sheet import write_sheet
-from ..drawing import evenly, require_resvg, save_webp
+from ..drawing import at_least_one, check_folders, evenly, remove_others, require_resvg, save_webp
+from ..fetch import SourceError
 from ..manifest import Row, write_manifest
 from ..openclipart import list_openclipart, openclipart_folder
 from .pictures import KINDS
@@ -72,6 +73,10 @@ def build(clips: Clips, out: Path, limit: int | None = None) -> list[NegativeRow
     for name, kind in tqdm(plans, unit="picture", disable=None):
         split = split_of(name)
         drawings = clips.get(KINDS[kind].clips, {}).get(split, ())
+        if KINDS[kind].clips and not drawings:
+            raise SourceError(
+                f"openclipart: has no drawing for {kind} in {split}; raise --limit, or look at the package"
+            )
         made = KINDS[kind].make(random.Random(name), drawings)
         target = out / split / f"{name}.webp"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,10 +97,7 @@ def build(clips: Clips, out: Path, limit: int | None = None) -> list[NegativeRow
                 known=" ".join(sorted(made.known)),
             )
         )
-    kept = {out / row.file for row in rows}
-    for path in out.glob("*/*.webp"):
-        if path not in kept:
-            path.unlink()  # a folder must not hold more than its manifest names
+    remove_others([out / split for split in SPLITS], {out / row.file for row in rows}, KINDS)
     digest = write_manifest(rows, out / "manifest.csv", NegativeRow)
     logger.info("%s: %d pictures, sha256 %s", out / "manifest.csv", len(rows), digest)
     write_sheet([(out / row.file, row.tags, "") for row in evenly(rows, 70)], out / "sheet.png")
@@ -105,11 +107,12 @@ def build(clips: Clips, out: Path, limit: int | None = None) -> list[NegativeRow
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the pictures and manifest.csv")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"), help="folder for what is fetched")
-    parser.add_argument("--limit", type=int, help="at most this many pictures of each kind, for a trial")
+    parser.add_argument("--limit", type=at_least_one, help="at most this many pictures of each kind, for a trial")
 
 
 def run(args: argparse.Namespace) -> int:
     with logging_redirect_tqdm([logger]):
+        check_folders(out=args.out, cache=args.cache)
         require_resvg()
         rows = build(load_clips(args.cache.resolve(), args.limit), args.out, args.limit)
     for (style, split), count in sorted(Counter((row.style, row.split) for row in rows).items()):

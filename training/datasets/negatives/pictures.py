@@ -132,7 +132,7 @@ def objects(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     """One to four drawings of things on a ground."""
     size = _size(rng)
     ground = make_ground(size, rng, frozenset(), ())
-    image, chosen = ground.image.convert("RGBA"), rng.sample(list(clips), rng.choice((1, 1, 1, 2, 3, 4)))
+    image, chosen = ground.image.convert("RGBA"), _some(clips, rng.choice((1, 1, 1, 2, 3, 4)), rng)
     for clip in chosen:
         share = rng.uniform(0.55, 0.95) if len(chosen) == 1 else rng.uniform(0.25, 0.55)
         _put(image, clip, share, (rng.random(), rng.random()))
@@ -153,7 +153,7 @@ def landscape(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     land = Image.new("RGB", (width, height - round(horizon * height)), two_colours(rng, frozenset())[0])
     image.paste(land, (0, round(horizon * height)))
     image = image.convert("RGBA")
-    chosen = rng.sample(list(clips), rng.randint(2, 6))
+    chosen = _some(clips, rng.randint(2, 6), rng)
     for number, clip in enumerate(chosen):  # the nearer, the lower and larger
         near = (number + 1) / len(chosen)
         _put(image, clip, 0.15 + 0.4 * near, (rng.random(), horizon - 0.2 + near * (1.1 - horizon)))
@@ -175,6 +175,11 @@ def drawing(rng: random.Random, clips: Sequence[Clip]) -> Negative:
     else:
         tags, doubt = colour_of(picture)
     return Negative(picture, tags, known=COLOUR - doubt, clips=(clip,))
+
+
+def _some(clips: Sequence[Clip], count: int, rng: random.Random) -> list[Clip]:
+    """So many, or all where there are fewer."""
+    return rng.sample(list(clips), min(count, len(clips)))
 
 
 def _put(image: Image.Image, clip: Clip, share: float, at: tuple[float, float]) -> None:

@@ -1,0 +1,254 @@
+"""What processes of several machines agree on, how they take turns, and which checkpoint they take up."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sample_processes import together
+from senga.arch import SengaError
+from senga.training.run import agreement
+from senga.training.run.agreement import agree_on_pictures, check_alike
+from senga.training.run.checkpoints import RunState
+from senga.training.run.devices import make_fabric
+from senga.training.run.ema import EMA
+from senga.training.run.processes import AgreedError, Processes, lost_peers
+from senga.training.run.run_folder import RunFolder
+from senga.training.run.storage import owners
+from senga.training.run.threads import pick_threads
+from senga.training.tagger.vocabulary import add_up
+from torch import nn
+
+
+def failing(processes: Processes) -> None:
+    def work() -> None:
+        if processes.rank == 1:
+            raise SengaError("data: there is no such folder")
+
+    processes.agreed(work)
+
+
+def test_an_error_of_one_process_is_raised_by_all_and_says_where_it_was() -> None:
+    found = together(failing)
+    assert [str(error) for error in found] == ["process 1 on node2: data: there is no such folder"] * 2
+    assert all(isinstance(error, AgreedError) for error in found)
+
+
+def test_an_error_of_all_is_named_without_a_place() -> None:
+    def work() -> None:
+        raise SengaError("data.batch is 3")
+
+    assert [str(error) for error in together(lambda processes: processes.agreed(work))] == ["data.batch is 3"] * 2
+
+
+def test_an_error_meets_those_that_are_further_along() -> None:
+    """One fails before it tells the others something that they wait for."""
+
+    def work(processes: Processes) -> list[int]:
+        def inside() -> list[int]:
+            if processes.rank == 0:
+                raise SengaError("posts.json: is damaged")
+            return processes.gather(7)
+
+        return processes.agreed(inside)
+
+    assert [str(error) for error in together(work)] == ["process 0 on node1: posts.json: is damaged"] * 2
+
+
+@pytest.mark.parametrize(("apart", "turns"), [(False, [[0], [2], [1, 3]]), (True, [[0, 2], [1, 3]])])
+def test_the_first_of_each_machine_looks_before_the_rest(apart: bool, turns: list[list[int]]) -> None:
+    seen: list[int] = []
+
+    def work(processes: Processes) -> int:
+        return processes.in_turns(lambda: seen.append(processes.rank) or processes.rank, apart=apart)
+
+    assert together(work, 4, each=2) == [0, 1, 2, 3]
+    order = iter(seen)
+    assert [sorted(next(order) for _ in turn) for turn in turns] == turns
+
+
+def test_a_part_of_the_pictures_keeps_its_place_whichever_machine_is_the_first() -> None:
+    held = {0: "b", 1: "a"}
+    assert together(lambda processes: processes.place(held[processes.machine]), 4, each=2) == [2, 3, 0, 1]
+    assert together(lambda processes: processes.place("ab"[processes.machine]), 4, each=2) == [0, 1, 2, 3]
+
+
+SETTINGS = {"name": "x", "data": {"folder": "here", "patch": 16}, "optim": {"steps": 10}}
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "said"),
+    [
+        ("data", {"folder": "there", "patch": 16}, None),  # each machine's own business
+        (
+            "optim",
+            {"steps": 20},
+            "process 1 on node2 differs from process 0 on node1: optim.steps is 20, not 10; start every machine with"
+            " the same settings",
+        ),
+        (
+            "data",
+            {"folder": "here"},
+            "process 1 on node2 differs from process 0 on node1: data.patch is missing, not 16; start every machine"
+            " with the same settings",
+        ),
+    ],
+)
+def test_settings_that_differ_are_named(section: str, value: Any, said: str | None) -> None:
+    def work(processes: Processes) -> None:
+        check_alike(processes, SETTINGS | ({section: value} if processes.rank else {}))
+
+    assert [error and str(error) for error in together(work)] == [said] * 2
+
+
+def test_another_torch_or_other_code_is_named() -> None:
+    here = agreement.programs()
+    assert here["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
+    assert len(here["Senga's code"]) == 12
+    there = here | {"torch": "2.1.0", "Senga's code": "0123456789ab"}
+    with pytest.raises(SengaError) as found:
+        agreement.compare([("process 0 on a", here), ("process 1 on b", there)], "install the same")
+    code, version = here["Senga's code"], here["torch"]
+    assert str(found.value) == (
+        f"process 1 on b differs from process 0 on a: Senga's code is 0123456789ab, not {code}, torch is 2.1.0, not"
+        f" {version}; install the same"
+    )
+
+
+def agree(parts: bool, *hashes: str) -> list[Any]:
+    def work(processes: Processes) -> Any:
+        licences = ["CC0", "MIT"][: processes.rank + 1]
+        return agree_on_pictures(processes, hashes[processes.machine], licences, 10 + processes.rank, per_host=parts)
+
+    return together(work, len(hashes))
+
+
+def test_pictures_that_differ_are_named_unless_each_machine_has_its_part() -> None:
+    assert [str(error) for error in agree(False, "a1", "b2")] == [
+        "the pictures differ: process 0 on node1 has 10 to train on (hash a1), process 1 on node2 has 11 (b2); give"
+        " every machine the same files, or set data.per_host = true where each has its own part"
+    ] * 2
+    assert [(one.sha256, one.place) for one in agree(False, "a1", "a1")] == [("a1", 0), ("a1", 1)]
+    one, two = agree(True, "b2", "a1")
+    assert (one.place, two.place) == (1, 0)
+    assert one.sha256 == two.sha256 == agree(True, "a1", "b2")[0].sha256
+    assert one.licences == two.licences == ("CC0", "MIT")
+    for error in agree(True, "a1", "b2", "a1"):
+        assert str(error) == (
+            "data.per_host is true, but process 2 on node3 has the same pictures as another machine; give each its own"
+            " part, or leave data.per_host out"
+        )
+
+
+def test_counts_of_parts_are_added_up() -> None:
+    parts = [[("hat", "general", 3), ("x", "character", 1)], [("hat", "general", 4), ("hat", "character", 2)]]
+    assert add_up(parts) == [("hat", "character", 2), ("hat", "general", 7), ("x", "character", 1)]
+
+
+def run_state(processes: Processes, folder: Path, value: float = 0.0) -> RunState:
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(net.weight, value)
+    held = RunFolder(folder, ("step",), 3)
+    return RunState(processes, held, "{}", {"net": net}, EMA(net, 0.9))
+
+
+def weight(state: RunState) -> float:
+    return state.parts["net"].weight.item()
+
+
+def test_a_shared_folder_has_one_writer_and_each_other_disk_its_own(tmp_path: Path) -> None:
+    def work(processes: Processes) -> list[int]:
+        return owners(processes, tmp_path / "ab"[processes.machine])
+
+    assert together(work, 4, each=2) == [[0, 0, 2, 2]] * 4
+    assert together(lambda processes: owners(processes, tmp_path / "a"), 4, each=2) == [[0] * 4] * 4
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_checkpoints_are_those_of_the_first_process_on_every_disk(tmp_path: Path, shared: bool) -> None:
+    def work(processes: Processes) -> None:
+        state = run_state(processes, tmp_path / ("0" if shared else str(processes.rank)), value=0.5)
+        state.step = 4
+        state.ema.values["weight"].fill_(10.0 + processes.rank)  # as statistics of a process's own pictures
+        state.save()
+
+    assert together(work) == [None, None]
+    found = sorted(tmp_path.rglob("checkpoint-*.pt"))
+    assert len(found) == (1 if shared else 2)
+    for path in found:
+        assert torch.load(path, weights_only=True)["average"]["weight"].item() == 10.0
+
+
+def test_the_newest_checkpoint_of_all_disks_is_taken_with_what_belongs_to_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alone = together(lambda processes: processes, 1)[0]
+    for step, name in ((4, "0"), (8, "1")):
+        state = run_state(alone, tmp_path / name, value=float(step))
+        state.step = step
+        state.save()
+        (tmp_path / name / "curve.csv").write_text(f"step\n{step}\n")
+
+    def work(processes: Processes) -> tuple[int, float]:
+        state = run_state(processes, tmp_path / str(processes.rank))
+        assert state.load(100)
+        return state.step, weight(state)
+
+    assert together(work) == [(8, 8.0), (8, 8.0)]
+    assert (tmp_path / "0" / "curve.csv").read_text() == "step\n8\n"
+    assert "the newest checkpoint is with process 1 on node2" in caplog.text
+
+
+def test_weights_that_drift_apart_are_made_those_of_the_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def work(processes: Processes) -> float:
+        state = run_state(processes, tmp_path, value=1.0 if processes.rank else 2.0)
+        state.save()
+        return weight(state)
+
+    assert together(work) == [2.0, 2.0]
+    assert "step 0: the weights of process 1 on node2 differ from those of process 0 on node1" in caplog.text
+
+
+def test_all_use_the_threads_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    RunFolder(tmp_path / "0", ("step",), 1).write_json("environment.json", {"threads": 1})
+
+    def work(processes: Processes) -> int:
+        folder = RunFolder(tmp_path / str(processes.rank), ("step",), 1)
+        return pick_threads(0, folder, 1000, torch.device("cpu"), lambda: pytest.fail("a trial"), [], processes)
+
+    assert together(work) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"WORLD_SIZE": "3"}, "data.batch is 4; expected a multiple of the 3 processes"),
+        (
+            {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2"},
+            "torchrun started 1 processes here and 4 on 2 machines; give all of them the same --nproc-per-node",
+        ),
+    ],
+)
+def test_processes_that_cannot_share_a_batch_are_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SengaError) as found:
+        make_fabric("fp32", bf16=False, half=False, batch=4, timeout=5)
+    assert str(found.value) == sentence
+
+
+def test_what_torch_says_of_a_lost_process_becomes_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:538] Connection closed by peer [::1]:4")
+    with pytest.raises(RuntimeError, match="pair"), lost_peers("senga train"):
+        raise error  # a process alone has lost nobody
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    said = r"process 1 on .*\(Connection closed by peer .*last checkpoint: senga train$"
+    with pytest.raises(SengaError, match=said), lost_peers("senga train"):
+        raise error
+    with pytest.raises(RuntimeError, match="shapes"), lost_peers("senga train"):
+        raise RuntimeError("shapes do not fit")
