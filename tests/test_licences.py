@@ -9,7 +9,16 @@ import pytest
 from repository import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = ("fast", "taggers", "train", "video", "server", "models", "export", "page")  # for users; "test" and "bench" are for us
+EXTRAS = (
+    "fast",
+    "taggers",
+    "train",
+    "video",
+    "server",
+    "models",
+    "export",
+    "page",
+)  # for users; "test" and "bench" are for us
 
 # SPDX identifiers. MPL-2.0 binds changed files of that package alone.
 ALLOWED = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-CMU"}

@@ -1,31 +1,36 @@
-"""The pictures of a call as a stream: folders, patterns, lists, object stores. One folder is held at a time."""
+"""The pictures of a call as a stream: folders, patterns, lists, shards, stores. One folder is held at a time."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 
 from ...arch.reading import walk_folders
 from ..errors import SengaError, UsageError, brief, one_line
 from ..files.plan import fits, is_pattern, pattern_depth, split_pattern, stem_key
 from . import places
+from .members import ENDING, below, is_shard, with_members
 from .units import Item
 
 LIST = "@"  # before the name of a list of files
+WINDOW = 100_000  # lines of a list that are held
 
 
 def listed(inputs: Sequence[str], out: str | None, endings: Sequence[str], *, recursive: bool) -> Iterator[Item]:
     """Each picture of the arguments. Results in `out`, where that is inside a folder that is searched, are left out.
 
+    Shards are looked into where they are named, by themselves, in a list or by a pattern; in folders they are not.
     Raises SengaError where an argument is not there.
     """
     for text in map(places.local_path, inputs):
+        searched = (ENDING,) if is_shard(text) else endings
         if text.startswith(LIST):
-            yield from _of_list(text[1:])
+            found = _of_list(text[1:])
         elif places.is_url(text):
-            yield from _of_store(text, out, endings, recursive)
+            found = _of_store(text, out, searched, recursive)
         else:
-            yield from _of_disk(text, out, endings, recursive)
+            found = _of_disk(text, out, searched, recursive)
+        yield from with_members(found, endings)
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
@@ -74,8 +79,8 @@ def _item(path: Path, own: str, *, lone: bool) -> Item:
 
 def _of_store(url: str, out: str | None, endings: Sequence[str], recursive: bool) -> Iterator[Item]:
     url = url.rstrip("/")
-    if places.is_file(url):
-        yield Item(url, url.rpartition("/")[2], size=places.sizes([url])[0] or 0)
+    if (alone := places.entry(url)) is not None:
+        yield Item(url, alone.name, size=alone.size, time=alone.time)
         return
     scheme, _, path = url.partition("://")
     base, pattern, depth = url, None, None if recursive else 0
@@ -100,14 +105,19 @@ def _of_store(url: str, out: str | None, endings: Sequence[str], recursive: bool
 
 def _of_list(name: str) -> Iterator[Item]:
     """A picture a line. Those of one folder that follow each other are known to lie beside each other."""
-    for _, group in groupby(_lines(name), key=lambda line: line.rpartition("/")[0]):
-        beside = list(group)
-        alike = Counter(stem_key(Path(line)) for line in beside)
-        for line in beside:
-            lone = alike[stem_key(Path(line))] == 1
-            own = "/".join(part for part in line.partition("://")[2].split("/")) if places.is_url(line) else line
-            own = "/".join(part for part in own.split("/") if part not in ("", ".", ".."))
-            yield Item(line, own, lone) if places.is_url(line) else _item(Path(line), own, lone=lone)
+    lines = iter(_lines(name))
+    while window := list(islice(lines, WINDOW)):
+        for _, group in groupby(window, key=lambda line: line.rpartition("/")[0]):
+            beside = list(group)
+            alike = Counter(stem_key(Path(line)) for line in beside)
+            for line in beside:
+                lone = alike[stem_key(Path(line))] == 1
+                if places.is_url(line):
+                    known = places.entry(line) if is_shard(line) else None  # a picture's machine asks for it
+                    size, time = (known.size, known.time) if known is not None else (0, 0)
+                    yield Item(line, below(line.partition("://")[2]), lone, size, time)
+                else:
+                    yield _item(Path(line), below(line), lone=lone)
 
 
 def _lines(name: str) -> Iterator[str]:

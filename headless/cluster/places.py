@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -74,6 +75,13 @@ def entries(url: str) -> list[Entry]:
     return sorted((_entry(info) for info in found), key=lambda entry: entry.name)
 
 
+def entry(url: str) -> Entry | None:
+    """That of a file of a store, None where there is none."""
+    system, path = _opened(url)
+    info = system.get_file_info(path)
+    return _entry(info) if info.type.name == "File" else None
+
+
 def _entry(info: Any) -> Entry:
     return Entry(info.base_name, info.type.name == "Directory", info.size or 0, info.mtime_ns or 0)
 
@@ -90,8 +98,10 @@ def sizes(urls: Sequence[str]) -> list[int | None]:
     ]
 
 
-def is_file(url: str) -> bool:
-    return sizes([url])[0] is not None
+def opened(url: str) -> Any:
+    """A file of a store or of the disk for reading anywhere in it, from several threads too. Raises OSError."""
+    system, there = _opened(url) if is_url(url) else (needed("pyarrow.fs").LocalFileSystem(), url)
+    return system.open_input_file(there)
 
 
 def fetch(url: str, path: Path) -> None:
@@ -105,7 +115,7 @@ def fetch(url: str, path: Path) -> None:
 
 def read(url: str) -> bytes | None:
     """A file's content, None where there is none; of a path, too."""
-    if not is_file(url):
+    if sizes([url])[0] is None:
         return None
     if not is_url(url):
         return Path(url).read_bytes()
@@ -144,8 +154,36 @@ def store(data: bytes, url: str) -> None:
         with replacing(Path(url)) as temporary:
             temporary.write_bytes(data)
         return
+    with _sink(url) as target:
+        target.write(data)
+
+
+def send(path: Path, url: str) -> None:
+    """The same with the content of a file of this disk, however large. Raises OSError."""
+    if not is_url(url):
+        Path(url).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(Path(url)) as temporary:
+            shutil.copyfile(path, temporary)
+        return
+    try:
+        with path.open("rb") as source, _sink(url) as target:
+            shutil.copyfileobj(source, target, CHUNK)
+    except BaseException:
+        remove(url)  # closing it has made a file of what was sent
+        raise
+
+
+def _sink(url: str) -> Any:
     system, there = _opened(url)
     if system.type_name != "s3":  # object stores have no folders
         system.create_dir(there.rpartition("/")[0], recursive=True)
-    with system.open_output_stream(there) as target:
-        target.write(data)
+    return system.open_output_stream(there)
+
+
+def remove(url: str) -> None:
+    """A file, or a path, that need not be there. Raises OSError."""
+    if not is_url(url):
+        Path(url).unlink(missing_ok=True)
+    elif entry(url) is not None:
+        system, there = _opened(url)
+        system.delete_file(there)

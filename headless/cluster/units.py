@@ -13,11 +13,14 @@ LARGEST = 64 * 2**20  # bytes of a unit's files, after which it takes no more
 class Item:
     """One picture."""
 
-    source: str  # a path or a URL
+    source: str  # a path or a URL; in a shard, its name behind that of the shard
     own: str  # its name below the folder that was given: "sub/a.png"
     lone: bool = True  # no other picture beside it has its stem
     size: int = 0  # bytes
-    time: int = 0  # of its last change, nanoseconds
+    time: int = 0  # of its last change, or that of its shard, nanoseconds
+    shard: str = ""  # the path or URL of the WebDataset shard that holds it
+    offset: int = 0  # where it begins there, bytes
+    fault: str = ""  # why it cannot be read: of a shard that is damaged
 
 
 @dataclass
@@ -31,7 +34,15 @@ class Outcome:
     results: list[str] = field(default_factory=list)
     said: list[tuple[int, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    shard: str = ""  # the name of the one that holds the results
     fault: str = ""  # why the worker cannot work at all
+
+    def count(self, other: "Outcome") -> None:
+        """Add another's numbers."""
+        self.pictures += other.pictures
+        self.done += other.done
+        self.replaced += other.replaced
+        self.skipped += other.skipped
 
 
 def to_text(value: "Outcome | list[Item]") -> str:
@@ -47,17 +58,20 @@ def outcome_of(text: str) -> Outcome:
     return Outcome(**json.loads(text))
 
 
-def units(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Pictures in units of at most MOST, fewer where they are large.
+def units(items: Iterable[Item], most: int = MOST) -> Iterator[list[Item]]:
+    """Pictures in units of at most `most`, fewer where they are large.
 
-    One in 2 * MOST names ends its unit: where pictures are added or removed, units further on stay as they were.
+    One in 2 * `most` names ends its unit: where pictures are added or removed, units further on stay as they were.
     """
+    largest = LARGEST * max(1, most // MOST // 4)
     unit: list[Item] = []
+    size = 0
     for item in items:
         unit.append(item)
-        full = len(unit) == MOST or sum(one.size for one in unit) >= LARGEST
-        if full or zlib.crc32(item.own.encode(errors="surrogateescape")) % (2 * MOST) == 0:
+        size += item.size
+        full = len(unit) == most or size >= largest
+        if full or zlib.crc32(item.own.encode(errors="surrogateescape")) % (2 * most) == 0:
             yield unit
-            unit = []
+            unit, size = [], 0
     if unit:
         yield unit

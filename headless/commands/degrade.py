@@ -31,7 +31,8 @@ from ..stdout import say
 from ..workflow.options import add_options, flag, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
-from .batch_cluster import Prepared, Shown, add_cluster, run_on_cluster
+from .batch_cluster import add_cluster, on_cluster, run_on_cluster
+from .batch_worker import Prepared, Shown
 
 DEGRADER = "SengaDegradeImage"
 DEFAULT_PRESET, DEFAULT_SCALE = "web_repost", 2.0
@@ -86,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
         return _sheet(args, seed, largest)
     if not args.pictures or args.output is None:
         raise UsageError("name pictures or folders, and an output with -o; or use --sheet IN OUT.png")
-    if args.cluster is not None:
+    if on_cluster(args):
         if several(recipe):
             raise UsageError(f"--recipe {args.recipe}: a report of several pictures goes by place; leave out --cluster")
         return run_on_cluster(args, prepare, PICTURE_ENDINGS)

@@ -19,6 +19,7 @@ from ...arch.preprocessing import ORDERS
 from ...arch.tags import choose, warnings
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..cluster.places import is_url
+from ..cluster.shards import ENDINGS, PARQUET, ROW, WEBDATASET
 from ..device import add_device, use_device
 from ..errors import SengaError, UsageError
 from ..files.journal import sha256_of
@@ -34,7 +35,8 @@ from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, TAGGERS, find_model, flag, help_of, read_options
 from .batch import Output, Work, max_pixels, run_batch
 from .batch import add_arguments as add_batch_arguments
-from .batch_cluster import Prepared, Shown, add_cluster, run_on_cluster
+from .batch_cluster import add_cluster, on_cluster, run_on_cluster
+from .batch_worker import Prepared, Shown
 
 TAGGER = "SengaTagImage"
 FORMATS = {
@@ -53,6 +55,7 @@ COMPANIONS = {
     *tagger_files.SETTINGS,
     *tagger_files.THRESHOLDS,
 }
+LISTED = {"general": "general", "characters": "character"}  # columns of tags, with their categories
 METAVARS = {int: "N", float: "0-1", str: "TEXT"}
 
 
@@ -109,7 +112,7 @@ def _run(args: argparse.Namespace, shown: Shown) -> int:
     if args.print and args.output is not None:
         raise UsageError("--print writes no files; leave -o out")
     prepared = prepare(args, shown)
-    if args.cluster is not None:
+    if on_cluster(args, ENDINGS):
         return run_on_cluster(args, prepare, PICTURES)
     jobs = plan(args.pictures, args.output, args.format, recursive=args.recursive, files=not args.print)
     jobs = [dataclasses.replace(job, settings={**prepared.settings, **own_settings(job, shown)}) for job in jobs]
@@ -126,6 +129,10 @@ def prepare(args: argparse.Namespace, shown: Shown) -> Prepared:
     settings = settings_of(path, options, args.channel_order)
     largest = max_pixels(args)
     kind = args.format or DEFAULT_FORMAT
+    if args.shards == PARQUET:
+        if args.format is not None:
+            raise UsageError(f"--{args.format}: the tags go into columns; leave it out, or use --shards {WEBDATASET}")
+        kind = ROW
 
     def job(source: Path, own: str, lone: bool, out: Path | None) -> Job:
         if not lone and not args.print:
@@ -238,6 +245,10 @@ def as_text(kind: str, source: str, found: Tagged, model: TaggerModel) -> str:
             json.dumps({**record(source, found), "all": json.loads(found.scores)}, ensure_ascii=False, indent=1) + "\n"
         )
     category = dict(zip(model.vocabulary.names, model.vocabulary.categories, strict=True))
+    if kind == ROW:
+        names = {group: [name for name, _ in found.chosen if category[name] == one] for group, one in LISTED.items()}
+        columns = {"tags": found.tags, **names, "rating": found.rating, "scores": scores_of(found)}
+        return json.dumps(columns, ensure_ascii=False)
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("tag", "category", "score"))
@@ -261,5 +272,9 @@ def record(source: str, found: Tagged) -> dict[str, object]:
         "tags": found.tags,
         "characters": found.characters,
         "rating": found.rating,
-        "scores": {name: round(score, 4) for name, score in found.chosen},
+        "scores": scores_of(found),
     }
+
+
+def scores_of(found: Tagged) -> dict[str, float]:
+    return {name: round(score, 4) for name, score in found.chosen}

@@ -25,7 +25,8 @@ from ..workflow.graph import sockets
 from ..workflow.options import MODEL_FLAGS, UPSCALERS, add_options, find_model, flag, help_of, read_options
 from .batch import add_arguments as add_batch_arguments
 from .batch import max_pixels, run_batch
-from .batch_cluster import Prepared, Shown, add_cluster, run_on_cluster
+from .batch_cluster import add_cluster, on_cluster, run_on_cluster
+from .batch_worker import Prepared, Shown
 from .upscale_denoise import Mix, add_denoise, files_of, mix_of, model_file
 from .upscale_denoise import settings_of as denoise_settings
 from .upscale_work import DEPTHS, UPSCALER, Network, work
@@ -122,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     prepared = prepare(args, {})
-    if args.cluster is not None:
+    if on_cluster(args):
         return run_on_cluster(args, prepare, (*PICTURES, *VIDEO_ENDINGS))
     jobs = make_plan(
         args.pictures,

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from senga.headless.cli import FAILED, USAGE, main
-from senga.headless.cluster import places
+from senga.headless.cluster import listing, places
 from senga.headless.cluster.engine import Share, rest
 from senga.headless.cluster.listing import listed
+from senga.headless.cluster.shards import member_name
 from senga.headless.cluster.units import MOST, Item, Outcome, items_of, outcome_of, to_text, units
 from senga.headless.errors import SengaError, UsageError
 
@@ -62,6 +63,57 @@ def test_units_hold_every_picture_once_and_survive_a_new_one() -> None:
     assert len(list(units([Item("a", "a", size=2**26)] * 3))) == 3
 
 
+def test_units_for_shards_are_larger() -> None:
+    items = [Item(f"{n}.png", f"{n}.png", size=2**17) for n in range(4000)]
+    shards = list(units(items, 512))
+    assert [item for unit in shards for item in unit] == items
+    assert MOST < max(map(len, shards)) <= 512
+    assert len(list(units([Item("a", "a", size=2**26)] * 8, 512))) == 2
+
+
+def test_a_list_of_millions_is_held_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "WINDOW", 2)
+    Path("list.txt").write_text("x/a.png\nx/a.jpg\nx/b.png\nx/c.png\nx/c.jpg\n")
+    found = listed(["@list.txt"], None, (), recursive=True)
+    assert [(item.own, item.lone) for item in found] == [
+        ("x/a.png", False),
+        ("x/a.jpg", False),
+        ("x/b.png", True),
+        ("x/c.png", True),
+        ("x/c.jpg", True),
+    ]
+
+
+def test_webdataset_finds_the_whole_stem() -> None:
+    assert member_name("a.b/100%.v2.png") == "a.b/100%25%2Ev2.png"
+    assert member_name("sub/a.png") == "sub/a.png"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--shards", "webdataset"), ("--cluster-cpus", "2")])
+def test_options_of_clusters_need_one(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["degrade", "album", "-o", "new/", option, value]) == USAGE
+    assert capsys.readouterr().err == (
+        f"senga: {option} {value}: is for --cluster, and there is none; add `--cluster local`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--shards", "parquet"], "--shards parquet: needs an output; name a folder or a URL with -o"),
+        (
+            ["--shards", "parquet", "--json"],
+            "--json: the tags go into columns; leave it out, or use --shards webdataset",
+        ),
+    ],
+)
+def test_shards_of_tags_need_a_place_and_no_format(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tag", "album", "--cluster", "local", *words]) == USAGE
+    assert capsys.readouterr().err == f"senga: {text}\n"
+
+
 def test_what_travels_arrives_as_it_was() -> None:
     unit = [Item("\udcff.png", "線.png", lone=False, size=3, time=4)]
     text = to_text(unit)
@@ -110,6 +162,8 @@ def test_without_ray_one_sentence_says_how_it_is_installed(
         (["nowhere", "-o", "new/"], "nowhere: there is no such file or folder; check the name"),
         (["-", "-o", "new/"], "--cluster: standard input and output are one picture; name files and folders"),
         (["album", "-o", "new/", "--cluster-cpus", "0"], "--cluster-cpus 0: expected 1 or more"),
+        (["album", "-o", "new/", "--shards", "parquet"], "--shards parquet: holds tags, not pictures; use webdataset"),
+        (["no.tar", "-o", "new/"], "no.tar: there is no such file or folder; check the name"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,15 +12,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from repository import ROOT
 
-NET = "10.77.31"
-PORT = 6399
-START = 120.0  # seconds that a busy machine may take
+NET = "10.0.0"  # as docs/cluster.md has it
+PORT, STORE = 6399, 5399
+START = 240.0  # seconds that a busy machine may take
 
 
 def _ip(*words: str) -> bool:
@@ -36,14 +36,16 @@ class Host:
     environment: dict[str, str]
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def start(self, *words: str, cwd: Path | None = None, **changes: str) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, cwd: Path | None = None, output: int = subprocess.PIPE, **changes: str
+    ) -> subprocess.Popen[str]:
         inside = ["ip", "netns", "exec", self.name] if self.name else []
         process = subprocess.Popen(
             [*inside, *words],
             env={**self.environment, **changes},
             cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             start_new_session=True,
         )
@@ -94,6 +96,12 @@ def _below(pid: int) -> list[int]:
     return found
 
 
+def pids(host: Host) -> list[int]:
+    """All processes in a host's namespace."""
+    found = subprocess.run(["ip", "netns", "pids", host.name], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
 @contextmanager
 def hosts(count: int) -> Generator[list[Host], None, None]:
     """So many hosts that reach each other, until the block ends; each finds the package as an installed one."""
@@ -108,6 +116,13 @@ def hosts(count: int) -> Generator[list[Host], None, None]:
         "OMP_NUM_THREADS": "1",
         "RAY_health_check_period_ms": "1000",  # a lost node is noticed after seconds
         "RAY_health_check_failure_threshold": "3",
+        "RAY_worker_niceness": "0",  # Ray's own 15 would let a busy machine's other work go first
+        "RAY_agent_register_timeout_ms": "240000",  # after 30 s, Ray's own, a node of a busy machine ends
+        "RAY_raylet_start_wait_time_s": "240",
+        "AWS_ACCESS_KEY_ID": "made",
+        "AWS_SECRET_ACCESS_KEY": "made",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
     }
     bridge = f"sgb{os.getpid() % 10000}"
     namespaces = _ip("link", "add", bridge, "type", "bridge")
@@ -129,12 +144,16 @@ def hosts(count: int) -> Generator[list[Host], None, None]:
                 _ip("-n", name, "link", "set", "eth0", "up")
                 _ip("-n", name, "link", "set", "lo", "up")
             found.append(Host(name, address, environment) if namespaces else Host("", "127.0.0.1", environment))
+        environment["AWS_ENDPOINT_URL"] = f"http://{found[0].address}:{STORE}"
         yield found
     finally:
         for host in found:
             for process in host.started:
                 _end(process, signal.SIGTERM)
             if host.name:
+                for pid in pids(host):  # `ray start` leaves its processes to themselves
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 _ip("netns", "del", host.name)
         _ip("link", "del", bridge)
         shutil.rmtree(folder, ignore_errors=True)
@@ -157,8 +176,30 @@ def ray_hosts(workers: int) -> Generator[list[Host], None, None]:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def join(head: Host, host: Host) -> None:
-    host.node("--address", f"{head.address}:{PORT}", "--num-cpus", "1")
+def join(head: Host, host: Host, *words: str) -> None:
+    host.node("--address", f"{head.address}:{PORT}", "--num-cpus", "1", *words)
+
+
+@contextmanager
+def s3_server(host: Host) -> Generator[None, None, None]:
+    """`moto` as an S3 store on the first host, where AWS_ENDPOINT_URL of all hosts finds it."""
+    log = subprocess.DEVNULL  # a line for each request
+    process = host.start(sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", str(STORE), output=log)
+    probe = (
+        "import socket, sys, time\n"
+        f"for _ in range({int(START)}):\n"
+        "    with socket.socket() as probe:\n"
+        f"        if probe.connect_ex(('{host.address}', {STORE})) == 0:\n"
+        "            sys.exit(0)\n"
+        "    time.sleep(0.5)\n"
+        "sys.exit(1)\n"
+    )
+    try:
+        assert host.start(sys.executable, "-c", probe).wait(timeout=START) == 0
+        yield
+    finally:
+        host.started.remove(process)
+        _end(process, signal.SIGTERM)
 
 
 def wait_for(head: Host, nodes: int) -> None:
@@ -186,7 +227,7 @@ def wait_for(head: Host, nodes: int) -> None:
     assert process.returncode == 0, said
 
 
-def until(condition: object, seconds: float = 60.0) -> None:
+def until(condition: object, seconds: float = 200.0) -> None:
     """Wait for something that a process does."""
     assert callable(condition)
     end = time.monotonic() + seconds

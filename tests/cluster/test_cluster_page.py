@@ -1,0 +1,126 @@
+"""The commands of docs/cluster.md, run as they are written on hosts with the page's addresses and folders."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from repository import ROOT
+from sample_cluster import Host, hosts
+from sample_units import contents, draw
+from senga.headless.cli import OK, _parser
+
+pytest.importorskip("ray.data", reason='needs the extra "cluster"')
+yaml = pytest.importorskip("yaml")  # Ray needs it too
+pytestmark = pytest.mark.cluster
+
+PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+PICTURES = ("a.png", "sub/b.png")
+BEGIN = "unset RAY_AUTH_MODE RAY_AUTH_TOKEN; mount --bind {shared} /mnt; cd {shared}; exec >> {log} 2>&1\n"
+
+
+def block(section: str, language: str) -> str:
+    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder with the page's pictures, `senga` among the programs, and a short one for Ray's sockets."""
+    for folder in ("album", "archive"):
+        for number, name in enumerate(PICTURES):
+            draw(tmp_path / folder / name, number, side=16)
+    (tmp_path / "shards").mkdir()
+    with tarfile.open(tmp_path / "shards" / "000.tar", "w") as tar:
+        tar.add(tmp_path / "album", arcname="")
+    program(tmp_path / "bin" / "senga", f'exec {sys.executable} -m senga.headless "$@"')
+    with tempfile.TemporaryDirectory(prefix="sgp", ignore_cleanup_errors=True) as short:
+        (tmp_path / "short").symlink_to(short)
+        yield tmp_path
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def run(host: Host, place: Path, script: str, **changes: str) -> None:
+    log = place / "log.txt"
+    process = host.start(
+        "bash",
+        "-euc",
+        BEGIN.format(shared=place, log=log) + script,
+        output=subprocess.DEVNULL,
+        HOME=str(place),
+        RAY_TMPDIR=str((place / "short").readlink()),
+        PATH=os.pathsep.join([str(place / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        **changes,
+    )
+    assert process.wait(timeout=400) == OK, f"{script}\n{log.read_text()}"
+
+
+@pytest.fixture
+def two(place: Path) -> Iterator[list[Host]]:
+    with hosts(2) as found:
+        if not found[0].name:
+            pytest.skip("the page's addresses need network namespaces, which root may make")
+        yield found
+
+
+def test_one_machine(place: Path, two: list[Host]) -> None:
+    lines = [*block("A laptop", "sh").splitlines(), *block("One big machine", "sh").splitlines()]
+    calls = [line for line in lines if not line.startswith("pip ")]  # the README's tests install
+    assert len(calls) == 3
+    for line in calls:
+        run(two[0], place, line)
+    assert set(contents(place / "captions")) == {"a.txt", "sub/b.txt"}
+    assert [path.suffix for path in (place / "tags").glob("senga_*")] == [".parquet"]
+    assert set(contents(place / "large")) == set(PICTURES)
+
+
+def test_a_ray_cluster(place: Path, two: list[Host]) -> None:
+    exported = ""
+    for line in block("A Ray cluster", "sh").splitlines():
+        if line.startswith("export "):
+            exported = f"{line}\n"
+        else:
+            run(two["# on each other" in line], place, exported + line)
+    assert "2 machines" in (place / "log.txt").read_text()
+    assert set(contents(place / "large")) == set(PICTURES)
+    (shard,) = (place / "damaged").glob("senga_*.tar")
+    with tarfile.open(shard) as tar:
+        assert tar.getnames() == ["000/a.png", "000/sub/b.png"]
+
+
+def test_the_slurm_job_is_a_bash_script() -> None:
+    text = block("A Slurm job", "bash")
+    assert text.startswith("#!/bin/bash\n#SBATCH ")
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+
+
+def test_the_manifest_runs_the_pinned_ray_and_a_call_that_senga_takes() -> None:
+    (job,) = yaml.safe_load_all(block("Kubernetes", "yaml"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^ray==(.*)$", pins, re.MULTILINE)
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["rayVersion"] == version
+    assert f"FROM rayproject/ray:{version}-py" in block("Kubernetes", "dockerfile")
+    words = shlex.split(job["spec"]["entrypoint"])
+    assert words[0] == "senga"
+    args = _parser([words[1]]).parse_args(words[1:])
+    assert (args.cluster, args.output) == ("auto", "s3://archive/large")
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for group in groups:
+        (container,) = group["template"]["spec"]["containers"]
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+        assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+    assert groups[0]["rayStartParams"] == {"num-cpus": "0"}
