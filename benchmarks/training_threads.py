@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from senga.arch import UpscaleModel
@@ -29,7 +29,7 @@ PROGRAM = "python -m benchmarks.training_threads"
 class Case(NamedTuple):
     name: str
     architecture: str
-    hyperparameters: dict[str, int]
+    hyperparameters: dict[str, Any]
     patch: int  # LR pixels
     batch: int
 

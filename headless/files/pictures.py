@@ -218,7 +218,7 @@ def decode(page: Image.Image, low: Image.Image | None = None) -> Frame:
 
 def _levels(page: Image.Image, low: Image.Image | None = None) -> Tensor:
     if low is None:
-        return torch.from_numpy(np.divide(page, np.float32(255), dtype=np.float32))
+        return torch.from_numpy(np.divide(np.asarray(page), np.float32(255), dtype=np.float32))
     levels = np.asarray(page, np.float32) * 256
     levels += np.asarray(low)
     levels /= 65535.0

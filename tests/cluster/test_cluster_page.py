@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from repository import ROOT
@@ -52,7 +53,7 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def run(host: Host, place: Path, script: str, **changes: str) -> None:
+def run(host: Host, place: Path, script: str, **changes: Any) -> None:
     log = place / "log.txt"
     process = host.start(
         "bash",

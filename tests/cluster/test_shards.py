@@ -107,14 +107,14 @@ def test_what_is_no_tar_is_reported() -> None:
 
 
 def test_results_in_webdataset_are_read_by_it_and_known_again() -> None:
-    import webdataset
+    from webdataset.compat import WebDataset
 
     plain("degrade", "album", "-o", "one/", "--report")
     call = ["degrade", "album", "-o", "many/", "--shards", "webdataset", "--report"]
     assert counts(done(*call)) == (len(NAMES), 0, 0)
     (shard,) = Path("many").glob("*.tar")
     before = shard.read_bytes()
-    samples = {sample["__key__"]: sample for sample in webdataset.WebDataset(str(shard), shardshuffle=False)}
+    samples = {sample["__key__"]: sample for sample in WebDataset(str(shard), shardshuffle=False)}
     assert set(samples) == {"000/1", "000/sub/2", "000/a%2Eb", "001/1", "001/2"}
     for key, sample in samples.items():
         stem = Path("one", key.replace("%2E", "."))

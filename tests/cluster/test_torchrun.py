@@ -94,7 +94,7 @@ def words(name: str, *changes: str) -> str:
 def both(pair: tuple[Machine, Machine], folders: tuple[Path, Path], training: str) -> list[str]:
     """Start it on the two machines, and return what each said."""
     commands = [STATIC.format(rank=rank, leads="node1") + training for rank in range(2)]
-    return good(*(machine.start(*one) for machine, *one in zip(pair, commands, folders, strict=True)))
+    return good(*(m.start(command, cwd) for m, command, cwd in zip(pair, commands, folders, strict=True)))
 
 
 def good(*started: subprocess.Popen[str]) -> list[str]:

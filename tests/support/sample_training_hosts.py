@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sample_cluster import Host, hosts
@@ -26,7 +27,7 @@ class Machine:
     def __init__(self, host: Host, name: str, hosts_file: Path) -> None:
         self.host, self.name, self.hosts_file = host, name, hosts_file
 
-    def start(self, command: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+    def start(self, command: str, cwd: Path, **environment: Any) -> subprocess.Popen[str]:
         """A command line, as the docs have it."""
         inside = ["unshare", "--uts", "--mount", "sh", "-c", NAMED, str(self.hosts_file), self.name]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from ...arch import SengaError
 from ...arch.precision import pick_precision
@@ -63,5 +63,5 @@ def make_fabric(precision: str, *, bf16: bool, half: bool, batch: int, timeout: 
 
 
 def _ddp(timeout: int, cuda: bool) -> DDPStrategy:
-    bucket = {} if cuda else {"bucket_cap_mb": CPU_BUCKET}
-    return DDPStrategy(timeout=timedelta(seconds=timeout), **bucket)
+    waits = timedelta(seconds=timeout)
+    return DDPStrategy(timeout=waits) if cuda else DDPStrategy(timeout=waits, bucket_cap_mb=CPU_BUCKET)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..run.agreement import agree_on_pictures
 from ..run.processes import Processes
 from .index import Array, TagIndex, build_index
@@ -37,5 +39,5 @@ def open_index(processes: Processes, data: DataSettings, folder: Path) -> Tagged
     count = len(index.where("train"))
     every = agree_on_pictures(processes, index.sha256(), index.licences, count, per_host=data.per_host)
     counts = [index.counts()] if not apart else processes.of_machines(index.counts())
-    bearing, known = (sum(column) for column in zip(*counts, strict=True))
+    bearing, known = (np.sum(column, axis=0) for column in zip(*counts, strict=True))
     return TaggedPictures(index, bearing, known, every.sha256, every.licences, every.place)
