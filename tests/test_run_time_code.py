@@ -50,6 +50,7 @@ OS_CALLS = ("system", "popen", "startfile", "exec", "spawn", "posix_spawn", "for
 # path: what it may do, and why.
 ALLOWED = {
     "training/run/run_folder.py": {"subprocess"},  # asks git for the commit of the code that trains
+    "training/run/processes.py": {"socket"},  # torchrun: which interface leads to the first machine
     "training/datasets/fetch.py": {"subprocess"},  # runs npm, apt and converters that build sets of pictures
     "headless/cluster/engine.py": {"ray"},  # --cluster
     "headless/cluster/places.py": {"pyarrow.fs", "fsspec"},  # object stores, with --cluster

@@ -48,7 +48,7 @@ def members(shard: Item, endings: Sequence[str]) -> list[Item]:
         with places.opened(shard.source) as file:
             # Buffered: tarfile reads a byte before each header too, which is a request of its own in a store.
             buffered = io.BufferedReader(file, BLOCK)
-            with tarfile.open(fileobj=buffered, mode="r:") as tar:
+            with tarfile.TarFile(fileobj=buffered) as tar:
                 found += (_item(shard, member) for member in tar if _is_picture(member, endings))
                 buffered.seek(tar.offset)
                 rest = buffered.read(tarfile.BLOCKSIZE)

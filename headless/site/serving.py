@@ -13,6 +13,7 @@ from .packing import ENDINGS
 
 LOOPBACK = "127.0.0.1"
 INDEX = "index.html"
+LONGEST_NAME = 200  # of a file, in characters; systems take 255 bytes
 # Python's own table depends on the machine.
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -45,6 +46,9 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(404)
             return None
         path = Path(self.translate_path(self.path))
+        if len(path.name) > LONGEST_NAME:  # asking the system for it is an error
+            self.send_error(404)
+            return None
         if path.is_dir() and urlsplit(self.path).path.endswith("/"):
             path /= INDEX
         taken = accepted(self.headers.get("Accept-Encoding", ""))

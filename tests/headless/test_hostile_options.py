@@ -11,6 +11,7 @@ from senga.arch.reading import MOST_WAYS, walk
 from senga.headless.cli import OK, USAGE, main
 from senga.headless.cluster import places, staging
 from senga.headless.cluster.listing import listed
+from senga.headless.cluster.staging import Note
 from senga.headless.errors import SengaError
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -125,7 +126,7 @@ NOTES += [b'{"settings":"s","pictures":{"a":5,"b":[1,2],"c":[1,2,{"r":"x"}],"d":
 
 @pytest.mark.parametrize("note", NOTES)
 def test_a_damaged_note_in_a_store_counts_as_none(note: bytes) -> None:
-    assert staging._noted(note, "s") == {}
+    assert staging._noted(note, "s") == Note("s")
     good = b'{"settings":"s","pictures":{"a":[1,2,{"r":3}]}}'
-    assert staging._noted(good, "s") == {"a": [1, 2, {"r": 3}]}
-    assert staging._noted(good, "other") == {}
+    assert staging._noted(good, "s") == Note("s", {"a": [1, 2, {"r": 3}]})
+    assert staging._noted(good, "other") == Note("other")

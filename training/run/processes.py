@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -169,12 +170,17 @@ def choose_interface() -> None:
 
 
 def _address(interface: str) -> str:
-    """The IPv4 address of an interface, "" for none. Linux alone; elsewhere ImportError or OSError."""
-    import fcntl
+    """The IPv4 address of an interface, "" for none. Linux alone; elsewhere "" or OSError."""
+    if sys.platform == "win32":
+        return ""
+    else:
+        import fcntl
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        try:
-            found = fcntl.ioctl(any_socket.fileno(), 0x8915, interface.encode()[:15].ljust(256, b"\0"))  # SIOCGIFADDR
-        except OSError:
-            return ""
-    return socket.inet_ntoa(found[20:24])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            try:
+                found = fcntl.ioctl(
+                    any_socket.fileno(), 0x8915, interface.encode()[:15].ljust(256, b"\0")
+                )  # SIOCGIFADDR
+            except OSError:
+                return ""
+        return socket.inet_ntoa(found[20:24])

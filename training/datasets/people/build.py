@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ....arch.reading import open_text
+from ....arch.reading import READABLE, open_text
 from ..avatars.grounds import Clip
 from ..drawing import at_least_one, check_folders
 from ..fetch import SourceError
@@ -63,7 +63,7 @@ def load_casts(art: Path, counts: Mapping[str, int]) -> dict[str, Cast]:
 
 
 def _clip(art: Path, row: Row) -> Clip:
-    with Image.open(art / row.file) as picture:
+    with Image.open(art / row.file, formats=READABLE) as picture:
         image = picture.convert("RGBA")
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return Clip(image.crop(image.getbbox()), row.author, row.licence)
