@@ -247,7 +247,7 @@ def test_where_a_host_has_a_gpu_it_works_alone(cluster: list[Host], shared: Path
     wait_for(head, 3)
     code, _, said = run(head, shared, "upscale", "album", *MODELS["upscale"], "-o", "gpu/")
     assert code == OK, said
-    assert "1 workers on 3 machines" in said
+    assert "1 worker on 3 machines" in said
     assert f"{COUNT} pictures: {COUNT} done, 0 skipped, 0 failed" in said
     code, _, said = run(head, shared, "upscale", "album", *MODELS["upscale"], "-o", "gpu/", "--device", "cpu")
     assert "2 workers on 3 machines" in said
