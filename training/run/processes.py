@@ -178,9 +178,8 @@ def _address(interface: str) -> str:
 
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             try:
-                found = fcntl.ioctl(
-                    any_socket.fileno(), 0x8915, interface.encode()[:15].ljust(256, b"\0")
-                )  # SIOCGIFADDR
+                request = interface.encode()[:15].ljust(256, b"\0")
+                found = fcntl.ioctl(any_socket.fileno(), 0x8915, request)  # SIOCGIFADDR
             except OSError:
                 return ""
         return socket.inet_ntoa(found[20:24])
