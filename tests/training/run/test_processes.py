@@ -250,5 +250,7 @@ def test_what_torch_says_of_a_lost_process_becomes_a_sentence(monkeypatch: pytes
     said = r"process 1 on .*\(Connection closed by peer .*last checkpoint: senga train$"
     with pytest.raises(SengaError, match=said), lost_peers("senga train"):
         raise error
+    with pytest.raises(SengaError, match="Application timeout"), lost_peers("senga train"):
+        raise RuntimeError("Application timeout caused pair closure")
     with pytest.raises(RuntimeError, match="shapes"), lost_peers("senga train"):
         raise RuntimeError("shapes do not fit")
