@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...arch import SengaError
-from .processes import AgreedError
+from .processes import AgreedError, leave
 
 logger = logging.getLogger("senga")
 
@@ -41,7 +41,9 @@ def run_as_script(main: Callable[[], int]) -> None:
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO if first else logging.WARNING)
     try:
-        sys.exit(main())
+        code = main()
+        leave()
+        sys.exit(code)
     except SengaError as error:
         if first or not isinstance(error, AgreedError):
             logger.error(str(error))

@@ -149,6 +149,12 @@ def lost_peers(command: str) -> Iterator[None]:
         ) from error
 
 
+def leave() -> None:
+    """End the communication at the end of a run: gloo's threads would else abort the process now and then."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def choose_interface() -> None:
     """Let gloo listen where the machine that leads is reached from, unless GLOO_SOCKET_IFNAME names an interface.
 
