@@ -8,7 +8,7 @@ from typing import Any
 from .errors import SengaError, brief, quoted
 from .preprocessing import Preprocessing
 from .reading import parse_json
-from .registry import Architecture, architecture, make_config
+from .registry import BY_ID, Architecture, architecture, make_config
 from .vocabulary import TagVocabulary
 
 FORMAT = 1
@@ -103,9 +103,8 @@ class Header:
 
     @property
     def units(self) -> tuple[int, ...]:
-        """The numbers of recursions that a DRRN was trained to stop after, the fewest first; () of other networks."""
-        found = self.hyperparameters.get("supervised_units")
-        return tuple(sorted(found)) if isinstance(found, list | tuple) else ()
+        """The numbers of recursions that a DRRN was trained to stop after, the fewest first; () for other networks."""
+        return getattr(self.config(), "supervised_units", ()) if self.architecture in BY_ID else ()
 
     def check_units(self, units: int) -> None:
         """Raises SengaError where the network cannot stop after that many recursions."""

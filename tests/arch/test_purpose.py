@@ -40,10 +40,12 @@ def test_the_purpose_follows_from_scale_scores_and_command(header, what):
 
 
 def test_the_units_of_a_drrn_are_named():
-    header = dataclasses.replace(upscaler(CLEAN), architecture="drrn", hyperparameters={"supervised_units": [5, 1, 3]})
+    header = dataclasses.replace(upscaler(CLEAN), architecture="drrn", hyperparameters={"supervised_units": [1, 3, 5]})
     assert purpose(header).what == "clean drawings; units 1, 3 (faster) or 5"
-    alone = dataclasses.replace(header, hyperparameters={"supervised_units": [3]})
+    alone = dataclasses.replace(header, hyperparameters={"units": 3, "supervised_units": [3]})
     assert purpose(alone).what == "clean drawings"
+    left_out = dataclasses.replace(header, hyperparameters={})  # the architecture's defaults
+    assert purpose(left_out).what == "clean drawings; units 3 (faster) or 5"
 
 
 def test_a_name_that_only_contains_gan_is_not_a_gan():
