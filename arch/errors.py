@@ -68,14 +68,16 @@ def amount(count: int, noun: str) -> str:
 
 
 def file_label(path: Path) -> str:
-    """A file's name for a message; of a name that many files have, with the folder: `wd-vit-tagger-v3/model.onnx`.
+    """A file's name for a message; a name that many files have gets its folder: `wd-vit-tagger-v3/model.onnx`.
 
     In Hugging Face's cache (models--OWNER--NAME/snapshots/HASH/model.onnx) the folder's name is the repository's.
     """
     if path.stem not in GENERIC:
         return path.name
-    folder = path.parent.parent.parent if path.parent.parent.name == "snapshots" else path.parent
-    return f"{folder.name.rpartition('--')[2]}/{path.name}"
+    folder = path.parent
+    if folder.parent.name == "snapshots":
+        return f"{folder.parent.parent.name.rpartition('--')[2]}/{path.name}"
+    return f"{folder.name}/{path.name}" if folder.name else path.name
 
 
 def brief(text: object, most: int = 80) -> str:

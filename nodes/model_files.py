@@ -22,7 +22,7 @@ def listed(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
 
 
 def with_folder(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
-    """The same, but a hub's `model.onnx` in the folder itself bears the folder's name: others' have that name too."""
+    """The same, but `model.onnx` directly in the folder is named with it, `wd-x/model.onnx`: other folders have one."""
     found = listed(folder.absolute(), endings)
     return {file_label(path) if name == path.name else name: path for name, path in found.items()}
 

@@ -16,6 +16,8 @@ def test_one_has_the_singular(count: int, text: str) -> None:
     [
         ("models/x2.safetensors", "x2.safetensors"),
         ("models/wd-vit-tagger-v3/model.onnx", "wd-vit-tagger-v3/model.onnx"),
+        ("models/my--tagger/model.onnx", "my--tagger/model.onnx"),
+        ("model.onnx", "model.onnx"),
         ("hub/models--SmilingWolf--wd-x/snapshots/0f3a/model.safetensors", "wd-x/model.safetensors"),
     ],
 )
