@@ -166,7 +166,7 @@ def warnings(options: Options, vocabulary: TagVocabulary) -> list[str]:
     """What the options ask for that this tagger does not know, a sentence each: not an error, but without effect."""
     unknown = [part for part in listed(options.only_tags) if not any(map(matcher(part), vocabulary.names))]
     found = [f"only_tags: this tagger knows no tag that matches {', '.join(unknown)}"] if unknown else []
-    if options.include_rating and (not vocabulary.indices("rating") or "rating" in vocabulary.untrained):
+    if options.include_rating and "rating" not in vocabulary.trained:
         found.append("include_rating: this tagger was not trained on ratings; none is added")
     return found
 
