@@ -142,9 +142,12 @@ def why_unreadable(path: Path) -> str:
         reason = getattr(error, "strerror", None) or error
         return f"cannot be opened ({brief(reason)}); check the name, the folder and where links lead"
     if not modes.S_ISREG(mode):
-        kind = next((name for test, name in KINDS if test(mode)), "something else")
-        return f"is a {kind}; expected a file"
+        return f"is a {_kind(mode, 'special file')}; expected a file"
     return "" if os.access(path, os.R_OK) else "cannot be read (Permission denied); change its permissions"
+
+
+def _kind(mode: int, other: str) -> str:
+    return next((name for test, name in KINDS if test(mode)), other)
 
 
 def why_unlisted(folder: Path) -> str:
@@ -156,8 +159,10 @@ def why_unlisted(folder: Path) -> str:
     except (OSError, ValueError) as error:
         return f"cannot be opened ({brief(getattr(error, 'strerror', None) or error)}); check the name"
     if not modes.S_ISDIR(mode):
-        return "is a file; expected a folder"
-    return "" if os.access(folder, os.R_OK | os.X_OK) else "cannot be listed (Permission denied)"
+        return f"is a {_kind(mode, 'file')}; expected a folder"
+    return (
+        "" if os.access(folder, os.R_OK | os.X_OK) else "cannot be listed (Permission denied); change its permissions"
+    )
 
 
 def has_text_name(path: Path | str) -> bool:
