@@ -112,7 +112,9 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Any, Any]
     """A file, and its pictures' stream (not one with a cover alone, if there is another). Raises what PyAV raises."""
     with open_video(path, max_pixels) as file:
         if (stream := file.streams.best("video")) is None:
-            raise SengaError(f"{path}: has no pictures in it, only sound; name a video file")
+            raise SengaError(
+                f"{path}: has no pictures in it{', only sound' if file.streams.audio else ''}; name a video file"
+            )
         if stream.codec_context is None:
             raise SengaError(f"{path}: its pictures have a codec that FFmpeg does not know; save it as H.264")
         stream.thread_type = "AUTO"
@@ -147,7 +149,7 @@ def read_clip(path: Path, max_pixels: int = MAX_PIXELS) -> Clip:
             size = (stream.codec_context.width, stream.codec_context.height)
             try:
                 if not all(size):
-                    raise TooLargeError(f"its frames have no size that is known, or far over {max_pixels:,} pixels")
+                    raise TooLargeError(f"the size of its frames is unknown, or far over {max_pixels:,} pixels")
                 check_pixels(size, 1, max_pixels)
             except TooLargeError as error:
                 raise TooLargeError(f"{path}: {error}; --max-pixels raises the limit") from error

@@ -102,12 +102,12 @@ HOSTILE: list[tuple[str, Write, str]] = [
     (
         "endless.mp4",
         of(box(b"ftyp", b"isom", bytes(4)) + struct.pack(">I4sQ", 1, b"moov", 2**63)),
-        "has no pictures in it",
+        "has no pictures in it; name",
     ),
     # pictures
-    ("wide.mp4", of(mp4(1, 60, 60_000)), "have no size that is known, or far over 250,000,000 pixels"),
-    ("nothing.mp4", of(mp4(0)), "x"),
-    ("zeros.mp4", of(mp4(1, 60)), "x"),
+    ("wide.mp4", of(mp4(1, 60, 60_000)), "the size of its frames is unknown, or far over 250,000,000 pixels"),
+    ("nothing.mp4", of(mp4(0)), "the size of its frames is unknown"),
+    ("zeros.mp4", of(mp4(1, 60)), "the size of its frames is unknown"),
     ("codec.mkv", changed(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XXX"), "a codec that FFmpeg does not know"),
     # damage
     ("half.mp4", cut(0.5), "cannot be read as a video"),
