@@ -6,6 +6,7 @@ with sizes in place of tensors, and raises KeyError, TypeError or ValueError whe
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from ...arch.fitting import FITS, plan_fit
 from ...arch.sizes import pass_sizes, target_size
 from ...nodes import host
 from ...nodes.load_images import chosen
-from ...training.run.pictures import BROKEN, open_picture
-from ..errors import SengaError
+from ...training.run.pictures import open_picture
 
 FLOAT = 4  # bytes
 
@@ -168,11 +168,9 @@ def _load_images(node_class: Any, given: Inputs) -> Need:
     paths = chosen(node_class.root(), given["folder"], given["limit"], given["start"])
     total = 0
     for path in paths:
-        try:
-            with open_picture(path, node_class.folders.max_pixels) as picture:
-                total += size_of((picture.height, picture.width, 4))
-        except (*BROKEN, SengaError):  # reading it says what is wrong with it
-            continue
+        # Reading it says what is wrong with it.
+        with suppress(Exception), open_picture(path, node_class.folders.max_pixels) as picture:
+            total += size_of((picture.height, picture.width, 4))  # and its mask
     return Need((None, None, None), total)
 
 
