@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...arch.errors import amount
 from ..errors import UsageError, brief
 from ..log import logger
 from .drawing import BYPASSED, MUTED, Drawings, Graph, Json, Value, read_drawing
@@ -65,7 +66,7 @@ class _Conversion:
                 f"the workflow is damaged ({type(error).__name__}: {brief(error, 200)}); save it again in ComfyUI"
             ) from error
         if self.apart > MOST_FAULTS:
-            logger.info("%d more unknown nodes without links; left out", self.apart - MOST_FAULTS)
+            logger.info("%s without links; left out", amount(self.apart - MOST_FAULTS, "more unknown node"))
         if self.faults:
             raise UsageError("\n".join([*self.faults][:MOST_FAULTS]))
         return prompt
