@@ -145,11 +145,9 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
         with open_picture(path) as opened:
             picture = ImageOps.exif_transpose(scaled(opened))
             if is_deep(picture):
-                levels = np.repeat(np.asarray(picture)[..., None], 3, 2)
-                holes = np.zeros(levels.shape[:2], np.float32) if (found := clear(picture)) is None else found
+                levels, holes = np.repeat(np.asarray(picture)[..., None], 3, 2), clear(picture)
             else:
-                levels = np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
-                holes = np.zeros(levels.shape[:2], np.float32)
+                levels, holes = np.asarray(picture.convert("RGB"), np.float32) / 255, None
                 if picture.has_transparency_data:
                     holes = 1 - np.asarray(picture.convert("RGBA").getchannel("A"), np.float32) / 255
     except SengaError as error:
@@ -157,4 +155,5 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
     except Exception as error:  # Pillow's readers raise whatever their parsing runs into
         reason = brief(error, 200)
         raise SengaError(f"{path.name}: not a picture that Pillow can read ({reason}); remove or replace it") from error
-    return torch.from_numpy(levels)[None], torch.from_numpy(holes.astype(np.float32))[None]
+    mask = torch.zeros(levels.shape[:2]) if holes is None else torch.from_numpy(holes).float()
+    return torch.from_numpy(levels)[None], mask[None]

@@ -40,8 +40,10 @@ class SengaLoadUpscaleModel:
 
     @classmethod
     def VALIDATE_INPUTS(cls, model_name: str | None = None, units: int | None = None) -> bool | str:
-        """Takes names of sub-folders with either slash, in place of ComfyUI's own look into the list. An input that
-        comes through a link is None here, and checked by the run."""
+        """Takes names of sub-folders with either slash, in place of ComfyUI's own look into the list.
+
+        An input that comes through a link is None here; the run checks it.
+        """
 
         def look() -> None:
             if model_name is not None:
