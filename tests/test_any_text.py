@@ -315,17 +315,23 @@ def test_any_bytes_as_a_text(content: bytes, tmp_path: Path) -> None:
 
 
 def test_every_property_is_tried_with_examples_that_stay_the_same() -> None:
-    """Every function with @given has one of our settings, which are derandomized."""
+    """Every function with @given has settings of its file that are derandomized."""
     found = 0
     for path in ROOT.joinpath("tests").rglob("test_*.py"):
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        fixed = {
+            ast.unparse(target)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and re.match(r"settings\(.*derandomize=True", ast.unparse(node.value))
+            for target in node.targets
+        }
+        for function in ast.walk(tree):
             if not isinstance(function, ast.FunctionDef):
                 continue
             names = [ast.unparse(decorator) for decorator in function.decorator_list]
             if any(name.startswith("given(") for name in names):
                 found += 1
-                assert any(name in ("kept", "LIMITS") or name.startswith("settings(kept") for name in names), (
-                    function.name
-                )
+                assert any(
+                    name in fixed or name.startswith(tuple(f"settings({one}, " for one in fixed)) for name in names
+                ), function.name
     assert found > 15
-    assert kept.derandomize
