@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bounds import within_bounds
-from hostile_pictures import HOSTILE
+from hostile_pictures import HOSTILE, flat_png
 from PIL import Image
 from sample_nodes import MADE, node, own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
 from sample_taggers import small_tagger
@@ -58,8 +58,6 @@ def test_pictures_are_as_varied_as_the_weights():
 
 
 def test_a_sound_picture_of_many_pixels_is_still_read(tmp_path):
-    from hostile_pictures import flat_png
-
     (tmp_path / "a.png").write_bytes(flat_png(9000))
     assert read_picture(tmp_path / "a.png").pages[0].size == (9000, 9000)
 

@@ -219,7 +219,7 @@ HOSTILE: list[tuple[str, Write, str]] = [
     ("colours.ppm", of(b"P3 2 2 255 " + b"7" * 10**6), "damaged"),
     ("entries.ico", of(struct.pack("<HHH", 0, 1, 65_535) + bytes(64)), "not a picture"),
     ("block.gif", of(gif(8).replace(b"\2\2\x44\1", b"\x0c\xff")), "damaged"),
-    # no pictures
+    # not pictures
     ("code.png", of(COMMAND), "not a picture"),
     (
         "code.eps.jpg",
