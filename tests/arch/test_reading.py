@@ -2,11 +2,12 @@
 
 import csv
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from senga.arch import SengaError
-from senga.arch.reading import has_text_name, open_text, read_text, walk
+from senga.arch import SengaError, reading
+from senga.arch.reading import has_text_name, open_text, parse_json, read_text, walk, why_unlisted
 
 TEXT = "1girl, 線画\n笑顔 é\n"
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
@@ -97,3 +98,25 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_taken(
 def test_names_that_are_not_utf_8_are_known() -> None:
     assert has_text_name(Path("線.png"))
     assert not has_text_name(os.fsdecode(b"\x83e.png"))
+
+
+@pytest.mark.parametrize("empty", ["[]", "{}"])
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_json_of_more_lists_and_objects_than_are_held_is_refused(
+    empty: str, kind: Callable[[str], str | bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_PARTS", 1000)
+    parts = [empty] * 999  # in a list, which is one more
+    assert len(parse_json(kind(f"[{','.join(parts)}]"))) == len(parts)
+    with pytest.raises(SengaError, match=r"is not JSON that can be read \(more than 1,000 lists and objects\)"):
+        parse_json(kind(f"[{','.join([*parts, empty])}]"))
+
+
+def test_what_is_not_a_folder_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert why_unlisted(tmp_path) == ""
+    assert why_unlisted(tmp_path / "file") == "is a file; expected a folder"
+    assert why_unlisted(tmp_path / "nowhere") == "the folder does not exist"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        assert why_unlisted(tmp_path / "pipe") == "is a pipe; expected a folder"
