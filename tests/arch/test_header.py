@@ -94,3 +94,10 @@ def test_a_tagger_with_more_or_fewer_outputs_than_tags_is_refused(change: int) -
     raw["hyperparameters"]["tags"] += change
     with pytest.raises(SengaError, match=r"the head has .* outputs, the vocabulary .* tags; expected equal numbers"):
         Header.from_json(json.dumps(raw))
+
+
+def test_a_network_of_another_program_has_no_units() -> None:
+    header = Header("spandrel/SPAN", {}, 2)
+    assert header.units == ()
+    with pytest.raises(SengaError, match="units is 3, and spandrel/SPAN networks have no units; leave it at 0"):
+        header.check_units(3)
