@@ -26,8 +26,8 @@ logger = logging.getLogger("senga")
 PATIENCE = timedelta(days=2)
 # What gloo, NCCL and torch's store say of a process that is gone, is late or was never there.
 GONE = re.compile(
-    r"(Connection (closed|reset) by peer|Connection refused|Broken pipe|[Tt]imed out|Application timeout|Socket Timeout"
-    r"|failed to connect|ailed to recv|NCCL|connection.*(closed|aborted))[^\n]{0,60}",
+    r"(connection (closed|reset) by peer|connection refused|broken pipe|timed out|application timeout|socket timeout"
+    r"|failed to (connect|recv)|NCCL|connection.*(closed|aborted))[^\n]{0,60}",
     re.IGNORECASE,
 )
 
