@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import yaml
 from repository import ROOT
 from sample_picture_sets import drawing
 from sample_runs import tiny_config
-from sample_training_hosts import Machine, finish, machines
+from sample_training_hosts import Machine, finish
 
 pytestmark = [
     pytest.mark.cluster,
@@ -28,12 +27,6 @@ NUMBERED = [command.partition("  # ")[0] for command in COMMANDS if "--node-rank
 ALIKE = [command for command in COMMANDS if "--node-rank" not in command]
 SLURM = next(block for block in BLOCKS if block.startswith("#!/bin/bash"))
 MANIFEST = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[Machine, Machine]]:
-    with machines() as found:
-        yield found
 
 
 @pytest.fixture

@@ -7,17 +7,19 @@ import pytest
 import torch
 from sample_processes import together
 from senga.arch import SengaError
-from senga.training.run import agreement
+from senga.training.run import agreement, threads
 from senga.training.run.agreement import agree_on_pictures, check_alike
 from senga.training.run.checkpoints import RunState
 from senga.training.run.devices import make_fabric
 from senga.training.run.ema import EMA
-from senga.training.run.processes import AgreedError, Processes, lost_peers
+from senga.training.run.entry import to_its_end
+from senga.training.run.processes import AgreedError, Processes, leave, lost_peers
 from senga.training.run.run_folder import RunFolder
+from senga.training.run.stopping import EndedError
 from senga.training.run.storage import owners
 from senga.training.run.threads import pick_threads
 from senga.training.tagger.vocabulary import add_up
-from torch import nn
+from torch import distributed, nn
 
 
 def failing(processes: Processes) -> None:
@@ -221,6 +223,22 @@ def test_all_use_the_threads_of_the_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert together(work) == [1, 1]
 
 
+def test_each_says_the_number_of_threads_that_the_trial_of_the_first_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "available_cores", lambda: 4)
+    monkeypatch.setattr(threads, "trial", lambda step, counts: step())
+    caplog.set_level("INFO", "senga")
+
+    def work(processes: Processes) -> int:
+        folder = RunFolder(tmp_path / str(processes.rank), ("step",), 1)
+        return pick_threads(0, folder, 1000, torch.device("cpu"), lambda: 2 - processes.rank, [], processes)
+
+    assert together(work) == [2, 2]
+    assert caplog.messages == ["threads: the run uses 2"] * 2
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
@@ -239,6 +257,29 @@ def test_processes_that_cannot_share_a_batch_are_refused_at_once(
     with pytest.raises(SengaError) as found:
         make_fabric("fp32", bf16=False, half=False, batch=4, timeout=5)
     assert str(found.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(None, 0), (EndedError("stopped", 143), 143), (SengaError("disk: is full"), None)]
+)
+def test_communication_ends_with_the_training_but_not_after_an_error(
+    tmp_path: Path, error: SengaError | None, code: int | None
+) -> None:
+    def train() -> None:
+        store = distributed.FileStore(str(tmp_path / "store"), 1)
+        distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+        if error:
+            raise error
+
+    try:
+        if code is None:
+            with pytest.raises(SengaError, match="disk: is full"):
+                to_its_end(train, "senga train")
+        else:
+            assert to_its_end(train, "senga train") == code
+        assert distributed.is_initialized() == (code is None)
+    finally:
+        leave()
 
 
 def test_what_torch_says_of_a_lost_process_becomes_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
