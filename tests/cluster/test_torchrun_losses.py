@@ -20,12 +20,8 @@ ELASTIC = (
 )
 # torchrun keeps the address of the first round's store, which a machine that comes back does not find; the docs set it
 REJOIN = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-# They do not hold on every try: torchrun's agents sometimes never agree on a new round. Until that is understood they
-# run where they are asked for.
-elastic = pytest.mark.skipif("SENGA_ELASTIC" not in os.environ, reason="unsteady; set SENGA_ELASTIC=1 to run it")
 
 
-@elastic
 def test_a_killed_process_goes_on_bit_for_bit(pair: tuple[Machine, Machine], reference: Path) -> None:
     command = ELASTIC.format(least=2, id="killed", leads="node1", wait=1) + SR + words("killed")
     started = [machine.start(command, reference, **REJOIN) for machine in pair]
@@ -37,7 +33,6 @@ def test_a_killed_process_goes_on_bit_for_bit(pair: tuple[Machine, Machine], ref
     assert same(reference, "killed", reference, STEPS)
 
 
-@elastic
 def test_a_machine_that_dies_and_comes_back_goes_on_bit_for_bit_without_a_shared_disk(
     pair: tuple[Machine, Machine], reference: Path, tmp_path: Path
 ) -> None:
@@ -59,7 +54,6 @@ def test_a_machine_that_dies_and_comes_back_goes_on_bit_for_bit_without_a_shared
     assert same(folders[0], "dead", reference, STEPS)
 
 
-@elastic
 def test_when_a_machine_is_lost_the_other_goes_on_alone_as_one_process_would(
     pair: tuple[Machine, Machine], reference: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """The commands of docs/training_cluster.md, run as they are on two machines with the names that it gives them."""
 
-import os
 import re
 from pathlib import Path
 
@@ -11,11 +10,7 @@ from sample_picture_sets import drawing
 from sample_runs import tiny_config
 from sample_training_hosts import Machine, finish
 
-pytestmark = [
-    pytest.mark.cluster,
-    # As the elastic tests of test_torchrun.py: torchrun's agents sometimes never agree on a round.
-    pytest.mark.skipif("SENGA_ELASTIC" not in os.environ, reason="unsteady; set SENGA_ELASTIC=1 to run it"),
-]
+pytestmark = pytest.mark.cluster
 
 PAGE = (ROOT / "docs" / "training_cluster.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
