@@ -55,7 +55,9 @@ class RunState:
         self._align()
         state = self._state() if self.processes.rank == 0 else {}
         if not self.shared:
-            state = self.processes.broadcast(state)  # its buffers are its own, such as the means of its pictures
+            state = self.processes.broadcast(
+                state
+            )  # another one's buffers differ, such as the means of its own pictures
         self.processes.agreed(lambda: self.folder.save(state) if self.keeps else None)
 
     def _state(self) -> dict[str, Any]:
@@ -78,8 +80,8 @@ class RunState:
         apart = [name for name, digest in found if digest != found[0][1]]
         if apart:
             logger.warning(
-                "step %d: the weights of %s differ from those of %s, which are taken; processors of other kinds round"
-                " in other ways",
+                "step %d: the weights of %s differ from those of %s, which are taken; processors of different kinds"
+                " round differently",
                 self.step,
                 ", ".join(apart),
                 found[0][0],
@@ -112,9 +114,7 @@ class RunState:
         processes = self.processes
         found = processes.gather(self.folder.newest() if self.keeps else -1)
         holder = 0 if step is not None else found.index(max(found))
-        state = processes.agreed(
-            lambda: self.folder.load(self.identity, step) if processes.rank == holder else None  # (its own sentence)
-        )
+        state = processes.agreed(lambda: self.folder.load(self.identity, step) if processes.rank == holder else None)
         if processes.world > 1:
             state = processes.broadcast(state, holder)
         if holder:

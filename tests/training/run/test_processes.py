@@ -251,7 +251,8 @@ def test_each_says_the_number_of_threads_that_the_trial_of_the_first_found(
         ({"WORLD_SIZE": "3"}, "data.batch is 4; expected a multiple of the 3 processes"),
         (
             {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2"},
-            "torchrun started 1 processes here and 4 on 2 machines; give all of them the same --nproc-per-node",
+            "torchrun started 1 of 4 processes here; expected the same number on each of the 2 machines: give all of"
+            " them the same --nproc-per-node",
         ),
     ],
 )
@@ -272,8 +273,7 @@ def test_communication_ends_with_the_training_but_not_after_an_error(
     tmp_path: Path, error: SengaError | None, code: int | None
 ) -> None:
     def train() -> None:
-        store = distributed.FileStore(str(tmp_path / "store"), 1)
-        distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+        distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
         if error:
             raise error
 
