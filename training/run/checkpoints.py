@@ -52,13 +52,12 @@ class RunState:
 
     def save(self) -> None:
         """Write a checkpoint, of several processes that of the first one. Raises SengaError where it cannot be."""
-        self._align()
-        state = self._state() if self.processes.rank == 0 else {}
-        if not self.shared:
-            state = self.processes.broadcast(
-                state
-            )  # another one's buffers differ, such as the means of its own pictures
-        self.processes.agreed(lambda: self.folder.save(state) if self.keeps else None)
+        with self.processes.promptly():
+            self._align()
+            state = self._state() if self.processes.rank == 0 else {}
+            if not self.shared:  # a process's own buffers differ, such as the means of its pictures
+                state = self.processes.broadcast(state)
+            self.processes.agreed(lambda: self.folder.save(state) if self.keeps else None)
 
     def _state(self) -> dict[str, Any]:
         counters = {name: getattr(self, name) for name in COUNTERS}

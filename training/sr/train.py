@@ -88,7 +88,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     unwrapped = model.model.requires_grad_(True).train()
     supported = {"bf16": model.supports_bfloat16, "half": model.supports_half}
     fabric, precision = make_fabric(run.precision, **supported, batch=settings.data.batch, timeout=run.timeout)
-    processes = Processes(fabric)
+    processes = Processes(fabric, run.timeout)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     prepare(processes, settings, scale, unwrapped)

@@ -85,7 +85,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
     fabric, precision = make_fabric(run.precision, bf16=True, half=True, batch=data.batch, timeout=run.timeout)
-    processes = Processes(fabric)
+    processes = Processes(fabric, run.timeout)
     check_alike(processes, to_dict(settings))
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from sample_processes import together
+from sample_processes import Member, together
 from senga.arch import SengaError
 from senga.training.run import agreement, threads
 from senga.training.run.agreement import agree_on_pictures, check_alike
@@ -171,6 +171,27 @@ def test_a_shared_folder_has_one_writer_and_each_other_disk_its_own(tmp_path: Pa
     assert together(work, 4, each=2) == [[0, 0, 2, 2]] * 4
     assert together(lambda processes: owners(processes, tmp_path / "a"), 4, each=2) == [[0] * 4] * 4
     assert list(tmp_path.rglob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_checkpoint_is_waited_for_no_longer_than_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    exchange = Member._exchange
+    seen: list[Any] = []
+    monkeypatch.setattr(Member, "_group", "patient")
+    monkeypatch.setattr(Member, "_prompt", "prompt")
+    monkeypatch.setattr(Member, "_exchange", lambda self, value: seen.append(self._group) or exchange(self, value))
+
+    def work(processes: Processes) -> int:
+        state = run_state(processes, tmp_path / ("0" if shared else str(processes.rank)))
+        state.save()
+        found = seen.count("prompt")
+        processes.meet()
+        return found
+
+    assert min(together(work)) >= 2
+    assert set(seen[-2:]) == {"patient"}  # after it as before
 
 
 @pytest.mark.parametrize("shared", [True, False])
