@@ -89,7 +89,7 @@ class RunState:
 
     def log_weights(self) -> None:
         """Of several processes each says which weights it has in the end, once all have come here."""
-        self.processes.meet()
+        self.processes.meet_after_the_first()
         if self.processes.world > 1:
             logger.info("%s: weights %s after step %d", self.processes.name, self.digest(), self.step)
 

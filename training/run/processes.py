@@ -116,6 +116,13 @@ class Processes:
         """Return once all of them are here, however long that takes."""
         self.gather(None)
 
+    def meet_after_the_first(self) -> None:
+        """`meet` where process 0 alone has worked: it is waited for however long that takes, the others
+        `run.timeout` seconds."""
+        self.broadcast(None)
+        with self.promptly():
+            self.meet()
+
     def agreed(self, work: Callable[[], T]) -> T:
         """What `work` returns. A SengaError in one of the processes is raised by all, so that none waits in vain."""
         try:

@@ -222,7 +222,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                         *figures,
                     )
                 if validates:
-                    processes.meet()
+                    processes.meet_after_the_first()
                 if saves:
                     now.save()
                 pace.pause(time.monotonic() - pausing)

@@ -216,7 +216,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     scores = ", ".join(f"{name} {score:.3f} ({sizes[name]} pictures)" for name, score in found.items())
                     logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if validates:
-                    processes.meet()
+                    processes.meet_after_the_first()
                 if saves:
                     now.save()
                 if signal:

@@ -173,16 +173,24 @@ def test_a_shared_folder_has_one_writer_and_each_other_disk_its_own(tmp_path: Pa
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_checkpoint_is_waited_for_no_longer_than_gradients(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
-) -> None:
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The groups in which processes have exchanged values."""
     exchange = Member._exchange
     seen: list[Any] = []
     monkeypatch.setattr(Member, "_group", "patient")
     monkeypatch.setattr(Member, "_prompt", "prompt")
     monkeypatch.setattr(Member, "_exchange", lambda self, value: seen.append(self._group) or exchange(self, value))
+    return seen
 
+
+def test_one_that_works_alone_is_waited_for_by_the_rest_and_does_not_wait_as_long_for_them(seen: list[Any]) -> None:
+    together(lambda processes: processes.meet_after_the_first())
+    assert seen == ["patient"] * 2 + ["prompt"] * 2
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_checkpoint_is_waited_for_no_longer_than_gradients(tmp_path: Path, seen: list[Any], shared: bool) -> None:
     def work(processes: Processes) -> int:
         state = run_state(processes, tmp_path / ("0" if shared else str(processes.rank)))
         state.save()
