@@ -1,8 +1,6 @@
 """The commands of docs/training_cluster.md, run as they are on two machines with the names that it gives them."""
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +8,9 @@ import yaml
 from repository import ROOT
 from sample_picture_sets import drawing
 from sample_runs import tiny_config
-from sample_training_hosts import Machine, finish, machines
+from sample_training_hosts import Machine, finish
 
-pytestmark = [
-    pytest.mark.cluster,
-    # As the elastic tests of test_torchrun.py: torchrun's agents sometimes never agree on a round.
-    pytest.mark.skipif("SENGA_ELASTIC" not in os.environ, reason="unsteady; set SENGA_ELASTIC=1 to run it"),
-]
+pytestmark = pytest.mark.cluster
 
 PAGE = (ROOT / "docs" / "training_cluster.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -28,12 +22,6 @@ NUMBERED = [command.partition("  # ")[0] for command in COMMANDS if "--node-rank
 ALIKE = [command for command in COMMANDS if "--node-rank" not in command]
 SLURM = next(block for block in BLOCKS if block.startswith("#!/bin/bash"))
 MANIFEST = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[Machine, Machine]]:
-    with machines() as found:
-        yield found
 
 
 @pytest.fixture

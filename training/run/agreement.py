@@ -100,12 +100,12 @@ def agree_on_pictures(
         return Pictures(sha256, tuple(licences), 0)
     found = processes.gather((processes.name, processes.machine, sha256, tuple(licences), count))
     hashes = {machine: digest for _, machine, digest, _, _ in found}
-    where, first, _, _, expected = found[0]
+    where, first, own, _, expected = found[0]
     if not per_host:
         for other, _, digest, _, counted in found:
-            if digest != found[0][2]:
+            if digest != own:
                 raise SengaError(
-                    f"the pictures differ: {where} has {expected} to train on (hash {found[0][2][:12]}), {other} has"
+                    f"the pictures differ: {where} has {expected} to train on (hash {own[:12]}), {other} has"
                     f" {counted} ({digest[:12]}); give every machine the same files, or set data.per_host = true where"
                     " each has its own part"
                 )

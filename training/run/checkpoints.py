@@ -52,11 +52,12 @@ class RunState:
 
     def save(self) -> None:
         """Write a checkpoint, of several processes that of the first one. Raises SengaError where it cannot be."""
-        self._align()
-        state = self._state() if self.processes.rank == 0 else {}
-        if not self.shared:
-            state = self.processes.broadcast(state)  # its buffers are its own, such as the means of its pictures
-        self.processes.agreed(lambda: self.folder.save(state) if self.keeps else None)
+        with self.processes.promptly():
+            self._align()
+            state = self._state() if self.processes.rank == 0 else {}
+            if not self.shared:  # a process's own buffers differ, such as the means of its pictures
+                state = self.processes.broadcast(state)
+            self.processes.agreed(lambda: self.folder.save(state) if self.keeps else None)
 
     def _state(self) -> dict[str, Any]:
         counters = {name: getattr(self, name) for name in COUNTERS}
@@ -78,8 +79,8 @@ class RunState:
         apart = [name for name, digest in found if digest != found[0][1]]
         if apart:
             logger.warning(
-                "step %d: the weights of %s differ from those of %s, which are taken; processors of other kinds round"
-                " in other ways",
+                "step %d: the weights of %s differ from those of %s, which are taken; processors of different kinds"
+                " round differently",
                 self.step,
                 ", ".join(apart),
                 found[0][0],
@@ -88,7 +89,7 @@ class RunState:
 
     def log_weights(self) -> None:
         """Of several processes each says which weights it has in the end, once all have come here."""
-        self.processes.meet()
+        self.processes.meet_after_the_first()
         if self.processes.world > 1:
             logger.info("%s: weights %s after step %d", self.processes.name, self.digest(), self.step)
 
@@ -112,9 +113,7 @@ class RunState:
         processes = self.processes
         found = processes.gather(self.folder.newest() if self.keeps else -1)
         holder = 0 if step is not None else found.index(max(found))
-        state = processes.agreed(
-            lambda: self.folder.load(self.identity, step) if processes.rank == holder else None  # (its own sentence)
-        )
+        state = processes.agreed(lambda: self.folder.load(self.identity, step) if processes.rank == holder else None)
         if processes.world > 1:
             state = processes.broadcast(state, holder)
         if holder:

@@ -42,8 +42,8 @@ def make_fabric(precision: str, *, bf16: bool, half: bool, batch: int, timeout: 
         raise SengaError(f"data.batch is {batch}; expected a multiple of the {world} processes")
     if world != local * machines and machines > 1:
         raise SengaError(
-            f"torchrun started {local} processes here and {world} on {machines} machines; give all of them the same"
-            " --nproc-per-node"
+            f"torchrun started {local} of {world} processes here; expected the same number on each of the {machines}"
+            " machines: give all of them the same --nproc-per-node"
         )
     choose_interface()
     cuda = torch.cuda.is_available()

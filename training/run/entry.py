@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...arch import SengaError
-from .processes import AgreedError, leave
+from .processes import AgreedError, leave, lost_peers
+from .stopping import EndedError
 
 logger = logging.getLogger("senga")
 
@@ -32,6 +33,26 @@ def command_line(prog: str, args: argparse.Namespace) -> str:
     return " ".join([prog, shlex.quote(args.config.as_posix()), *settings])
 
 
+def to_its_end(train: Callable[[], object], command: str) -> int:
+    """Run a training; returns the exit code: 0, or that of the signal that ended it.
+
+    After an error the communication is not ended: that would wait for what other processes still owe, while they wait
+    for this one to be gone.
+
+    Args:
+        command: that starts it again.
+    """
+    code = 0
+    try:
+        with lost_peers(command):
+            train()
+    except EndedError as end:
+        logger.warning("%s", end)
+        code = end.code
+    leave()
+    return code
+
+
 def run_as_script(main: Callable[[], int]) -> None:
     """Run a trainer's `main` where no `senga` command shows its log and its errors: under torchrun.
 
@@ -41,9 +62,7 @@ def run_as_script(main: Callable[[], int]) -> None:
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO if first else logging.WARNING)
     try:
-        code = main()
-        leave()
-        sys.exit(code)
+        sys.exit(main())
     except SengaError as error:
         if first or not isinstance(error, AgreedError):
             logger.error(str(error))

@@ -1,8 +1,8 @@
 """The processes of one run, on one machine or many: what they tell each other, and how they wait for each other.
 
-A gradient is waited for `run.timeout` seconds at most, since a machine without power says nothing. What one process
-does alone (a first look at the pictures, a validation, a checkpoint) takes as long as it takes: it is waited for in a
-group of its own, which still notices a process that ends.
+Gradients and checkpoints are waited for `run.timeout` seconds at most, since a machine without power says nothing. What
+else one process does alone (a first look at the pictures, a validation) takes as long as it takes: it is waited for in
+a group of its own, which still notices a process that ends.
 """
 
 import logging
@@ -26,8 +26,8 @@ logger = logging.getLogger("senga")
 PATIENCE = timedelta(days=2)
 # What gloo, NCCL and torch's store say of a process that is gone, is late or was never there.
 GONE = re.compile(
-    r"(Connection (closed|reset) by peer|Connection refused|Broken pipe|[Tt]imed out|Application timeout|Socket Timeout"
-    r"|failed to connect|ailed to recv|NCCL|connection.*(closed|aborted))[^\n]{0,60}",
+    r"(connection (closed|reset) by peer|connection refused|broken pipe|timed out|application timeout|socket timeout"
+    r"|failed to (connect|recv)|NCCL|connection.*(closed|aborted))[^\n]{0,60}",
     re.IGNORECASE,
 )
 
@@ -55,14 +55,31 @@ class Processes:
         rank, world: the number of this process and of all.
         local, machine: its number on its machine, and the number of that machine.
         name: what it is called in messages.
+
+    Args:
+        timeout: `run.timeout`.
     """
 
-    def __init__(self, fabric: Fabric) -> None:
+    _group: Any = None  # of torch's, in which they exchange values
+    _prompt: Any = None
+
+    def __init__(self, fabric: Fabric, timeout: int) -> None:
         self.rank, self.world = fabric.global_rank, fabric.world_size
         self.local = int(os.environ.get("LOCAL_RANK", "0")) if self.world > 1 else 0
         self.machine = int(os.environ.get("GROUP_RANK", "0")) if self.world > 1 else 0
         self.name = f"process {self.rank} on {socket.gethostname()}"
-        self._group: Any = distributed.new_group(backend="gloo", timeout=PATIENCE) if self.world > 1 else None
+        if self.world > 1:
+            self._group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+            self._prompt = distributed.new_group(backend="gloo", timeout=timedelta(seconds=timeout))
+
+    @contextmanager
+    def promptly(self) -> Iterator[None]:
+        """In the block the others are waited for `run.timeout` seconds at most."""
+        patient, self._group = self._group, self._prompt
+        try:
+            yield
+        finally:
+            self._group = patient
 
     def _exchange(self, value: Any) -> list[Any]:
         found: list[Any] = [None] * self.world
@@ -98,6 +115,13 @@ class Processes:
     def meet(self) -> None:
         """Return once all of them are here, however long that takes."""
         self.gather(None)
+
+    def meet_after_the_first(self) -> None:
+        """`meet` where process 0 alone has worked: it is waited for however long that takes, the others
+        `run.timeout` seconds."""
+        self.broadcast(None)
+        with self.promptly():
+            self.meet()
 
     def agreed(self, work: Callable[[], T]) -> T:
         """What `work` returns. A SengaError in one of the processes is raised by all, so that none waits in vain."""

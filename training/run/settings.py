@@ -87,7 +87,7 @@ class RunSettings:
     save_every: int = 250  # steps
     keep: int = 2  # checkpoints kept on the disk, the newest ones
     rollbacks: int = 3  # times that a loss that is not finite may send the run back to its last checkpoint
-    timeout: int = 600  # seconds that one of several processes waits for another one's gradients
+    timeout: int = 600  # seconds that one of several processes waits for another one's gradients or checkpoint
 
     def __post_init__(self) -> None:
         one_of("run.precision", self.precision, PRECISIONS)

@@ -36,9 +36,8 @@ def trial(step: Callable[[], object], counts: Sequence[int], clock: Callable[[],
     `step_times` does."""
     usual = step_times(step, counts, SECONDS, clock)
     shown = ", ".join(f"{1000 * seconds:.0f} ms with {count}" for count, seconds in usual.items())
-    best = fewest(usual)
-    logger.info("threads: a step takes %s; the run uses %d", shown, best)
-    return best
+    logger.info("threads: a step takes %s", shown)
+    return fewest(usual)
 
 
 def fewest(times: Mapping[int, float]) -> int:
@@ -98,6 +97,7 @@ def pick_threads(
             chosen = trial(step, candidates(available_cores()))
         if processes:
             chosen = processes.gather(chosen)[0]  # all have ended their trial
+        logger.info("threads: the run uses %d", chosen)
     return chosen
 
 

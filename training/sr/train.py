@@ -29,16 +29,16 @@ from ..run.checkpoints import RunState, is_sound
 from ..run.compiling import compile_net
 from ..run.devices import make_fabric
 from ..run.ema import make_average, round_to_bfloat16, rounded_weights
-from ..run.entry import command_line, training_parser
+from ..run.entry import command_line, to_its_end, training_parser
 from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
 from ..run.pace import Pace
-from ..run.processes import Processes, lost_peers
+from ..run.processes import Processes
 from ..run.run_folder import RunFolder, alone, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
 from ..run.settings import defaults_of, read_settings, to_dict
-from ..run.stopping import EndedError, StopSignals, ended
+from ..run.stopping import StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
 from .curve import columns, warn_of_other_condition
 from .gan import GanStep
@@ -88,7 +88,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     unwrapped = model.model.requires_grad_(True).train()
     supported = {"bf16": model.supports_bfloat16, "half": model.supports_half}
     fabric, precision = make_fabric(run.precision, **supported, batch=settings.data.batch, timeout=run.timeout)
-    processes = Processes(fabric)
+    processes = Processes(fabric, run.timeout)
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
     prepare(processes, settings, scale, unwrapped)
@@ -222,7 +222,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
                         *figures,
                     )
                 if validates:
-                    processes.meet()
+                    processes.meet_after_the_first()
                 if saves:
                     now.save()
                 pace.pause(time.monotonic() - pausing)
@@ -281,10 +281,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A checkpoint may be exported while the run goes on.
     with alone(Path(settings.run.folder) / settings.name) if args.export is None else nullcontext():
         command = command_line(PROG, args)
-        try:
-            with lost_peers(command):
-                train(settings, command, args.export)
-        except EndedError as end:
-            logger.warning("%s", end)
-            return end.code
-    return 0
+        return to_its_end(partial(train, settings, command, args.export), command)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,16 @@ from ..run.agreement import check_alike
 from ..run.checkpoints import RunState, is_sound
 from ..run.devices import make_fabric
 from ..run.ema import make_average
-from ..run.entry import command_line, training_parser
+from ..run.entry import command_line, to_its_end, training_parser
 from ..run.identity import run_identity
 from ..run.optimisers import make_optimisers, set_learning_rate, step_optimisers
-from ..run.processes import Processes, lost_peers
+from ..run.processes import Processes
 from ..run.run_folder import RunFolder, alone, commit, environment
 from ..run.scaling import scaler_of
 from ..run.schedule import learning_rate
 from ..run.settings import defaults_of, read_settings, to_dict
 from ..run.start_from import take_over
-from ..run.stopping import EndedError, StopSignals, ended
+from ..run.stopping import StopSignals, ended
 from ..run.threads import pick_threads, restored_threads
 from .batches import TagPictures, batches
 from .index import SPLITS
@@ -84,7 +85,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
     data, optim, run = settings.data, settings.optim, settings.run
     loss_of = LOSSES[optim.loss]
     fabric, precision = make_fabric(run.precision, bf16=True, half=True, batch=data.batch, timeout=run.timeout)
-    processes = Processes(fabric)
+    processes = Processes(fabric, run.timeout)
     check_alike(processes, to_dict(settings))
     is_main = fabric.is_global_zero  # of several processes one writes and validates
 
@@ -215,7 +216,7 @@ def train(settings: TaggerSettings, command: str) -> Path:
                     scores = ", ".join(f"{name} {score:.3f} ({sizes[name]} pictures)" for name, score in found.items())
                     logger.info("step %d: loss %.3f, %s, %.0f pictures/s", step + 1, now.running, scores, speed)
                 if validates:
-                    processes.meet()
+                    processes.meet_after_the_first()
                 if saves:
                     now.save()
                 if signal:
@@ -275,10 +276,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = read_settings(TaggerSettings, args.config, args.set)
     with alone(Path(settings.run.folder) / settings.name):
         command = command_line(PROG, args)
-        try:
-            with lost_peers(command):
-                train(settings, command)
-        except EndedError as end:
-            logger.warning("%s", end)
-            return end.code
-    return 0
+        return to_its_end(partial(train, settings, command), command)

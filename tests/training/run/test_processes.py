@@ -1,23 +1,26 @@
 """What processes of several machines agree on, how they take turns, and which checkpoint they take up."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from sample_processes import together
+from sample_processes import Member, together
 from senga.arch import SengaError
-from senga.training.run import agreement
+from senga.training.run import agreement, threads
 from senga.training.run.agreement import agree_on_pictures, check_alike
 from senga.training.run.checkpoints import RunState
 from senga.training.run.devices import make_fabric
 from senga.training.run.ema import EMA
-from senga.training.run.processes import AgreedError, Processes, lost_peers
+from senga.training.run.entry import to_its_end
+from senga.training.run.processes import AgreedError, Processes, leave, lost_peers
 from senga.training.run.run_folder import RunFolder
+from senga.training.run.stopping import EndedError
 from senga.training.run.storage import owners
 from senga.training.run.threads import pick_threads
 from senga.training.tagger.vocabulary import add_up
-from torch import nn
+from torch import distributed, nn
 
 
 def failing(processes: Processes) -> None:
@@ -60,7 +63,12 @@ def test_the_first_of_each_machine_looks_before_the_rest(apart: bool, turns: lis
     seen: list[int] = []
 
     def work(processes: Processes) -> int:
-        return processes.in_turns(lambda: seen.append(processes.rank) or processes.rank, apart=apart)
+        def look() -> int:
+            time.sleep({0: 0.06, 2: 0.03}.get(processes.rank, 0))  # those of a later turn would overtake
+            seen.append(processes.rank)
+            return processes.rank
+
+        return processes.in_turns(look, apart=apart)
 
     assert together(work, 4, each=2) == [0, 1, 2, 3]
     order = iter(seen)
@@ -165,6 +173,35 @@ def test_a_shared_folder_has_one_writer_and_each_other_disk_its_own(tmp_path: Pa
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The groups in which processes have exchanged values."""
+    exchange = Member._exchange
+    seen: list[Any] = []
+    monkeypatch.setattr(Member, "_group", "patient")
+    monkeypatch.setattr(Member, "_prompt", "prompt")
+    monkeypatch.setattr(Member, "_exchange", lambda self, value: seen.append(self._group) or exchange(self, value))
+    return seen
+
+
+def test_one_that_works_alone_is_waited_for_by_the_rest_and_does_not_wait_as_long_for_them(seen: list[Any]) -> None:
+    together(lambda processes: processes.meet_after_the_first())
+    assert seen == ["patient"] * 2 + ["prompt"] * 2
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_checkpoint_is_waited_for_no_longer_than_gradients(tmp_path: Path, seen: list[Any], shared: bool) -> None:
+    def work(processes: Processes) -> int:
+        state = run_state(processes, tmp_path / ("0" if shared else str(processes.rank)))
+        state.save()
+        found = seen.count("prompt")
+        processes.meet()
+        return found
+
+    assert min(together(work)) >= 2
+    assert set(seen[-2:]) == {"patient"}  # after it as before
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_checkpoints_are_those_of_the_first_process_on_every_disk(tmp_path: Path, shared: bool) -> None:
     def work(processes: Processes) -> None:
@@ -221,13 +258,30 @@ def test_all_use_the_threads_of_the_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert together(work) == [1, 1]
 
 
+def test_each_says_the_number_of_threads_that_the_trial_of_the_first_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "available_cores", lambda: 4)
+    monkeypatch.setattr(threads, "trial", lambda step, counts: step())
+    caplog.set_level("INFO", "senga")
+
+    def work(processes: Processes) -> int:
+        folder = RunFolder(tmp_path / str(processes.rank), ("step",), 1)
+        return pick_threads(0, folder, 1000, torch.device("cpu"), lambda: 2 - processes.rank, [], processes)
+
+    assert together(work) == [2, 2]
+    assert caplog.messages == ["threads: the run uses 2"] * 2
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
         ({"WORLD_SIZE": "3"}, "data.batch is 4; expected a multiple of the 3 processes"),
         (
             {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2"},
-            "torchrun started 1 processes here and 4 on 2 machines; give all of them the same --nproc-per-node",
+            "torchrun started 1 of 4 processes here; expected the same number on each of the 2 machines: give all of"
+            " them the same --nproc-per-node",
         ),
     ],
 )
@@ -239,6 +293,28 @@ def test_processes_that_cannot_share_a_batch_are_refused_at_once(
     with pytest.raises(SengaError) as found:
         make_fabric("fp32", bf16=False, half=False, batch=4, timeout=5)
     assert str(found.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(None, 0), (EndedError("stopped", 143), 143), (SengaError("disk: is full"), None)]
+)
+def test_communication_ends_with_the_training_but_not_after_an_error(
+    tmp_path: Path, error: SengaError | None, code: int | None
+) -> None:
+    def train() -> None:
+        distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+        if error:
+            raise error
+
+    try:
+        if code is None:
+            with pytest.raises(SengaError, match="disk: is full"):
+                to_its_end(train, "senga train")
+        else:
+            assert to_its_end(train, "senga train") == code
+        assert distributed.is_initialized() == (code is None)
+    finally:
+        leave()
 
 
 def test_what_torch_says_of_a_lost_process_becomes_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
