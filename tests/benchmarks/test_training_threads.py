@@ -1,11 +1,10 @@
-"""The table of training steps by threads: what is measured, under which load, and its place in the docs."""
+"""The table of training steps by threads: what is measured, and under which load."""
 
 import subprocess
 
 import pytest
 import torch
-from repository import ROOT
-from senga.benchmarks import docs_tables, training_threads  # pyright: ignore[reportMissingImports]
+from senga.benchmarks import training_threads  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.training_threads import CASES, Case, measure  # pyright: ignore[reportMissingImports]
 
 
@@ -38,9 +37,3 @@ def test_each_network_is_measured_on_the_machine_as_it_is_and_with_busy_cores(mo
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.architecture)
 def test_each_network_can_make_a_step(case: Case) -> None:
     training_threads.step_of(case._replace(patch=8, batch=1))()
-
-
-def test_the_table_has_its_place_in_the_page() -> None:
-    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    begin, end = docs_tables.markers(training_threads.PROGRAM)
-    assert begin in page.partition(end)[0]
