@@ -1,10 +1,11 @@
-"""The table of training steps by threads: what is measured, and under which load."""
+"""The table of training steps by threads: what is measured, under which load, and what the docs say of it."""
 
+import contextlib
 import subprocess
 
 import pytest
 import torch
-from senga.benchmarks import training_threads  # pyright: ignore[reportMissingImports]
+from senga.benchmarks import docs_tables, training_threads  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.training_threads import CASES, Case, measure  # pyright: ignore[reportMissingImports]
 
 
@@ -37,3 +38,21 @@ def test_each_network_is_measured_on_the_machine_as_it_is_and_with_busy_cores(mo
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.architecture)
 def test_each_network_can_make_a_step(case: Case) -> None:
     training_threads.step_of(case._replace(patch=8, batch=1))()
+
+
+def test_the_docs_name_what_was_measured(monkeypatch, tmp_path, capsys) -> None:
+    page = tmp_path / "page.md"
+    begin, end = docs_tables.markers(training_threads.PROGRAM)
+    page.write_text(f"{begin}-->\n{end}\n", encoding="utf-8")
+    monkeypatch.setattr(training_threads, "TRAINING", page)
+    monkeypatch.setattr(training_threads, "available_cores", lambda: 1)
+    monkeypatch.setattr(training_threads, "step_times", lambda step, counts, seconds: dict.fromkeys(counts, 0.25))
+    monkeypatch.setattr(training_threads, "busy", contextlib.nullcontext)
+    assert training_threads.main(["--only", "drrn", "--seconds", "2", "--write-docs"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"{begin}--seconds 2 --only drrn -->")
+    assert "| DRRN | 8 x 32 px | 250 | 250 | 1 | 1 |" in text
+    assert "Compact" not in text
+    with pytest.raises(SystemExit, match="2"):
+        training_threads.main(["--only", "compakt", "--write-docs"])
+    assert page.read_text(encoding="utf-8") == text
