@@ -3,10 +3,11 @@
     python -m benchmarks.nobody
     python -m benchmarks.nobody --model runs/mine/mine.safetensors --negatives data/negatives --drawings data/anime_val
 
-Run it from the repository root. Plain pictures and noise are made here. --negatives adds the held-out pictures without
-people of `senga data build-negatives`, kind by kind; --drawings a folder of coloured drawings. A line for each group:
-how many pictures, how many get a count of people (`solo`, `1girl`, ...) and how many are called greyscale, monochrome
-or sepia, at the default threshold; the highest score of a count of people; and the tags that they get most often.
+Run it from the repository root. Plain pictures and noise are made here. --negatives adds the held-out pictures of
+`senga data build-negatives` or `build-people`, kind by kind; --drawings folders of coloured drawings. A line for each
+group: how many pictures, how many get a count of people (`solo`, `1girl`, ...) and how many are called greyscale,
+monochrome or sepia, at the default threshold; the highest score of a count of people; and the tags that they get most
+often.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What a tagger says of pictures without people, and of colour.")
     parser.add_argument("--model", type=Path, default=Path("weights/senga_tagger_large.safetensors"))
-    parser.add_argument("--negatives", type=Path, help="a folder of senga data build-negatives")
+    parser.add_argument("--negatives", type=Path, help="a folder of senga data build-negatives or build-people")
     parser.add_argument("--drawings", type=Path, nargs="*", default=[], help="folders of coloured drawings")
     return parser.parse_args(arguments)
 

@@ -87,7 +87,7 @@ def measure(cases: Sequence[Case], counts: Sequence[int], seconds: float) -> lis
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Training steps with more and fewer threads.")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement (default: %(default)s)")
-    parser.add_argument("--only", metavar="NETWORK", help="an architecture alone, such as compact")
+    parser.add_argument("--only", choices=[case.architecture for case in CASES], help="measure this architecture alone")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/training.md")
     return exit_code(benchmark, parser.parse_args(arguments), logging.INFO)
 
@@ -100,7 +100,9 @@ def benchmark(args: argparse.Namespace) -> None:
     made = Table(f"A training step on {max(counts)} cores, by threads", head, measure(cases, counts, args.seconds))
     sys.stdout.write(made.as_text())
     if args.write_docs:
-        write_docs(TRAINING, shlex.join([*PROGRAM.split(), "--seconds", f"{args.seconds:g}"]), made.as_markdown())
+        only = ["--only", args.only] if args.only else []
+        command = shlex.join([*PROGRAM.split(), "--seconds", f"{args.seconds:g}", *only])
+        write_docs(TRAINING, command, made.as_markdown())
 
 
 if __name__ == "__main__":

@@ -354,6 +354,7 @@ def test_docs_without_markers_are_not_touched(tmp_path):
         ("complaints", docs_tables.QUALITY),
         ("training_questions", docs_tables.TRAINING),
         ("architectures", docs_tables.TRAINING),
+        ("training_threads", docs_tables.TRAINING),
     ],
 )
 def test_the_docs_page_has_its_markers(program, path):

@@ -1,10 +1,10 @@
-"""The table of training steps by threads: what is measured, under which load, and its place in the docs."""
+"""The table of training steps by threads: what is measured, under which load, and what the docs say of it."""
 
+import contextlib
 import subprocess
 
 import pytest
 import torch
-from repository import ROOT
 from senga.benchmarks import docs_tables, training_threads  # pyright: ignore[reportMissingImports]
 from senga.benchmarks.training_threads import CASES, Case, measure  # pyright: ignore[reportMissingImports]
 
@@ -40,7 +40,19 @@ def test_each_network_can_make_a_step(case: Case) -> None:
     training_threads.step_of(case._replace(patch=8, batch=1))()
 
 
-def test_the_table_has_its_place_in_the_page() -> None:
-    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+def test_the_docs_name_what_was_measured(monkeypatch, tmp_path, capsys) -> None:
+    page = tmp_path / "page.md"
     begin, end = docs_tables.markers(training_threads.PROGRAM)
-    assert begin in page.partition(end)[0]
+    page.write_text(f"{begin}-->\n{end}\n", encoding="utf-8")
+    monkeypatch.setattr(training_threads, "TRAINING", page)
+    monkeypatch.setattr(training_threads, "available_cores", lambda: 1)
+    monkeypatch.setattr(training_threads, "step_times", lambda step, counts, seconds: dict.fromkeys(counts, 0.25))
+    monkeypatch.setattr(training_threads, "busy", contextlib.nullcontext)
+    assert training_threads.main(["--only", "drrn", "--seconds", "2", "--write-docs"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"{begin}--seconds 2 --only drrn -->")
+    assert "| DRRN | 8 x 32 px | 250 | 250 | 1 | 1 |" in text
+    assert "Compact" not in text
+    with pytest.raises(SystemExit, match="2"):
+        training_threads.main(["--only", "compakt", "--write-docs"])
+    assert page.read_text(encoding="utf-8") == text

@@ -27,9 +27,12 @@ def test_its_settings_are_those_of_both_trainers(settings: type) -> None:
 
 
 def test_its_links_lead_somewhere() -> None:
-    for link, heading in re.findall(r"\]\(([\w.]+\.md)(?:#([\w-]+))?\)", PAGE):
+    links = re.findall(r"\]\(([\w.]+\.md)(?:#([\w-]+))?\)", PAGE)
+    assert links
+    for link, heading in links:
         text = (ROOT / "docs" / link).read_text(encoding="utf-8")
-        titles = [re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in text.splitlines()]
+        headings = re.findall(r"^#+ .*", text, re.MULTILINE)
+        titles = [re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in headings]
         assert not heading or heading in titles, f"{link}#{heading}"
 
 

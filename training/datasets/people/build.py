@@ -41,7 +41,7 @@ def read_counts(path: Path = TABLE) -> dict[str, int]:
 
 
 def load_casts(art: Path, counts: Mapping[str, int]) -> dict[str, Cast]:
-    """The drawings of each split. Raises SourceError where the folder holds none of those that are counted."""
+    """The drawings of each split. Raises SourceError where the folder holds too few of the counted ones."""
     casts = {split: Cast() for split in SPLITS}
     rows = {row.file.partition("/")[2].rpartition(".")[0]: row for row in read_manifest(art / "manifest.csv")}
     found = [(rows[name], people) for name, people in counts.items() if name in rows]
@@ -59,6 +59,11 @@ def load_casts(art: Path, counts: Mapping[str, int]) -> dict[str, Cast]:
             cast.one.append(clip)
         else:
             cast.several.append((people, clip))
+    if not any(map(ready, casts.values())):
+        raise SourceError(
+            f"{art}: its manifest.csv names no counted picture without people, and every kind needs some; build it"
+            " without --only and with a larger --limit"
+        )
     return casts
 
 
