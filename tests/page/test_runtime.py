@@ -1,8 +1,7 @@
 """What the page does with a browser, run by node with stand-ins: engine, files, tiles and times, stops, progress."""
 
 import json
-import shutil
-import subprocess
+from collections.abc import Callable
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -69,10 +68,7 @@ PROGRESS = [
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs node")
+def found(node: Callable[..., str]) -> dict[str, Any]:
     given = {
         "framed": [
             {"values": TRIMMED.ravel().tolist(), "dims": [1, 2, 4, 6], "size": [10, 6]},
@@ -86,16 +82,7 @@ def found() -> dict[str, Any]:
         "picture": {"size": PICTURE.shape[:0:-1], "planes": [plane.ravel().tolist() for plane in PICTURE]},
         "progress": PROGRESS,
     }
-    done = subprocess.run(
-        [node, Path(__file__).parent / "runtime.mjs", ROOT / "page"],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(node(Path(__file__).parent / "runtime.mjs", ROOT / "page", given=json.dumps(given)))
 
 
 PARSE = """
@@ -105,15 +92,10 @@ for (const file of process.argv.slice(1)) new SourceTextModule(readFileSync(file
 """
 
 
-def test_every_script_of_the_page_is_javascript() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs node")
+def test_every_script_of_the_page_is_javascript(node: Callable[..., str]) -> None:
     scripts = [path for folder in ("engine", "ui", ".") for path in (ROOT / "page" / folder).glob("*.js")]
     assert len(scripts) > 20
-    command = [node, "--experimental-vm-modules", "-e", PARSE, *map(str, scripts)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
+    node("--experimental-vm-modules", "-e", PARSE, *scripts)
 
 
 def test_what_a_graph_leaves_out_at_its_sides_is_nothing_and_the_rest_is_in_place(found: dict[str, Any]) -> None:
