@@ -6,14 +6,12 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
 from ..log import logger
 from .packing import ENDINGS
 
 LOOPBACK = "127.0.0.1"
 INDEX = "index.html"
-LONGEST_NAME = 200  # of a file, in characters; systems take 255 bytes
 # Python's own table depends on the machine.
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -42,21 +40,25 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_head(self) -> BinaryIO | None:  # type: ignore[override]
         """The compressed copy of a file where the visitor's browser takes it, else the file."""
-        if "\0" in unquote(self.path):  # no name of a file; Python's own handler would end in a traceback
+        asked = self.translate_path(self.path)
+        path = Path(asked, INDEX) if asked.endswith("/") else Path(asked)
+        try:
+            found = self._find_copy(path)
+            if found is None:
+                path.stat()
+        except (OSError, ValueError):  # not there, or not a name that the system takes: a zero in it, or too long
             self.send_error(404)
             return None
-        path = Path(self.translate_path(self.path))
-        if len(path.name) > LONGEST_NAME:  # asking the system for it is an error
-            self.send_error(404)
-            return None
-        if path.is_dir() and urlsplit(self.path).path.endswith("/"):
-            path /= INDEX
+        if found is None:
+            return super().send_head()  # type: ignore[return-value]
+        copy, encoding = found
+        return self._send_copy(copy, self.guess_type(path), encoding)
+
+    def _find_copy(self, path: Path) -> tuple[Path, str] | None:
+        """The smallest copy that the browser takes, and its encoding."""
         taken = accepted(self.headers.get("Accept-Encoding", ""))
-        for ending, encoding in ENDINGS.items():
-            copy = path.with_name(f"{path.name}.{ending}")
-            if encoding in taken and copy.is_file():
-                return self._send_copy(copy, self.guess_type(path), encoding)
-        return super().send_head()  # type: ignore[return-value]
+        copies = ((path.with_name(f"{path.name}.{end}"), encoding) for end, encoding in ENDINGS.items())
+        return next(((copy, encoding) for copy, encoding in copies if encoding in taken and copy.is_file()), None)
 
     def _send_copy(self, copy: Path, kind: str, encoding: str) -> BinaryIO:
         file = copy.open("rb")
@@ -74,11 +76,8 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Vary", "Accept-Encoding")
         super().end_headers()
 
-    def list_directory(self, path: object) -> None:  # type: ignore[override]
-        self.send_error(404)
-
     def log_message(self, format: str, *arguments: object) -> None:
-        logger.debug("%s: %s", urlsplit(self.path).path if hasattr(self, "path") else "-", format % arguments)
+        logger.debug("%s: %s", self.path.partition("?")[0] if hasattr(self, "path") else "-", format % arguments)
 
 
 class _Server(ThreadingHTTPServer):

@@ -16,7 +16,7 @@ class Unreadable extends Error {}
 let site = null;
 let engine = null;
 let tagger = null;
-let upscaler = null; // { file, network } of the last one used alone, or memory fills up
+let upscaler = null; // { file, network } of the last one used; no other is kept, or memory fills up
 
 const TASKS = { measure, upscale: upscaleFile, tag, convert };
 

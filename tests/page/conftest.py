@@ -1,6 +1,8 @@
-"""A browser and a site of the real networks, for all tests marked `page`."""
+"""A browser and a site of the real networks, for all tests marked `page`; and node, for the others."""
 
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,22 @@ from senga.headless.cli import OK, main
 from senga.headless.site import serving
 
 SHOWN = ("senga_compact_x2", "senga_compact_x1")
+
+
+@pytest.fixture(scope="session")
+def node() -> Callable[..., str]:
+    """Runs node on arguments and a standard input, without an error; returns what it prints."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("needs node")
+
+    def run(*arguments: object, given: str = "") -> str:
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8", check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ const { upscale } = await load("upscaling");
 const tagging = await load("tagging");
 
 const cases = JSON.parse(readFileSync(casesFile, "utf8"));
-const given = JSON.parse(readFileSync(0, "utf8")) // standard input;
+const given = JSON.parse(readFileSync(0, "utf8")); // standard input
 const corners = ({ top, left, bottom, right }) => [top, left, bottom, right];
 const found = { edges: [], grids: [], halved: [], memory: [], sizes: [], fixed: [] };
 

@@ -80,6 +80,7 @@ found.plain = [endingOf({ size: 5 }) ?? null, wireSize({ size: 5 })];
 const HALO = 18;
 const seconds = { webgpu: given.pace.webgpu, wasm: given.pace.wasm }; // for a megapixel of work
 const log = [];
+let lost = []; // providers that cannot run a network
 class Tensor {
   constructor(type, data, dims) {
     Object.assign(this, { data, dims });
@@ -92,6 +93,7 @@ const create = async (model, { executionProviders: [provider] }) => {
     release: async () => log.push(`release ${provider}`),
     run: async ({ image: { dims: [, , height, width] } }) => {
       log.push(`run ${provider} ${width}x${height}`);
+      if (lost.includes(provider)) throw new Error(`${provider} is lost`);
       clock += (1000 * seconds[provider] * (width - HALO) * (height - HALO) * 4) / 1e6;
       const dims = [1, 3, 2 * (height - HALO), 2 * (width - HALO)];
       return { upscaled: new Tensor("float32", new Float32Array(3 * dims[2] * dims[3]).fill(1), dims) };
@@ -111,9 +113,18 @@ found.both = await opened({ kind: "webgpu" });
 found.forced = await opened({ kind: "webgpu", forced: true });
 found.wasm = await opened({ kind: "wasm" });
 found.known = await opened({ kind: "webgpu" }, { provider: "wasm", pace: 5 });
+seconds.webgpu = 2 * seconds.wasm;
+found.slower = await opened({ kind: "webgpu" });
+lost = ["webgpu"];
+found.lost = await opened({ kind: "webgpu" });
+lost = ["webgpu", "wasm"];
+found.none = await opened({ kind: "webgpu" }).catch((error) => error.message);
+lost = [];
 const { network } = found.wasm;
 found.told = [runtime.used({ threads: 3 }, network)];
 seconds.wasm *= 2; // the device gets slower
+await network.run(new Float32Array(3 * 40 * 40), 40, 40);
+found.told.push(runtime.used({ threads: 3 }, network));
 await network.run(new Float32Array(3 * 548 * 548), 548, 548);
 found.told.push(runtime.used({ threads: 3 }, network));
 await network.release();
@@ -129,7 +140,7 @@ await upscale({ width: side, height: side, planes: [noise(), noise(), noise()] }
   progress: (step) => progress.push({ ...step, passed: (clock - before) / 1000 }),
 });
 found.picture = { progress, megapixels: (side * side * 4) / 1e6, told: runtime.used({ threads: 3 }, network).seconds };
-for (const one of [found.both, found.forced, found.wasm, found.known]) delete one.network;
+for (const one of [found.both, found.forced, found.wasm, found.known, found.slower, found.lost]) delete one.network;
 
 // Grids.
 found.grids = given.grids.map(({ size, halo, alignment, largest }) => gridFor(...size, { scale: 2, halo, alignment }, largest));
@@ -159,7 +170,28 @@ for (let i = 0; i < 2; i++) {
 // Cores that are larger than those of the smaller grid: 81 pixels in tiles of 80 are 40 and 41, in tiles of 40 they are 27.
 most = 44 * 44;
 delete small.largest;
-found.uneven = [...(await upscale(picture(), small, { scale: 2, tile: 80 })).data];
+found.uneven = [];
+for (const [width, height] of [[w, h], [h, w]]) {
+  const { data } = await upscale({ ...picture(), width, height }, small, { scale: 2, tile: 80 });
+  found.uneven.push([...data]);
+}
+const tooLarge = () => sides.filter(([width, height]) => width * height > most).length;
+sides.length = 0;
+await upscale(picture(), small, { scale: 4, tile: 80 });
+found.passes = tooLarge();
+
+// A strip is cut along its length; what does not fit at all, and other errors, are thrown.
+const strip = () => ({ width: 400, height: 8, planes: [0, 1, 2].map(() => Float32Array.from({ length: 3200 }, (_, i) => (i % 7) / 7)) });
+sides.length = 0;
+delete small.largest;
+found.strip = { size: (await upscale(strip(), small, { scale: 2 })).data.length, tooLarge: tooLarge() };
+delete small.largest;
+most = 0;
+found.full = await upscale(strip(), small, { scale: 2 }).catch((error) => error.message);
+delete small.largest;
+let runs = 0;
+const odd = { ...small, run: async () => (runs++, Promise.reject(new Error("no such operator"))) };
+found.odd = { text: await upscale(strip(), odd, { scale: 2 }).catch((error) => error.message), runs };
 
 // Calls to a worker, and stops.
 const workers = [];

@@ -1,8 +1,7 @@
 """The page's engine, run by node, has Python's arithmetic: one table of tiling cases, sizes, resizing, alpha, tags."""
 
 import json
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +57,7 @@ UPSCALED += [
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs node")
+def found(node: Callable[..., str]) -> dict[str, Any]:
     given = {
         "resize": [
             {"values": listed(values), "from": size, "to": to, "mode": mode}
@@ -85,16 +81,8 @@ def found() -> dict[str, Any]:
             for planes, options in UPSCALED
         ],
     }
-    done = subprocess.run(
-        [node, HERE / "engine.mjs", ROOT / "page" / "engine", HERE / "tiling_cases.json"],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    script, cases = HERE / "engine.mjs", HERE / "tiling_cases.json"
+    return json.loads(node(script, ROOT / "page" / "engine", cases, given=json.dumps(given)))
 
 
 def test_the_table_of_tiling_cases_is_pythons() -> None:

@@ -1,8 +1,7 @@
 """What the page does with a browser, run by node with stand-ins: engine, files, tiles and times, stops, progress."""
 
 import json
-import shutil
-import subprocess
+from collections.abc import Callable
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -69,10 +68,7 @@ PROGRESS = [
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs node")
+def found(node: Callable[..., str]) -> dict[str, Any]:
     given = {
         "framed": [
             {"values": TRIMMED.ravel().tolist(), "dims": [1, 2, 4, 6], "size": [10, 6]},
@@ -86,16 +82,7 @@ def found() -> dict[str, Any]:
         "picture": {"size": PICTURE.shape[:0:-1], "planes": [plane.ravel().tolist() for plane in PICTURE]},
         "progress": PROGRESS,
     }
-    done = subprocess.run(
-        [node, Path(__file__).parent / "runtime.mjs", ROOT / "page"],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(node(Path(__file__).parent / "runtime.mjs", ROOT / "page", given=json.dumps(given)))
 
 
 PARSE = """
@@ -105,15 +92,10 @@ for (const file of process.argv.slice(1)) new SourceTextModule(readFileSync(file
 """
 
 
-def test_every_script_of_the_page_is_javascript() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs node")
+def test_every_script_of_the_page_is_javascript(node: Callable[..., str]) -> None:
     scripts = [path for folder in ("engine", "ui", ".") for path in (ROOT / "page" / folder).glob("*.js")]
     assert len(scripts) > 20
-    command = [node, "--experimental-vm-modules", "-e", PARSE, *map(str, scripts)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
+    node("--experimental-vm-modules", "-e", PARSE, *scripts)
 
 
 def test_what_a_graph_leaves_out_at_its_sides_is_nothing_and_the_rest_is_in_place(found: dict[str, Any]) -> None:
@@ -153,6 +135,12 @@ def test_both_engines_compute_one_tile_and_the_slower_one_gives_its_memory_back(
     assert found["wasm"]["provider"] == "wasm"
     assert found["wasm"]["pace"] == pytest.approx(PACE["wasm"])
     assert found["released"] == "release wasm"
+    assert (found["slower"]["log"], found["slower"]["provider"]) == ([*both[:-1], "release webgpu"], "wasm")
+
+
+def test_where_one_engine_cannot_run_the_network_the_other_does(found: dict[str, Any]) -> None:
+    assert found["lost"]["provider"] == "wasm"
+    assert found["none"] == "wasm is lost"
 
 
 def test_what_was_measured_before_a_stop_is_not_measured_again(found: dict[str, Any]) -> None:
@@ -160,8 +148,9 @@ def test_what_was_measured_before_a_stop_is_not_measured_again(found: dict[str, 
 
 
 def test_the_estimate_is_what_a_large_picture_takes(found: dict[str, Any]) -> None:
-    first, later = found["told"]
+    first, short, later = found["told"]
     assert first == {"provider": "wasm", "threads": 3, "seconds": pytest.approx(12 * (530 / 512) ** 2)}
+    assert short == first  # a small window says little
     assert later["seconds"] == pytest.approx(2 * first["seconds"])  # a whole tile was slower than the measure
     picture = found["picture"]
     took = picture["progress"][-1]["passed"]
@@ -219,12 +208,27 @@ def test_out_of_memory_makes_smaller_tiles_for_the_next_picture_too(found: dict[
 
 
 def test_a_core_that_is_larger_than_those_of_the_smaller_grid_is_whole(found: dict[str, Any]) -> None:
-    assert_enlarged(found["uneven"])
+    wide, high = found["uneven"]
+    assert_enlarged(wide)
+    assert_enlarged(high, PICTURE.reshape(3, 121, 81))
 
 
-def assert_enlarged(levels: list[int]) -> None:
-    data = np.array(levels).reshape(162, 242, 4)
-    expected = np.round(PICTURE.astype(np.float64).repeat(2, 1).repeat(2, 2) * 255)
+def test_a_tile_that_did_not_fit_is_not_tried_by_the_next_pass(found: dict[str, Any]) -> None:
+    assert found["passes"] == 1
+
+
+def test_a_strip_that_does_not_fit_is_cut_along_its_length(found: dict[str, Any]) -> None:
+    assert found["strip"] == {"size": 4 * 800 * 16, "tooLarge": 2}  # the whole, then its half
+
+
+def test_what_smaller_tiles_do_not_help_is_thrown(found: dict[str, Any]) -> None:
+    assert "failed to allocate" in found["full"]
+    assert found["odd"] == {"text": "no such operator", "runs": 1}
+
+
+def assert_enlarged(levels: list[int], picture: np.ndarray = PICTURE) -> None:
+    expected = np.round(picture.astype(np.float64).repeat(2, 1).repeat(2, 2) * 255)
+    data = np.array(levels).reshape(*expected.shape[1:], 4)
     assert np.abs(data[..., :3] - expected.transpose(1, 2, 0)).max() <= 1
     assert (data[..., 3] == 255).all()
 

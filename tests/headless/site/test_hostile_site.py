@@ -3,34 +3,31 @@
 import json
 import socket
 import struct
-import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bounds import within_bounds
+from page_visitor import running
 from senga.headless.errors import SengaError, UsageError
 from senga.headless.site import folder, runtime, serving
 
 LARGE = bytes(8 * 2**20)
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    site = tmp_path / "site"
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    above = tmp_path_factory.mktemp("served")
+    site = above / "site"
     (site / "sub").mkdir(parents=True)
     (site / "headers.json").write_text(json.dumps({"X-Made": "yes"}))
     (site / "index.html").write_text("the page")
     (site / "large.bin").write_bytes(LARGE)
-    (tmp_path / "private.txt").write_text("secret")
-    running = serving.server(site, 0)
-    thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-    thread.start()
-    yield running.server_address[1]
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    (above / "private.txt").write_text("secret")
+    server = serving.server(site, 0)
+    with running(server):
+        yield server.server_address[1]
 
 
 def asked(port: int, request: bytes) -> bytes:
@@ -57,8 +54,14 @@ REQUESTS = {
     "above, with backslashes": (get(b"/..\\private.txt"), b" 404 "),
     "an address": (get(b"http://127.0.0.1:9/private.txt"), b" 404 "),
     "two slashes": (get(b"//private.txt"), b" 404 "),
+    "zero in a query": (get(b"/index.html?a=%00"), b" 200 "),
+    "half a character": (get(b"/%ed%a0%80"), b" 404 "),
     "not UTF-8": (get(b"/%ff%fe\xff"), b" 404 "),
     "long": (get(b"/" + b"x" * 60_000), b" 404 "),
+    "long in bytes": (get(b"/" + b"%e3%81%82" * 100), b" 404 "),
+    "a long folder": (get(b"/" + b"x" * 300 + b"/a"), b" 404 "),
+    "many folders": (get(b"/a" * 3000), b" 404 "),
+    "half an address": (get(b"http://[/index.html"), b" 404 "),
     "too long": (get(b"/" + b"x" * 70_000), b" 414 "),
     "a folder": (get(b"/sub/"), b" 404 "),
     "no HTTP": (b"\x16\x03\x01\x00\xff\x00\n\n", b""),
@@ -105,17 +108,25 @@ def test_a_visitor_who_says_nothing_keeps_nobody_waiting(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[" * 100_000, "[]", "5", "{}", '{"version": 5}', '{"version": ["\\u001b"]}']
+    ("text", "version"),
+    [
+        ("[]", "unknown"),
+        ("5", "unknown"),
+        ("{}", "unknown"),
+        ('{"version": 5}', "5"),
+        ('{"version": ["\\u001b"]}', "['\\x1b']"),
+    ],
 )
-def test_a_package_without_a_version_is_named_or_taken(text: str, tmp_path: Path) -> None:
-    package = tmp_path / "onnxruntime-web"
-    package.mkdir()
-    (package / "package.json").write_text(text)
-    try:
-        found = runtime._version(package)
-    except SengaError as error:
-        found = str(error)
-    assert found.startswith("package.json: is not JSON") or found in ("unknown", "5", "['\\x1b']")
+def test_an_odd_version_of_a_package_is_taken(text: str, version: str, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text(text)
+    assert runtime._version(tmp_path) == version
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_a_damaged_package_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text(text)
+    with pytest.raises(SengaError, match=r"package\.json: is not JSON"):
+        runtime._version(tmp_path)
 
 
 MANIFESTS = ["", "{", "[" * 100_000, "5", "[]", "{}", '{"files": 5}', '{"files": {"a\\u0000b": 1}}', '{"files": [5]}']

@@ -2,12 +2,12 @@
 
 import gzip
 import sys
-import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from page_visitor import running
 from senga.headless.commands import page as command
 from senga.headless.site import folder, packing, serving
 
@@ -28,15 +28,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served(site):
-    running = serving.server(site, 0)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    yield serving.address(running)
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with running(serving.server(site, 0)) as found:
+        yield found
 
 
 def test_the_server_has_the_headers_and_types_that_threads_need(served):
@@ -81,6 +76,8 @@ def test_the_server_sends_the_copy_that_the_browser_takes(served, site, accepted
             data = answer.read()
         unpack = {"gzip": gzip.decompress, "br": lambda data: sys.modules["brotli"].decompress(data), None: bytes}
         assert unpack[encoding](data) == (site / (place or "index.html")).read_bytes()
+    with pytest.raises(urllib.error.HTTPError, match="404"):  # a file is not a folder
+        urllib.request.urlopen(urllib.request.Request(f"{served}index.html/", headers=headers))
 
 
 def test_what_is_there_in_compressed_form_alone_is_sent_as_it_is(served, site):
