@@ -68,7 +68,7 @@ def test_a_tagger_says_in_one_line_what_it_has_never_seen():
     narrow = TagVocabulary(("1other", "smile", "safe"), ("general", "general", "rating"), untrained=("rating",))
     origin = Provenance(source="senga", licences=("CC0-1.0",))
     line = one_line(dataclasses.replace(header, vocabulary=narrow, provenance=origin))
-    assert "has never seen Danbooru's pictures, girls and boys as such (it says 1other) and ratings." in line
+    assert "has never seen Danbooru's pictures, girls and boys as such (it says 1other) or ratings." in line
     assert "\n" not in line
     seen = dataclasses.replace(header, vocabulary=VOCABULARY, provenance=origin)
     assert purpose(seen).limits == "has never seen Danbooru's pictures"
