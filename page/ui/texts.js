@@ -43,9 +43,9 @@ export function number(value) {
   return new Intl.NumberFormat(language).format(value);
 }
 
-/** Several texts as one: "a, b and c". */
+/** Several texts as one: "a, b or c". */
 export function listed(texts) {
-  return new Intl.ListFormat(language).format(texts);
+  return new Intl.ListFormat(language, { type: "disjunction" }).format(texts);
 }
 
 export function size({ width, height }) {
