@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from .errors import SengaError, brief
+from .files.reading import beside, read_json
 from .mobilenetv3 import LARGE, SMALL, STEM, Row, divisible
 from .preprocessing import RESIZES, Preprocessing
-from .reading import beside, read_json
 from .vocabulary import TagVocabulary, read_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]

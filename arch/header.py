@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import SengaError, brief, quoted
+from .files.reading import parse_json
 from .preprocessing import Preprocessing
-from .reading import parse_json
 from .registry import BY_ID, Architecture, architecture, make_config
 from .vocabulary import TagVocabulary
 

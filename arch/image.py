@@ -5,10 +5,10 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from .bleeding import Bled
 from .errors import SengaError
-from .resizing import resized
-from .strips import Whole
+from .pictures.bleeding import Bled
+from .pictures.resizing import resized
+from .pictures.strips import Whole
 from .tiling import Tile
 
 

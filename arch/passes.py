@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .bleeding import Bled
-from .engine import Engine, choose
+from .engines.engine import Engine, choose
 from .errors import SengaError, Stopped
 from .image import pad_to_multiple, within_neighbours
 from .memory import BUDGET, BYTES_PER_FLOAT, REUSED, SHARE, STRIP, free_memory, tile_that_fits
 from .overflow import finite
+from .pictures.bleeding import Bled
+from .pictures.resizing import resized
+from .pictures.strips import Canvas, Made, Source
 from .precision import DTYPES, autocast
 from .repeats import Repeats, key_of, pixels_needed
-from .resizing import resized
 from .spec import ModelSpec
-from .strips import Canvas, Made, Source
 from .tiling import MIN_TILE, Tile, TileGrid, cheapest, edges, is_out_of_memory, run_tiles
 
 WORTH = 1.3  # times the pixels that may be computed to have no fresh memory pages: these cost 40 % in Compact

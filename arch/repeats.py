@@ -10,7 +10,7 @@ import logging
 import torch
 from torch import Tensor
 
-from .strips import Source
+from .pictures.strips import Source
 from .tiling import EACH, Tile, TileGrid
 
 logger = logging.getLogger("senga.engine")

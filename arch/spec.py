@@ -7,7 +7,7 @@ import torch
 
 from .borrowed.spandrel_upscalers import UNKNOWN_FLOATS, UNKNOWN_HALO
 from .errors import SengaError
-from .sizes import LARGEST_SIDE
+from .pictures.sizes import LARGEST_SIDE
 
 
 @dataclass(frozen=True)

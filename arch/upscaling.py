@@ -7,18 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .bleeding import Bled
 from .borrowed.spandrel_upscalers import BorrowedUpscaler, wrapped
-from .engine import choose
+from .engines.engine import choose
 from .errors import SengaError
-from .fitting import Fit
 from .image import Opacity, check_pictures, mask_of, to_bchw
 from .memory import BYTES_PER_FLOAT, LARGEST_TILE_ELSEWHERE, SHARE
 from .passes import Run, Watch, room
+from .pictures.bleeding import Bled
+from .pictures.fitting import Fit
+from .pictures.sizes import pass_sizes, target_size
+from .pictures.strips import Canvas, Whole
 from .precision import pick_precision
-from .sizes import pass_sizes, target_size
 from .spec import ModelSpec
-from .strips import Canvas, Whole
 from .tiling import MIN_TILE
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import SengaError, brief, quoted
 from .exclusive import Groups, counts_of_people
-from .reading import read_json, read_text
+from .files.reading import read_json, read_text
 
 CATEGORIES = ("general", "character", "rating")
 # Danbooru's numbers, and 9 as in SmilingWolf's selected_tags.csv. Artists (1), copyrights (3) and meta tags (5)

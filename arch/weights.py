@@ -8,16 +8,25 @@ import torch
 from torch import Tensor
 
 from . import foreign_taggers
-from .atomic import replacing
 from .borrowed import is_there, onnx_taggers, spandrel_upscalers, timm_taggers
 from .errors import NotOurs, SengaError, brief
+from .files.atomic import replacing
+from .files.matching import Overrides, planned
+from .files.official import lost_settings, official_state
+from .files.tensor_files import (
+    ONNX,
+    State,
+    check_values,
+    existing,
+    in_float32,
+    read_index,
+    read_tensors,
+    write_safetensors,
+)
 from .header import Header
-from .matching import Overrides, planned
-from .official import lost_settings, official_state
 from .preprocessing import Preprocessing
 from .registry import BY_ID
 from .tagger import TaggerModel
-from .tensor_files import ONNX, State, check_values, existing, in_float32, read_index, read_tensors, write_safetensors
 from .upscaler import UpscaleModel
 from .vocabulary import TagVocabulary
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from senga.arch import SengaError, UpscaleModel
-from senga.arch.atomic import replacing
+from senga.arch.files.atomic import replacing
 from senga.headless.site.models import operations
 from senga.training.run.run_folder import alone
 from senga.training.run.settings import ModelSettings, read_settings

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from senga.arch import load_model
-from senga.arch.metrics import psnr_y
+from senga.arch.pictures.metrics import psnr_y
 from senga.headless.commands.upscale_denoise import STEPS, Mix, Way, model_file, row
 from senga.headless.commands.upscale_work import Network
 from senga.training.datasets.procedural import validation_patterns

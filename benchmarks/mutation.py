@@ -45,7 +45,7 @@ SUBJECTS = [
         "weights",
         "arch/weights.py",
         (
-            "tests/arch/test_checked_files.py",
+            "tests/arch/files/test_checked_files.py",
             "tests/arch/test_weights.py",
             "tests/arch/test_bad_weights.py",
             "tests/arch/test_foreign_upscalers.py",

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from senga.arch import SengaError, load_model, read_header, upscale
-from senga.arch.atomic import replacing
+from senga.arch.files.atomic import replacing
 
 from . import peer_ncnn
 from .quality_metrics import METRICS, measure
@@ -85,7 +85,7 @@ def ours(paths: Sequence[Path], precision: str) -> list[Contender]:
         SengaError: a file is not an upscaler.
     """
     code = hashlib.sha256()
-    for path in sorted((ROOT / "arch").glob("*.py")):
+    for path in sorted((ROOT / "arch").rglob("*.py")):
         code.update(path.read_bytes())
     found = []
     for path in paths:

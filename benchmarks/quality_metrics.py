@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from senga.arch import SengaError
 from senga.arch.image import to_bchw
-from senga.arch.metrics import luma, psnr_y, ssim_y
+from senga.arch.pictures.metrics import luma, psnr_y, ssim_y
 from senga.training.sr.validation.metrics import colour_shift, ssimulacra2
 from torch import Tensor
 

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senga.arch.atomic import replacing
+from senga.arch.files.atomic import replacing
 
 from .speed_pictures import BY_NAME
 

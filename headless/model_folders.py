@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..arch.reading import why_unlisted
+from ..arch.files.reading import why_unlisted
 from ..nodes import host
 from .errors import UsageError, brief
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..arch.comparing import MODES, compare
+from ..arch.pictures.comparing import MODES, compare
 from . import host
 from .saving import truncated_levels, write_png
 

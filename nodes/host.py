@@ -12,7 +12,7 @@ import torch
 
 from ..arch import SengaError
 from ..arch.errors import quoted
-from ..arch.reading import has_text_name, why_unreadable
+from ..arch.files.reading import has_text_name, why_unreadable
 from .model_files import is_tagger, listed, task, unlisted, with_folder, with_slashes
 from .watching import Watcher
 

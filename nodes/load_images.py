@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..arch import SengaError, Stopped
 from ..arch.errors import brief, quoted
-from ..arch.reading import PICTURE_ENDINGS, walk
+from ..arch.files.reading import PICTURE_ENDINGS, walk
 from ..training.run.pictures import clear, is_deep, open_picture, scaled
 from . import host
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..arch import SengaError
 from ..arch.errors import file_label
-from ..arch.reading import has_text_name, walk, why_unreadable
+from ..arch.files.reading import has_text_name, walk, why_unreadable
 from ..arch.weights import task_of
 
 logger = logging.getLogger("senga")

@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ..arch import SengaError
-from ..arch.atomic import publish, replacing, temporary_in
+from ..arch.files.atomic import publish, replacing, temporary_in
 
 BATCH_NUMBER = "%batch_num%"
 COUNTER = re.compile(r"_(\d{1,18})(?=_|$)")  # a name's end, ending and all, begins with the second underscore

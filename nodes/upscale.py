@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..arch.fitting import FITS, plan_fit
+from ..arch.pictures.fitting import FITS, plan_fit
+from ..arch.pictures.sizes import LARGEST_SIDE
 from ..arch.precision import PRECISIONS
-from ..arch.sizes import LARGEST_SIDE
 from ..arch.tiling import MIN_TILE
 from ..arch.upscaling import Options, memory_needed, upscale_masked
 from . import host

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from PIL import Image
 from torch import Tensor
 
-from ..arch.preview import Preview, tiles_text
+from ..arch.pictures.preview import Preview, tiles_text
 from ..arch.tiling import Tile
 
 EVERY = 0.5  # seconds between two pictures

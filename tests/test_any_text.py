@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from repository import ROOT
 from senga.arch import SengaError
-from senga.arch.reading import open_text, read_text
+from senga.arch.files.reading import open_text, read_text
 from senga.headless.errors import UsageError
 from senga.headless.workflow import widgets
 from senga.headless.workflow.budget import check_memory

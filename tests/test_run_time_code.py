@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from repository import ROOT
-from senga.arch.reading import PICTURE_FORMATS
+from senga.arch.files.reading import PICTURE_FORMATS
 
 FOLDERS = ("arch", "nodes", "headless", "training")
 FILES = sorted([ROOT / "__init__.py", *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..atomic import replacing
 from ..errors import SengaError
+from ..files.atomic import replacing
 from ..precision import autocast
 
 logger = logging.getLogger("senga")

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..atomic import replacing
+from ..engines.recording import record
+from ..engines.unpadded import shrunk
 from ..errors import SengaError, install
-from ..recording import record
+from ..files.atomic import replacing
 from ..registry import BY_ID
 from ..tagger import TaggerModel
-from ..unpadded import shrunk
 from ..upscaler import UpscaleModel
 from . import borrow
 from .onnx_half import halve_weights

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..folding import Convolution, folded, pair, without_base
+from ..engines.folding import Convolution, folded, pair, without_base
+from ..engines.recording import INPUT, Recording, record, replaced
+from ..engines.splitting import split
+from ..engines.tail import in_parts
+from ..engines.unpadded import cropped, framed, shrunk
 from ..precision import DTYPES
-from ..recording import INPUT, Recording, record, replaced
-from ..splitting import split
-from ..tail import in_parts
-from ..unpadded import cropped, framed, shrunk
 from . import borrow
 
 TELEMETRY = "openvino_telemetry"

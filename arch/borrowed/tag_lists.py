@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SengaError
-from ..reading import read_json, read_text
+from ..files.reading import read_json, read_text
 from ..tags import Options
 from ..vocabulary import TagVocabulary, csv_rows, read_vocabulary
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SengaError
+from ..files.reading import beside, is_file, read_json
 from ..foreign_taggers import SETTINGS, read_settings, timm_preprocessing
 from ..header import Header, Provenance
 from ..preprocessing import Preprocessing
-from ..reading import beside, is_file, read_json
 from ..registry import Architecture
 from ..vocabulary import TagVocabulary, csv_rows
 from .tag_lists import COLUMNS, camie_tables, read_tags, read_thresholds, with_thresholds

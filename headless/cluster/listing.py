@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 
-from ...arch.reading import walk_folders
+from ...arch.files.reading import walk_folders
 from ..errors import SengaError, UsageError, brief, one_line
 from ..files.plan import fits, is_pattern, pattern_depth, split_pattern, stem_key
 from . import places

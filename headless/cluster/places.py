@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ...arch.atomic import replacing
+from ...arch.files.atomic import replacing
 from ..errors import SengaError, one_line
 from .extra import needed
 

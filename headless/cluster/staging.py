@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...arch.reading import parse_json
+from ...arch.files.reading import parse_json
 from ..errors import SengaError, one_line
 from ..files.plan import Job
 from . import places

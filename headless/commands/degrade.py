@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...arch.reading import PICTURE_ENDINGS, read_text
+from ...arch.files.reading import PICTURE_ENDINGS, read_text
 from ...nodes import NODE_CLASS_MAPPINGS
 from ...training.degradation import Recipe, Report, degrade, preset, preset_names, read_document
 from ..errors import SengaError, UsageError

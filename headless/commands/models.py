@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...arch import Header, engine
+from ...arch import Header
 from ...arch.borrowed.spandrel_table import code_licence
+from ...arch.engines import engine
 from ...arch.errors import file_label, printable
 from ...arch.purpose import UNKNOWN, purpose, short_licence
 from ...arch.weights import check_file

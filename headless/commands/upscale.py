@@ -9,7 +9,7 @@ from typing import Any
 
 from ...arch import SengaError, read_header
 from ...arch.errors import install
-from ...arch.fitting import FITS
+from ...arch.pictures.fitting import FITS
 from ...arch.weights import check_file
 from ...nodes import NODE_CLASS_MAPPINGS, host
 from ..device import add_device, use_device

@@ -21,8 +21,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...arch.atomic import TEMPORARY, replacing
-from ...arch.locking import locked
+from ...arch.files.atomic import TEMPORARY, replacing
+from ...arch.files.locking import locked
 from ..errors import SengaError
 from ..log import logger
 from .plan import Job

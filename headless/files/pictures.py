@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
-from ...arch.reading import why_unreadable
+from ...arch.files.reading import why_unreadable
 from ...nodes.saving import truncated_levels, write_png
 from ...training.run.pictures import MAX_PIXELS, TooLargeError, check_pixels, clear, is_deep, open_picture, scaled
 from ..errors import SengaError, one_line

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from ...arch.reading import PICTURE_ENDINGS, walk, why_unreadable
+from ...arch.files.reading import PICTURE_ENDINGS, walk, why_unreadable
 from ...training.run.pictures import BROKEN, open_picture
 from ..errors import SengaError, UsageError
 from .formats import FORMATS, Format, format_of

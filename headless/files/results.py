@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from ...arch.atomic import publish, replace, replacing, temporary_in
+from ...arch.files.atomic import publish, replace, replacing, temporary_in
 from ..errors import SengaError
 from .journal import Content, Journal, Record, State, state_of, written_content
 from .plan import Job

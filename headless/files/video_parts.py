@@ -10,9 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from ...arch.atomic import replacing
-from ...arch.locking import HeldError, locked
-from ...arch.reading import read_json
+from ...arch.files.atomic import replacing
+from ...arch.files.locking import HeldError, locked
+from ...arch.files.reading import read_json
 from ..errors import SengaError
 from ..log import logger
 from .deep import AnyLevels

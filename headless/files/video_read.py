@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...arch.reading import why_unreadable
+from ...arch.files.reading import why_unreadable
 from ...training.run.pictures import MAX_PIXELS, TooLargeError, check_pixels
 from ..errors import SengaError
 from ..log import logger

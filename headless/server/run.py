@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...arch.atomic import publish, temporary_in
+from ...arch.files.atomic import publish, temporary_in
 from ..errors import NodeError, SengaError, UsageError, brief
 from ..log import logger
 from ..progress import ProgressLine, progress_line

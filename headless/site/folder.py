@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...arch.atomic import replacing
-from ...arch.reading import read_json
+from ...arch.files.atomic import replacing
+from ...arch.files.reading import read_json
 from ..errors import UsageError
 from .models import Exported, export_tagger, export_upscaler
 from .packing import ENDINGS, Packer, packers

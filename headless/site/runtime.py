@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...arch.reading import read_json
+from ...arch.files.reading import read_json
 from ..errors import SengaError, brief
 from ..log import logger
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ...arch.reading import PICTURE_ENDINGS
+from ...arch.files.reading import PICTURE_ENDINGS
 from ...training.run.pictures import open_picture
 from ..errors import UsageError, one_line
 

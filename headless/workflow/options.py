@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...arch.reading import is_file
-from ...arch.tensor_files import ENDINGS
+from ...arch.files.reading import is_file
+from ...arch.files.tensor_files import ENDINGS
 from ...nodes import host
 from ...nodes.model_files import with_slashes
 from ..errors import UsageError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...arch.reading import check_parts, read_text
+from ...arch.files.reading import check_parts, read_text
 from ..errors import SengaError, UsageError, brief
 from .editor import ELSEWHERE, convert, is_editor_format
 from .embedded import embedded, may_embed

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ...arch import read_header
-from ...arch.fitting import FITS, plan_fit
-from ...arch.sizes import pass_sizes, target_size
+from ...arch.pictures.fitting import FITS, plan_fit
+from ...arch.pictures.sizes import pass_sizes, target_size
 from ...nodes import host
 from ...nodes.load_images import chosen
 from ...training.run.pictures import open_picture

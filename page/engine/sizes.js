@@ -1,4 +1,4 @@
-// The sizes of a result, and of the passes through a network that lead to it: the arithmetic of arch/sizes.py.
+// The sizes of a result, and of the passes through a network that lead to it: the arithmetic of arch/pictures/sizes.py.
 
 export const LARGEST_SIDE = 65536;
 

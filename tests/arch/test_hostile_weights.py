@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from sample_taggers import small_tagger
 from sample_upscalers import small_model
 from senga.arch import Header, SengaError, UpscaleModel, load_model, read_header
+from senga.arch.files.tensor_files import parse_safetensors_header
 from senga.arch.foreign_taggers import settings_beside
-from senga.arch.tensor_files import parse_safetensors_header
 from senga.arch.vocabulary import read_vocabulary
 from senga.arch.weights import task_of
 

@@ -5,7 +5,8 @@ import logging
 import pytest
 import torch
 from sample_upscalers import Recorder, picture, small_model
-from senga.arch import engine, repeats, upscale
+from senga.arch import repeats, upscale
+from senga.arch.engines import engine
 from senga.arch.repeats import Repeats
 
 

@@ -5,8 +5,8 @@ import torch
 from sample_upscalers import Recorder, picture, small_model
 from senga.arch import SengaError, Stopped, upscale
 from senga.arch.image import resize, to_bchw, to_bhwc
+from senga.arch.pictures.sizes import fit_size, pass_sizes, target_size
 from senga.arch.precision import pick_precision
-from senga.arch.sizes import fit_size, pass_sizes, target_size
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

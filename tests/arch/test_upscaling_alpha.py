@@ -4,8 +4,8 @@ import pytest
 import torch
 from sample_upscalers import Recorder, picture, small_model
 from senga.arch import SengaError, upscale
-from senga.arch.fitting import plan_fit
 from senga.arch.image import apply_mask, bleed
+from senga.arch.pictures.fitting import plan_fit
 from senga.arch.upscaling import Options, upscale_masked
 
 

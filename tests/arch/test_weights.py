@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-import senga.arch.tensor_files
+import senga.arch.files.tensor_files
 import torch
 from safetensors.torch import save_file
 from sample_upscalers import VARIANT_IDS, VARIANTS, small_model, state_of
@@ -66,8 +66,8 @@ def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
     else:
         save_model(path, model)
     # safetensors hands tensors out through these two; a checkpoint's land on the device "meta", which holds nothing.
-    monkeypatch.setattr("senga.arch.tensor_files.load_file", None)
-    real_open = senga.arch.tensor_files.safe_open
+    monkeypatch.setattr("senga.arch.files.tensor_files.load_file", None)
+    real_open = senga.arch.files.tensor_files.safe_open
 
     class IndexOnly:
         def __init__(self, *args, **kwargs):
@@ -84,7 +84,7 @@ def test_reading_a_header_reads_no_tensors(suffix, tmp_path, monkeypatch):
             assert name in ("metadata", "keys", "get_slice"), f"{name} reads tensors"
             return getattr(self.file, name)
 
-    monkeypatch.setattr("senga.arch.tensor_files.safe_open", IndexOnly)
+    monkeypatch.setattr("senga.arch.files.tensor_files.safe_open", IndexOnly)
     real_load, devices = torch.load, []
 
     def load(*args, **kwargs):

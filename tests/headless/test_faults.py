@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from sample_faults import COMMANDS, Command, album, check, for_all, left_over, results, tagger  # noqa: F401
 from sample_nodes import MADE, own_folder, workflow  # noqa: F401 (pytest finds the fixtures by their names)
-from senga.arch import atomic
+from senga.arch.files import atomic
 from senga.headless.cli import FAILED, OK, USAGE, main
 from senga.headless.files import results as written
 from senga.headless.files.journal import LOCK, NAME
@@ -223,9 +223,9 @@ def test_the_file_of_a_loaded_model_may_change_under_it(how: str) -> None:
 
 @for_all
 def test_a_folder_that_another_run_holds_for_ever(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from senga.arch.locking import locked
+    from senga.arch.files.locking import locked
 
-    monkeypatch.setattr("senga.arch.locking.locked.__wrapped__.__defaults__", (0.01,))
+    monkeypatch.setattr("senga.arch.files.locking.locked.__wrapped__.__defaults__", (0.01,))
 
     @contextmanager
     def held() -> Iterator[None]:

@@ -7,7 +7,7 @@ import pytest
 from bounds import within_bounds
 from PIL import Image
 from sample_nodes import own_folder, workflow  # noqa: F401 (pytest finds the fixture by its name)
-from senga.arch.reading import MOST_WAYS, walk
+from senga.arch.files.reading import MOST_WAYS, walk
 from senga.headless.cli import OK, USAGE, main
 from senga.headless.cluster import places, staging
 from senga.headless.cluster.listing import listed

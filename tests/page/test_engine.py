@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from repository import ROOT
 from senga.arch.image import bleed, resize
+from senga.arch.pictures.sizes import pass_sizes, target_size
 from senga.arch.preprocessing import Preprocessing, preprocess
-from senga.arch.sizes import pass_sizes, target_size
 from senga.arch.tags import Options, choose
 from senga.arch.tiling import Tile, TileGrid, edges, run_tiles
 from senga.arch.vocabulary import TagVocabulary

@@ -38,7 +38,7 @@ from hostile_makers import (
     tensors,
     views,
 )
-from senga.arch.tensor_files import MOST_HEADER
+from senga.arch.files.tensor_files import MOST_HEADER
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 67040989\n"
 PAGE = b"<!DOCTYPE html><html><head><title>404</title></head><body>" + b"x" * 500 + b"</body></html>"

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from senga.arch import engine, upscale
+from senga.arch import upscale
 from senga.arch.borrowed import openvino_engine
+from senga.arch.engines import engine
 
 
 def skip_without_openvino() -> None:

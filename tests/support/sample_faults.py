@@ -11,7 +11,7 @@ from PIL import Image
 from sample_nodes import MADE, own_folder  # noqa: F401 (pytest finds the fixture by its name)
 from sample_taggers import known_tagger
 from senga.arch import save_model
-from senga.arch.atomic import TEMPORARY
+from senga.arch.files.atomic import TEMPORARY
 from senga.headless.cli import FAILED, OK, main
 
 PICTURES = ("a.png", "b.png", "c.png", "deep/d.png")

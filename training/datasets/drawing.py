@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ...arch.atomic import replacing
 from ...arch.errors import SengaError, brief, install
+from ...arch.files.atomic import replacing
 from .fetch import SourceError
 
 logger = logging.getLogger("senga")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ...arch.atomic import replacing
-from ...arch.reading import open_text
+from ...arch.files.atomic import replacing
+from ...arch.files.reading import open_text
 
 
 @dataclass(frozen=True)

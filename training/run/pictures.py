@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from ...arch import SengaError
-from ...arch.reading import READABLE
+from ...arch.files.reading import READABLE
 from .png_chunks import readable_png
 
 MAX_PIXELS = 250_000_000  # of all frames together; decoding takes 4 to 16 bytes for each that is held

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from ...arch import SengaError
-from ...arch.atomic import TEMPORARY, replacing
-from ...arch.locking import HeldError, locked
+from ...arch.files.atomic import TEMPORARY, replacing
+from ...arch.files.locking import HeldError, locked
 from .identity import differences
 
 logger = logging.getLogger("senga")

@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...arch import SengaError
-from ...arch.reading import read_text
+from ...arch.files.reading import read_text
 from .optimisers import OPTIMISERS, SCHEDULE_FREE
 from .schedule import SCHEDULES
 

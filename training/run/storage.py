@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 from ...arch import SengaError
-from ...arch.atomic import replacing
+from ...arch.files.atomic import replacing
 from .processes import Processes
 from .run_folder import BEST
 

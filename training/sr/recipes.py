@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...arch import SengaError
-from ...arch.reading import read_text
+from ...arch.files.reading import read_text
 from ..degradation import Recipe, Step, degrade_pair, preset, preset_names
 from ..degradation.params import pick
 from ..run.settings import one_of

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...arch import SengaError
 from ...arch.errors import amount
-from ...arch.reading import has_text_name, open_text, read_text, walk
+from ...arch.files.reading import has_text_name, open_text, read_text, walk
 from ..run.grouping import first_of_groups
 from ..run.pictures import BROKEN, eight_bits, open_picture
 from .database import RATINGS

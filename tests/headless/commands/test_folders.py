@@ -9,7 +9,7 @@ from typing import IO, Any
 import pytest
 from PIL import Image
 from sample_nodes import MADE, RGBA, own_folder  # noqa: F401 (pytest finds the fixture by its name)
-from senga.arch import atomic
+from senga.arch.files import atomic
 from senga.headless import model_cache as shared
 from senga.headless.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from senga.headless.commands import upscale, upscale_work

@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from senga.arch.atomic import replacing
-from senga.arch.locking import HeldError
+from senga.arch.files.atomic import replacing
+from senga.arch.files.locking import HeldError
 from senga.headless.files.journal import (
     FRESH,
     LOCK,
@@ -95,7 +95,7 @@ def test_a_journal_reads_what_other_runs_add(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_run_at_a_time_changes_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("senga.arch.locking.locked.__wrapped__.__defaults__", (0.01,))
+    monkeypatch.setattr("senga.arch.files.locking.locked.__wrapped__.__defaults__", (0.01,))
     with Journal().writing(Path()), pytest.raises(HeldError), Journal().writing(Path()):
         pytest.fail("two runs hold the folder")
     with Journal().writing(Path()):

@@ -11,7 +11,7 @@ from PIL import Image
 from repository import ROOT
 from sample_pictures import png, tiff
 from senga.arch import SengaError
-from senga.arch.reading import READABLE
+from senga.arch.files.reading import READABLE
 from senga.headless.files.pictures import Frame, read_frames
 from senga.training.run.pictures import eight_bits, open_picture
 from senga.training.sr.pictures.picture_files import decode

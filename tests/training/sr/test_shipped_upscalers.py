@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from senga.arch import load_upscaler, read_header
-from senga.arch.metrics import psnr_y
+from senga.arch.pictures.metrics import psnr_y
 from senga.training.model_card import WEIGHTS, render, with_table
 from senga.training.sr.patches import to_tensor
 from senga.training.sr.pictures.picture_files import flatten

@@ -21,9 +21,9 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ....arch.atomic import replacing
 from ....arch.errors import amount
-from ....arch.reading import READABLE
+from ....arch.files.atomic import replacing
+from ....arch.files.reading import READABLE
 from ..drawing import (
     PictureError,
     at_least_one,

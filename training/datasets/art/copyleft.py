@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ....arch.reading import READABLE
+from ....arch.files.reading import READABLE
 from ..fetch import Picture, Request, debian_package, npm_package
 
 # --- Battle for Wesnoth -----------------------------------------------------------------------------------------------

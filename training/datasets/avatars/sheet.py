@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ....arch.reading import READABLE
+from ....arch.files.reading import READABLE
 
 CELL = 200  # px, of a picture on the sheet
 TEXT = 92  # px, below it

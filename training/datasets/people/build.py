@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ....arch.reading import READABLE, open_text
+from ....arch.files.reading import READABLE, open_text
 from ..avatars.grounds import Clip
 from ..drawing import at_least_one, check_folders
 from ..fetch import SourceError

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ....arch.errors import SengaError, amount, install
-from ....arch.reading import has_text_name, open_text, walk
+from ....arch.files.reading import has_text_name, open_text, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")

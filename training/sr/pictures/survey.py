@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ....arch import SengaError
-from ....arch.atomic import replacing
+from ....arch.files.atomic import replacing
 from ...run.pictures import BROKEN
 from .picture_files import WHITE, Member, Picture, decode, flatten, list_shard
 

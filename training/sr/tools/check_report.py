@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ....arch.atomic import replacing
 from ....arch.errors import printable
+from ....arch.files.atomic import replacing
 
 SHOWN = 60  # thumbnails of a section; further pictures are listed without
 STYLE = """body { font: 15px sans-serif; margin: 2em; color: #222; background: #fff }

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.errors import SengaError, amount, install
-from ....arch.reading import open_text
+from ....arch.files.reading import open_text
 from ..pictures.picture_files import MANIFEST
 from ..pictures.picture_set import PictureSet
 

@@ -22,8 +22,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch import SengaError
-from ....arch.atomic import replacing
 from ....arch.errors import amount
+from ....arch.files.atomic import replacing
 from ..pictures.crops import MARGIN
 from ..pictures.picture_files import MANIFEST, Picture, Row, place
 from ..pictures.picture_set import PictureSet

@@ -1,4 +1,4 @@
-"""How far a picture's colours moved, and its SSIMULACRA2 (arch/metrics.py has PSNR and SSIM).
+"""How far a picture's colours moved, and its SSIMULACRA2 (arch/pictures/metrics.py has PSNR and SSIM).
 
 Both look at what a user would save: values are rounded to 8 bits first. `ssimulacra2` needs the package of that name.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....arch.errors import SengaError, install
 from ....arch.image import to_bhwc
-from ....arch.metrics import eight_bit
+from ....arch.pictures.metrics import eight_bit
 
 SMALLEST_SSIMULACRA2 = 8  # pixels a side
 MISSING = (

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ....arch import Provenance, UpscaleModel, save_model
 from ....arch.image import to_bhwc
-from ....arch.metrics import psnr_y, ssim_y
+from ....arch.pictures.metrics import psnr_y, ssim_y
 from ....arch.precision import autocast
 from ...run.sheet import SheetRow, contact_sheet
 from ..patches import to_tensor

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from ....arch import UpscaleModel, upscale
-from ....arch.atomic import replacing
-from ....arch.metrics import psnr_y, ssim_y
+from ....arch.files.atomic import replacing
+from ....arch.pictures.metrics import psnr_y, ssim_y
 from ...degradation import Recipe
 from ..patches import to_tensor
 from ..pictures.picture_files import WHITE, Picture, UnreadableError, flatten

@@ -10,7 +10,7 @@ from PIL import Image
 from sample_upscalers import picture
 from senga.arch import SengaError
 from senga.arch.image import to_bchw
-from senga.arch.metrics import compared, psnr_y, ssim_y
+from senga.arch.pictures.metrics import compared, psnr_y, ssim_y
 from senga.training.sr.validation.metrics import colour_shift, ssimulacra2
 
 

@@ -1,0 +1,1 @@
+"""Pictures outside the network: sizes, resizing, fitting, colour under alpha, and how two of them compare."""
