@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 from PIL import Image
-from sample_cluster import PORT, Host, join, ray_hosts, s3_server, until, wait_for
+from sample_cluster import PORT, Host, are_there, join, ray_hosts, s3_server, until
 from sample_nodes import MADE
 from sample_taggers import known_tagger
 from sample_units import contents, draw
@@ -242,9 +242,8 @@ def test_a_host_that_dies_in_the_middle_loses_nothing(
 def test_where_a_host_has_a_gpu_it_works_alone(cluster: list[Host], shared: Path) -> None:
     """The host that was lost joins again with one, as it tells Ray."""
     head, _, other = cluster
-    wait_for(head, 2)
-    join(head, other, "--num-gpus", "1")
-    wait_for(head, 3)
+    assert are_there(head, 2)
+    join(head, other, 3, "--num-gpus", "1")
     code, _, said = run(head, shared, "upscale", "album", *MODELS["upscale"], "-o", "gpu/")
     assert code == OK, said
     assert "1 worker on 3 machines" in said

@@ -21,6 +21,7 @@ from repository import ROOT
 NET = "10.0.0"  # as docs/cluster.md has it
 PORT, STORE = 6399, 5399
 START = 240.0  # seconds that a busy machine may take
+TRIES, TRY = 4, 90.0  # seconds: a start of Ray takes 5 to 30, or now and then, on a busy machine, for ever
 
 
 def _ip(*words: str) -> bool:
@@ -34,6 +35,7 @@ class Host:
     name: str  # of its namespace, "" for none
     address: str
     environment: dict[str, str]
+    temporary: str  # a short path, for Ray's sockets
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(
@@ -61,6 +63,8 @@ class Host:
             "--disable-usage-stats",
             "--node-ip-address",
             self.address,
+            "--temp-dir",
+            self.temporary,
             "--object-store-memory",
             "100000000",
             *words,
@@ -71,6 +75,9 @@ class Host:
         for process in self.started:
             _end(process, signal.SIGKILL)
         self.started.clear()
+        for pid in pids(self):  # `ray start` without --block leaves its processes to themselves
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[str], how: signal.Signals) -> None:
@@ -97,7 +104,9 @@ def _below(pid: int) -> list[int]:
 
 
 def pids(host: Host) -> list[int]:
-    """All processes in a host's namespace."""
+    """All processes in a host's namespace, none for a host without one."""
+    if not host.name:
+        return []
     found = subprocess.run(["ip", "netns", "pids", host.name], capture_output=True, text=True)
     return [int(pid) for pid in found.stdout.split()]
 
@@ -117,8 +126,7 @@ def hosts(count: int) -> Generator[list[Host], None, None]:
         "RAY_health_check_period_ms": "1000",  # a lost node is noticed after seconds
         "RAY_health_check_failure_threshold": "3",
         "RAY_worker_niceness": "0",  # Ray's own 15 would let a busy machine's other work go first
-        "RAY_agent_register_timeout_ms": "240000",  # after 30 s, Ray's own, a node of a busy machine ends
-        "RAY_raylet_start_wait_time_s": "240",
+        "RAY_agent_register_timeout_ms": "80000",  # after 30 s, Ray's own, a node of a busy machine ends
         "AWS_ACCESS_KEY_ID": "made",
         "AWS_SECRET_ACCESS_KEY": "made",
         "AWS_REGION": "us-east-1",
@@ -143,17 +151,20 @@ def hosts(count: int) -> Generator[list[Host], None, None]:
                 _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
                 _ip("-n", name, "link", "set", "eth0", "up")
                 _ip("-n", name, "link", "set", "lo", "up")
-            found.append(Host(name, address, environment) if namespaces else Host("", "127.0.0.1", environment))
+            temporary = str(folder / str(number))
+            found.append(
+                Host(name, address, environment, temporary)
+                if namespaces
+                else Host("", "127.0.0.1", environment, temporary)
+            )
         environment["AWS_ENDPOINT_URL"] = f"http://{found[0].address}:{STORE}"
         yield found
     finally:
         for host in found:
             for process in host.started:
                 _end(process, signal.SIGTERM)
+            host.kill()
             if host.name:
-                for pid in pids(host):  # `ray start` leaves its processes to themselves
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
                 _ip("netns", "del", host.name)
         _ip("link", "del", bridge)
         shutil.rmtree(folder, ignore_errors=True)
@@ -162,22 +173,27 @@ def hosts(count: int) -> Generator[list[Host], None, None]:
 @contextmanager
 def ray_hosts(workers: int) -> Generator[list[Host], None, None]:
     """A head without CPUs, where the driver runs, and hosts with one CPU each."""
-    temporary = tempfile.mkdtemp(prefix="sgr")
     with hosts(workers + 1) as found:
         head, *others = found
-        head.node(
-            "--head", "--port", str(PORT), "--temp-dir", temporary, "--num-cpus", "0", "--include-dashboard=false"
-        )
-        wait_for(head, 1)
+        start(head, head, 1, "--head", "--port", str(PORT), "--num-cpus", "0", "--include-dashboard=false")
         for number, host in enumerate(others, 2):
-            join(head, host)
-            wait_for(head, number)  # nodes that start at once take each other's sockets in the shared folder
+            join(head, host, number)
         yield found
-    shutil.rmtree(temporary, ignore_errors=True)
 
 
-def join(head: Host, host: Host, *words: str) -> None:
-    host.node("--address", f"{head.address}:{PORT}", "--num-cpus", "1", *words)
+def join(head: Host, host: Host, nodes: int, *words: str) -> None:
+    """Give a cluster another node, after which it has so many."""
+    start(head, host, nodes, "--address", f"{head.address}:{PORT}", "--num-cpus", "1", *words)
+
+
+def start(head: Host, host: Host, nodes: int, *words: str) -> None:
+    """Start a node, and again where it does not come."""
+    for _ in range(TRIES):
+        host.node(*words)
+        if are_there(head, nodes, TRY):
+            return
+        host.kill()
+    raise RuntimeError(f"a Ray node was expected on {host.address} within {TRIES} times {TRY:g} s")
 
 
 @contextmanager
@@ -202,29 +218,26 @@ def s3_server(host: Host) -> Generator[None, None, None]:
         _end(process, signal.SIGTERM)
 
 
-def wait_for(head: Host, nodes: int) -> None:
-    """Until so many nodes are there."""
+def are_there(head: Host, nodes: int, seconds: float = START) -> bool:
+    """Whether a cluster comes to so many living nodes within a time."""
     program = (
-        "import ray, sys, time\n"
-        f"for _ in range({int(START)}):\n"
+        "import ray, time\n"
+        "while True:\n"
         "    try:\n"
         f"        ray.init(address='{head.address}:{PORT}', logging_level=50)\n"
         "        break\n"
         "    except Exception:\n"
         "        time.sleep(1)\n"
-        f"while sum(node['Alive'] for node in ray.nodes()) < {nodes}:\n"
+        f"while sum(node['Alive'] for node in ray.nodes()) != {nodes}:\n"
         "    time.sleep(0.2)\n"
     )
     process = head.start(sys.executable, "-c", program)
+    head.started.remove(process)
     try:
-        _, said = process.communicate(timeout=START)
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{nodes} Ray nodes were expected within {START:g} s") from error
-    finally:
-        head.started.remove(process)
-        if process.poll() is None:
-            _end(process, signal.SIGKILL)
-    assert process.returncode == 0, said
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        _end(process, signal.SIGKILL)
+    return process.returncode == 0
 
 
 def until(condition: object, seconds: float = 200.0) -> None:
