@@ -112,7 +112,7 @@ def _turned(clip: Clip, rng: random.Random) -> Clip:
 def _bust(clip: Clip, rng: random.Random) -> Clip:
     """The upper part of a whole figure, without the empty margins that the cut leaves."""
     width, height = clip.image.size
-    part = clip.image.crop((0, 0, width, round(height * rng.uniform(0.38, 0.7))))
+    part = clip.image.crop((0, 0, width, round(height * rng.uniform(0.46, 0.75))))
     return Clip(part.crop(part.getbbox()), clip.author, clip.licence)
 
 
