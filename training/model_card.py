@@ -31,8 +31,8 @@ INTRO = """\
 
 Made by `python -m senga.training.model_card` from the headers of the files; a test fails when it is stale.
 Each file was trained by `senga train` on pictures whose licence is recorded one by one in the manifest that
-`senga data build-art`, or `senga data build-avatars` for taggers, writes. None has seen Danbooru or any
-picture without a known licence.
+`senga data build-art` writes, and for taggers `build-avatars`, `build-negatives` and `build-people`. None has seen
+Danbooru or any picture without a known licence.
 
 ## Upscalers
 
@@ -47,9 +47,10 @@ TAGGER_INTRO = """
 ## Taggers
 
 Trained on avatars drawn from attributes chosen beforehand: every label is true, and nothing is known of what avatars do
-not have. No anime picture was seen, no sex and no rating was taught, and the characters are original ones.
-mAP and F1 (macro, each tag's own threshold fitted on the validation pictures) on held-out pictures of the drawing
-styles trained on, and on styles never trained on.
+not have. Of people in other styles, and of pictures without people, only the number of people and the colour was
+taught; no sex and no rating was, and the characters are original ones.
+mAP and F1 (macro, each tag's own threshold fitted on the validation pictures) on held-out pictures of what was trained
+on, and on styles of avatars never trained on.
 """
 
 
