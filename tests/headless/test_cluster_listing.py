@@ -1,12 +1,13 @@
 """What `--cluster` takes for the pictures of a call, and how they are dealt out; without Ray."""
 
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 from senga.headless.cli import FAILED, USAGE, main
 from senga.headless.cluster import listing, places
-from senga.headless.cluster.engine import Share, rest
+from senga.headless.cluster.engine import Share, check_answers, rest
 from senga.headless.cluster.listing import listed
 from senga.headless.cluster.shards import member_name
 from senga.headless.cluster.units import MOST, Item, Outcome, items_of, outcome_of, to_text, units
@@ -131,8 +132,14 @@ def test_workers_take_what_machines_have() -> None:
     share = Share.of(gpus, None, network=True, gpu=True)
     assert (share, share.workers(gpus)) == (Share(1, 1), 2)
     assert Share.of(gpus, None, network=True, gpu=False) == Share(2, 0)
-    with pytest.raises(UsageError, match="no machine of the cluster has more than 8"):
+    with pytest.raises(UsageError, match="--cluster-cpus 9: no machine that can work has more than 8"):
         Share.of(cpus, 9, network=True, gpu=True)
+    small: list[dict[str, float]] = [{"CPU": 2.0, "GPU": 1.0}, {"CPU": 8.0}]  # the large one is left out
+    with pytest.raises(UsageError, match="--cluster-cpus 4: no machine that can work has more than 2"):
+        Share.of(small, 4, network=True, gpu=True)
+    assert Share.of(small, 4, network=True, gpu=False) == Share(4, 0)
+    with pytest.raises(SengaError, match="no machine of the cluster has CPUs to work with"):
+        Share.of([{}, {"GPU": 1.0}], None, network=True, gpu=True)
 
 
 def test_progress_names_rate_and_rest() -> None:
@@ -154,6 +161,33 @@ def test_without_ray_one_sentence_says_how_it_is_installed(
     assert main(["degrade", "album", "-o", "new/", "--cluster", "local"]) == FAILED
     said = 'senga: --cluster: needs ray, which is not installed; pip install -c constraints.txt ".[cluster]"\n'
     assert capsys.readouterr().err == said
+
+
+def test_where_no_cluster_answers_one_sentence_says_so_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:  # bound, and not listening
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setitem(sys.modules, "ray", None)  # it is not asked
+        for where in (address, f"ray://{address}"):
+            assert main(["degrade", "album", "-o", "new/", "--cluster", where]) == FAILED
+            said = capsys.readouterr().err
+            assert said.startswith(f"senga: --cluster {where}: Ray cannot be reached there ([Errno ")
+            assert said.endswith("give its address as HOST:6379, or use `--cluster local`\n")
+        assert main(["degrade", "album", "-o", "new/", "--cluster", "127.0.0.1"]) == FAILED
+        assert "Ray cannot be reached there (expected HOST:PORT)" in capsys.readouterr().err
+
+
+def test_a_cluster_that_listens_is_tried_by_ray() -> None:
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "[::1]")):
+        with socket.socket(family) as head:
+            try:
+                head.bind((host.strip("[]"), 0))
+            except OSError:  # a machine without IPv6
+                continue
+            head.listen()
+            check_answers(f"{host}:{head.getsockname()[1]}")
 
 
 @pytest.mark.parametrize(
