@@ -2,6 +2,8 @@
 
 import pytest
 from senga.benchmarks import cluster  # pyright: ignore[reportMissingImports]
+from senga.headless.cli import _parser
+from senga.headless.commands import degrade
 
 
 def test_a_rate_is_that_of_the_time_in_which_all_workers_had_a_unit() -> None:
@@ -39,3 +41,8 @@ def test_millions_on_paper() -> None:
     rows = {row.split(" | ")[0]: row for row in text[-4:]}
     assert rows["| 1"] == "| 1 | 4.9 | 11.57 | 2.5 | 9.8 | 1.0 | 10.0 |"
     assert rows["| 16"] == "| 16 | 78.4 | 0.72 | 39.2 | 156.8 | 15.7 | 160.0 |"
+
+
+def test_its_call_is_one_that_senga_takes() -> None:
+    args = _parser(["degrade"]).parse_args(["degrade", "small20", *cluster.FAST, "-o", "out/"])
+    assert degrade.prepare(args, {}).settings["command"] == "degrade"
