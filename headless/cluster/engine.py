@@ -6,6 +6,7 @@ actors take from it, so that neither it nor the driver holds all names; results 
 
 import logging
 import math
+import re
 import shutil
 import socket
 import tempfile
@@ -69,6 +70,11 @@ def connected(address: str) -> Generator[Any, None, None]:
         ray = _begun(address, folder)
         try:
             yield ray
+        except ray.exceptions.RayError as error:  # a machine without Senga, say
+            raise SengaError(
+                f"--cluster {address}: Ray cannot go on ({innermost(str(error))}); each machine needs the same versions"
+                " of Senga and of Ray"
+            ) from error
         finally:
             ray.shutdown()
     finally:
@@ -99,6 +105,12 @@ def _begun(address: str, folder: str | None) -> Any:
             f"--cluster {address}: Ray cannot be reached there ({one_line(error)}); start it with `ray start --head`,"
             " give its address as HOST:6379, or use `--cluster local`"
         ) from error
+
+
+def innermost(text: str) -> str:
+    """The last error that Ray's words name, on one line: the others are those of its own parts, with tracebacks."""
+    found = re.findall(r"(?m)^ *(?:\w+\.)*\w*(?:Error|Exception): .+$", text)
+    return one_line(Exception(found[-1] if found else text))
 
 
 def check_answers(address: str) -> None:
