@@ -84,8 +84,6 @@ def connected(address: str) -> Generator[Any, None, None]:
 
 def _begun(address: str, folder: str | None) -> Any:
     """Ray, connected; its own files go into `folder` where that is given. Raises SengaError."""
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    own = {"include_dashboard": False, "object_store_memory": STORE, "_temp_dir": folder} if folder else {}
     try:
         if address not in (LOCAL, AUTO):
             check_answers(address)
@@ -94,17 +92,25 @@ def _begun(address: str, folder: str | None) -> Any:
         # What the machine's last `ray start` has left may be the address of a cluster that is gone.
         if address == AUTO and (known := needed("ray._private.services").canonicalize_bootstrap_address(AUTO)):
             check_answers(known)
+    except (ValueError, OSError) as error:
+        raise SengaError(
+            f"--cluster {address}: Ray cannot be reached there ({one_line(error)}); start it with `ray start --head`,"
+            f" give its address as HOST:6379, or use `--cluster {LOCAL}`"
+        ) from error
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    own = {"include_dashboard": False, "object_store_memory": STORE, "_temp_dir": folder} if folder else {}
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=address, **quiet, **own)
-        return ray
-    except SengaError:
-        raise
-    except Exception as error:  # OSError, RuntimeError, and Ray's own, where the token is missing say
-        raise SengaError(
-            f"--cluster {address}: Ray cannot be reached there ({one_line(error)}); start it with `ray start --head`,"
-            " give its address as HOST:6379, or use `--cluster local`"
-        ) from error
+    except Exception as error:  # RuntimeError, and Ray's own of a token
+        way_out = (
+            "free memory, or leave --cluster out"
+            if folder
+            else "this machine needs the cluster's version of Ray, its token, and RAY_AUTH_MODE=token where it has one"
+        )
+        raise SengaError(f"--cluster {address}: Ray cannot begin ({innermost(str(error))}); {way_out}") from error
+    return ray
 
 
 def innermost(text: str) -> str:
