@@ -92,6 +92,8 @@ def _begun(address: str, folder: str | None) -> Any:
         # What the machine's last `ray start` has left may be the address of a cluster that is gone.
         if address == AUTO and (known := needed("ray._private.services").canonicalize_bootstrap_address(AUTO)):
             check_answers(known)
+    except SengaError:
+        raise
     except (ValueError, OSError) as error:
         raise SengaError(
             f"--cluster {address}: Ray cannot be reached there ({one_line(error)}); start it with `ray start --head`,"
