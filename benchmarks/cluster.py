@@ -5,8 +5,9 @@
 
 Run it from the repository root, with the extra `cluster`. Each call is a process of its own; for each number of workers
 Ray is started anew on this machine, so on two cores the table shows overhead, not scaling. Rates are taken from the
-times of the results, between the first of all workers and the last: starting is a column of its own. Calls take turns,
-and a row is compared with the plain command of the same round.
+times of the results, while all workers have a unit in hand: starting is a column of its own, and what the last units
+leave idle does not grow with the count. Calls take turns, and a row is compared with the plain command of the same
+round.
 
 The driver's memory is read while it deals out small pictures, more and more of them. The last table is arithmetic: the
 rate of one worker, the bytes of a picture and of its result, and the names on the network, times 4.9 million.
@@ -30,7 +31,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from senga.headless.cluster.listing import listed
-from senga.headless.cluster.units import Outcome, to_text, units
+from senga.headless.cluster.units import Item, Outcome, to_text, units
+from senga.headless.errors import amount
 
 from .command import exit_code
 from .docs_tables import write_docs
@@ -45,17 +47,20 @@ PAGE_OF_DOCS = ROOT / "docs" / "cluster.md"
 SIDE, SMALL = 512, 32  # pixels
 EVERY = 0.2  # seconds between two readings of the driver's memory
 MILLIONS = 4_900_000  # pictures: Danbooru's order of size
+WORKERS = (1, 2, 4)
 FLEETS = (1, 16, 128, 1024)  # workers
 DAY = 86_400  # seconds
+FAST = ("--preset", "bicubic")  # of `senga degrade`: the driver is to be the slower one
+LINK = 1.25e9  # bytes per second: 10 Gbit/s
 
 
 @dataclass(frozen=True)
 class Call:
     """What one call took."""
 
-    rate: float  # pictures per second, between the first results of all workers and the last
+    rate: float  # pictures per second while all workers had a unit in hand
     start: float  # seconds until the first result, less that of one picture
-    mb: list[float]  # resident memory of the process that was called
+    mb: list[float]  # resident memory of the process that was called, from the first result on
     load: float  # the machine's load average at the end
     size: float  # bytes of a result
 
@@ -63,13 +68,18 @@ class Call:
 @dataclass(frozen=True)
 class Row:
     name: str
-    threads: int  # of a network, in all
+    threads: int  # of the plain command, or of the one that it is compared with
     workers: int  # 0 for the plain command
 
 
 def rows(cores: int) -> list[Row]:
-    plain = [Row("plain command, 1 thread", 1, 0), Row(f"plain command, {cores} threads", cores, 0)]
-    return [plain[0], Row("1 worker", 1, 1), plain[1], Row("2 workers", 2, 2), Row("4 workers", 4, 4)]
+    """Each number of workers after the plain command with as many threads, or with as many as there are cores."""
+    found: dict[Row, None] = {}
+    for workers in WORKERS:
+        threads = min(workers, cores)
+        found[Row(f"plain command, {amount(threads, 'thread')}", threads, 0)] = None
+        found[Row(amount(workers, "worker"), threads, workers)] = None
+    return list(found)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory(prefix="sgb") as name:  # short: Ray's sockets are below
+    # Short, since Ray's sockets are below; Ray may still write into its logs when the folder goes.
+    with tempfile.TemporaryDirectory(prefix="sgb", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         draw(folder / "in", args.count, SIDE)
         calls: dict[Row, list[Call]] = {row: [] for row in rows(cores)}
@@ -90,13 +101,13 @@ def run(args: argparse.Namespace) -> None:
         memory: list[tuple[int, Call]] = []
         for count in args.small:
             draw(folder / f"small{count}", count, SMALL)
-            memory.append((count, timed(["degrade", f"small{count}", "--preset", "video"], folder, 1, 2)))
-        dealt = list(units(listed([str(folder / "in")], None, (".png",), recursive=True)))
+            memory.append((count, timed(["degrade", f"small{count}", *FAST], folder, 1, 2)))
+        dealt = units_of(folder / "in")
         size = sum(item.size for unit in dealt for item in unit) / args.count
-        names = sum(len(to_text(unit)) + len(to_text(Outcome(pictures=len(unit)))) for unit in dealt) / args.count
-    text = "\n".join(
-        [*rates(calls, cores, args), "", *driver(memory), "", *extrapolated(calls, memory[-1][1].rate, size, names)]
-    )
+        names = sum(map(bytes_of, dealt)) / args.count
+    one = next(found for row, found in calls.items() if row.workers == 1)
+    millions = extrapolated(median_rate(one), one[0].size, memory[-1][1].rate, size, names)
+    text = "\n".join([*rates(calls, cores, args), "", *driver(memory), "", *millions])
     sys.stdout.write(f"{text}\n")
     if args.write_docs:
         write_docs(PAGE_OF_DOCS, f"python -m benchmarks.cluster --count {args.count} --rounds {args.rounds}", text)
@@ -128,7 +139,7 @@ def draw(folder: Path, count: int, side: int) -> None:
         Image.fromarray(large[top : top + side, left : left + side]).save(below / f"{number:06}.png")
 
 
-def timed(words: list[str], folder: Path, threads: int, workers: int) -> Call:
+def timed(words: Sequence[str], folder: Path, threads: int, workers: int) -> Call:
     """Run a call in a folder, on a Ray with so many workers of one thread each, or without Ray for 0."""
     environment = {
         **os.environ,
@@ -150,18 +161,45 @@ def timed(words: list[str], folder: Path, threads: int, workers: int) -> Call:
             stdout=subprocess.DEVNULL,
             stderr=(folder / "log.txt").open("w"),
         )
-        mb: list[float] = []
+        mb: list[tuple[float, float]] = []  # when, how much
         while process.poll() is None:
-            mb.append(resident_pages(process.pid) * PAGE / 1e6)
+            mb.append((time.time(), resident_pages(process.pid) * PAGE / 1e6))
             time.sleep(EVERY)
         if process.returncode:
             raise SystemExit(f"senga ended with {process.returncode}: {(folder / 'log.txt').read_text()[-2000:]}")
-        found = [path.stat() for path in Path(out).rglob("*.png")]
-    times = sorted(stat.st_mtime for stat in found)
-    first = max(1, workers)
-    rate = (len(times) - first) / (times[-1] - times[first - 1])
-    size = sum(stat.st_size for stat in found) / len(found)
-    return Call(rate, times[0] - begin - first / rate, mb, os.getloadavg()[0], size)
+        made = {path.relative_to(out).as_posix(): path.stat() for path in Path(out).rglob("*.png")}
+    times = [[made[item.own].st_mtime for item in unit] for unit in units_of(folder / words[1])]
+    first = min(map(min, times))
+    rate = rate_of(times, workers or len(times))
+    size = sum(stat.st_size for stat in made.values()) / len(made)
+    working = [value for when, value in mb if when >= first] or [mb[-1][1]]
+    return Call(rate, first - begin - max(1, workers) / rate, working, os.getloadavg()[0], size)
+
+
+def units_of(folder: Path) -> list[list[Item]]:
+    """How the pictures of a folder are dealt out."""
+    return list(units(listed([str(folder)], None, (".png",), recursive=True)))
+
+
+def bytes_of(unit: list[Item]) -> int:
+    """What goes over the network for a unit: its names, and what became of it."""
+    return len(to_text(unit)) + len(to_text(Outcome(len(unit), len(unit), results=[item.source for item in unit])))
+
+
+def rate_of(times: Sequence[Sequence[float]], workers: int) -> float:
+    """Results per second from the first moment at which so many units are in hand until the last one.
+
+    Args:
+        times: of the results of each unit. Where fewer are ever in hand, from the first result until the last.
+    """
+    begins, ends = [min(unit) for unit in times], [max(unit) for unit in times]
+
+    def in_hand(moment: float) -> bool:
+        return sum(begin <= moment <= end for begin, end in zip(begins, ends, strict=True)) >= workers
+
+    begin = min(filter(in_hand, begins), default=min(begins))
+    end = max(filter(in_hand, ends), default=max(ends))
+    return (sum(begin <= one <= end for unit in times for one in unit) - 1) / (end - begin)
 
 
 @contextmanager
@@ -201,7 +239,7 @@ def rates(calls: dict[Row, list[Call]], cores: int, args: argparse.Namespace) ->
         f"| | pictures/s | lost | start (s) | load average |\n|{'---|' * 5}",
     ]
     for row, found in calls.items():
-        against = calls[plain[min(max(row.threads, 1), cores)]]
+        against = calls[plain[row.threads]]
         lost = [100 * (1 - one.rate / other.rate) for one, other in zip(found, against, strict=True)]
         share = f"{statistics.median(lost):.0f} % ({', '.join(f'{one:.0f}' for one in lost)})" if row.workers else ""
         load = ", ".join(f"{call.load:.1f}" for call in found)
@@ -227,23 +265,29 @@ def driver(memory: Sequence[tuple[int, Call]]) -> list[str]:
     return text
 
 
-def extrapolated(calls: dict[Row, list[Call]], dealt: float, size: float, names: float) -> list[str]:
-    """4.9 million pictures on paper, from the rate of one worker."""
-    one = next(found for row, found in calls.items() if row.workers == 1)
-    rate, result = median_rate(one), one[0].size
+def extrapolated(rate: float, result: float, dealt: float, size: float, names: float) -> list[str]:
+    """4.9 million pictures on paper.
+
+    Args:
+        rate: of one worker, pictures per second.
+        result, size: bytes of a result, of a picture.
+        dealt: pictures per second that the driver has dealt out.
+        names: bytes on the network for each picture.
+    """
     text = [
         f"{MILLIONS:,} such pictures on paper: {MILLIONS * size / 1e12:.1f} TB are read ({size / 1e3:.0f} kB each) and"
-        f" {MILLIONS * result / 1e12:.1f} TB written ({result / 1e3:.0f} kB each), as if storage and network kept up;"
-        f" names and results make {names:.0f} bytes of the driver's network for each, {MILLIONS * names / 1e9:.1f} GB"
-        f" in all. The driver has dealt out {dealt:.0f} pictures/s (the table above); a fleet that is faster than that"
-        " waits for it, unless its pictures take longer.",
+        f" {MILLIONS * result / 1e12:.1f} TB written ({result / 1e3:.0f} kB each). A storage at 10 Gbit/s has enough"
+        f" for {LINK / (rate * (size + result)):,.0f} workers. Names and results are {names:.0f} bytes of the driver's"
+        f" network for each picture, {MILLIONS * names / 1e9:.1f} GB in all. The driver is known to deal out"
+        f" {dealt:.0f} pictures/s (the table above, where it shares its cores with the workers); what a fleet takes of"
+        " that is the last column, and a fleet with more than 100 % may have to wait for it.",
         "",
-        f"| workers | pictures/s | days | read (MB/s) | written (MB/s) | driver (kB/s) |\n|{'---|' * 6}",
+        f"| workers | pictures/s | days | read (MB/s) | written (MB/s) | driver (kB/s) | driver (%) |\n|{'---|' * 7}",
     ]
     for workers in FLEETS:
         speed = rate * workers
         flows = f"{speed * size / 1e6:.1f} | {speed * result / 1e6:.1f} | {speed * names / 1e3:.1f}"
-        text.append(f"| {workers} | {speed:.1f} | {MILLIONS / speed / DAY:.2f} | {flows} |")
+        text.append(f"| {workers} | {speed:.1f} | {MILLIONS / speed / DAY:.2f} | {flows} | {100 * speed / dealt:.1f} |")
     return text
 
 

@@ -6,13 +6,16 @@ actors take from it, so that neither it nor the driver holds all names; results 
 
 import logging
 import math
+import re
 import shutil
+import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import SengaError, UsageError, amount, one_line
 from ..log import logger
@@ -23,6 +26,7 @@ LOCAL, AUTO = "local", "auto"
 STORE = 256 * 2**20  # bytes of a local cluster's object store; only names and summaries go through it
 THREADS = 4  # of a network on a CPU, where machines have so many
 TRIES = 4  # of a unit whose worker was lost, after the first
+PATIENCE = 10.0  # seconds until a cluster's first machine answers; Ray itself would try for ten minutes
 
 ListUnits = Callable[[], Iterator[list[Item]]]
 Do = Callable[[list[Item]], Outcome]
@@ -37,15 +41,19 @@ class Share:
 
     @classmethod
     def of(cls, nodes: list[dict[str, float]], asked: int | None, *, network: bool, gpu: bool) -> "Share":
-        """From what the machines have. Raises UsageError where none has so much."""
-        largest = int(max((node.get("CPU", 0) for node in nodes), default=0))
-        if network and gpu and any(node.get("GPU", 0) for node in nodes):
-            return cls(asked or 1, 1)
-        smallest = int(min((node["CPU"] for node in nodes if node.get("CPU")), default=1))
-        cpus = asked or (max(1, min(THREADS, smallest)) if network else 1)
+        """From what the machines have. Raises UsageError where none has so much, SengaError where none has CPUs."""
+        able = [node for node in nodes if node.get("CPU")]
+        if not able:
+            raise SengaError(
+                "no machine of the cluster has CPUs to work with; start another with `ray start --address`"
+            )
+        with_gpu = [node for node in able if node.get("GPU")] if network and gpu else []
+        smallest = int(min(node["CPU"] for node in able))
+        cpus = asked or (max(1, min(THREADS, smallest)) if network and not with_gpu else 1)
+        largest = int(max(node["CPU"] for node in with_gpu or able))
         if cpus > largest:
-            raise UsageError(f"--cluster-cpus {cpus}: no machine of the cluster has more than {largest}")
-        return cls(cpus, 0)
+            raise UsageError(f"--cluster-cpus {cpus}: no machine that can work has more than {largest}")
+        return cls(cpus, int(bool(with_gpu)))
 
     def workers(self, nodes: list[dict[str, float]]) -> int:
         """How many fit, at least one."""
@@ -57,26 +65,69 @@ class Share:
 @contextmanager
 def connected(address: str) -> Generator[Any, None, None]:
     """Ray, connected to a cluster, or to one of this machine alone that ends with the block. Raises SengaError."""
-    ray = needed("ray")
-    needed("ray.data")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     folder = tempfile.mkdtemp(prefix="sg") if address == LOCAL else None  # short: sockets' paths have 107 bytes
+    try:
+        ray = _begun(address, folder)
+        try:
+            yield ray
+        except ray.exceptions.RayError as error:  # a machine without Senga, say
+            raise SengaError(
+                f"--cluster {address}: Ray cannot go on ({innermost(str(error))}); each machine needs the same versions"
+                " of Senga and of Ray"
+            ) from error
+        finally:
+            ray.shutdown()
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begun(address: str, folder: str | None) -> Any:
+    """Ray, connected; its own files go into `folder` where that is given. Raises SengaError."""
+    try:
+        if address not in (LOCAL, AUTO):
+            check_answers(address)
+        ray = needed("ray")
+        needed("ray.data")
+        # What the machine's last `ray start` has left may be the address of a cluster that is gone.
+        if address == AUTO and (known := needed("ray._private.services").canonicalize_bootstrap_address(AUTO)):
+            check_answers(known)
+    except SengaError:
+        raise
+    except (ValueError, OSError) as error:
+        raise SengaError(
+            f"--cluster {address}: Ray cannot be reached there ({one_line(error)}); start it with `ray start --head`,"
+            f" give its address as HOST:6379, or use `--cluster {LOCAL}`"
+        ) from error
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     own = {"include_dashboard": False, "object_store_memory": STORE, "_temp_dir": folder} if folder else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=address, **quiet, **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise SengaError(
-            f"--cluster {address}: Ray cannot be reached there ({one_line(error)}); start it with `ray start --head`,"
-            " give its address as HOST:6379, or use `--cluster local`"
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+    except Exception as error:  # RuntimeError, and Ray's own of a token
+        way_out = (
+            "free memory, or leave --cluster out"
+            if folder
+            else "this machine needs the cluster's version of Ray, its token, and RAY_AUTH_MODE=token where it has one"
+        )
+        raise SengaError(f"--cluster {address}: Ray cannot begin ({innermost(str(error))}); {way_out}") from error
+    return ray
+
+
+def innermost(text: str) -> str:
+    """The last error that Ray's words name, on one line: the others are those of its own parts, with tracebacks."""
+    found = re.findall(r"(?m)^ *(?:\w+\.)*\w*(?:Error|Exception): .+$", text)
+    return one_line(Exception(found[-1] if found else text))
+
+
+def check_answers(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT within PATIENCE, ValueError for what is not one."""
+    place = urlsplit(f"//{address.rpartition('://')[2]}")
+    if not place.hostname or not place.port:
+        raise ValueError("expected HOST:PORT")
+    with socket.create_connection((place.hostname, place.port), PATIENCE):
+        pass
 
 
 class Worker:

@@ -102,13 +102,18 @@ def max_pixels(args: argparse.Namespace) -> int:
     return args.max_pixels or MAX_PIXELS
 
 
+def check_workers(count: int) -> None:
+    """Raises UsageError for a number of --workers that there cannot be."""
+    if not 1 <= count <= MOST_WORKERS:
+        raise UsageError(f"--workers {count}: expected 1 to {MOST_WORKERS}")
+
+
 def run_batch(jobs: Sequence[Job], begin: Callable[[], Work[Any, Any]], *, force: bool, workers: int) -> int:
     """Do what is left of the jobs, report it, and return the exit code.
 
     `begin` is called only where something is left: it may load a model. Raises UsageError for a bad number of workers.
     """
-    if not 1 <= workers <= MOST_WORKERS:
-        raise UsageError(f"--workers {workers}: expected 1 to {MOST_WORKERS}")
+    check_workers(workers)
     journal = Journal()
     # Before anything is decided: what is written in between by somebody else is not replaced.
     seen = {} if force else {path: signature(path) for job in jobs if job.recorded for path in job.results}

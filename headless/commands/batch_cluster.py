@@ -1,6 +1,7 @@
 """`--cluster`: the same work on many machines. Workers run `run_jobs` on units; the driver counts and reports."""
 
 import argparse
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import redirect_stdout
@@ -14,10 +15,13 @@ from ..cluster.places import entries, is_url
 from ..cluster.shards import ENDINGS, PARQUET, PICTURES, WEBDATASET
 from ..cluster.tally import Report, Tally
 from ..cluster.units import Item, units
-from ..errors import UsageError
+from ..errors import UsageError, amount
 from ..log import logger
 from ..progress import progress_line
+from .batch import check_workers
 from .batch_worker import PictureWorker, Prepare, as_text, enter
+
+TEXTS = (".txt", ".csv", ".json")  # of `senga tag`
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
@@ -59,9 +63,10 @@ def on_cluster(args: argparse.Namespace, shards: Collection[str] = (WEBDATASET,)
 
 def run_on_cluster(args: argparse.Namespace, prepare: Prepare, endings: Sequence[str]) -> int:
     """Do all pictures on the machines of `--cluster`, and return the exit code. Raises UsageError, SengaError."""
+    check_workers(args.workers)
     check_inputs(args.pictures)
     settings = prepare(args, {}).settings  # a fault in the options is said here, once
-    out = _output(args)
+    out = _output(args, endings)
     plain = argparse.Namespace(**{key: value for key, value in vars(args).items() if key not in ("command", "parser")})
     here = str(Path.cwd())
     most = PICTURES[args.shards or ""]
@@ -82,7 +87,7 @@ def run_on_cluster(args: argparse.Namespace, prepare: Prepare, endings: Sequence
         return code
 
 
-def _output(args: argparse.Namespace) -> str | None:
+def _output(args: argparse.Namespace, endings: Sequence[str]) -> str | None:
     """Where results belong. Raises UsageError."""
     out = None if args.output is None else str(args.output)
     if out is None and args.shards is not None:
@@ -91,6 +96,9 @@ def _output(args: argparse.Namespace) -> str | None:
         raise UsageError("--cluster: pictures in shards or an object store need an output; name one with -o")
     if out is not None and Path(out).is_file():
         raise UsageError(f"-o {out}: this is a file; with --cluster name a folder")
+    named = out is not None and not out.endswith(("/", os.sep)) and not Path(out).is_dir()
+    if out is not None and named and Path(out).suffix.lower() in (*endings, *TEXTS):
+        raise UsageError(f"-o {out}: is the name of a file; with --cluster name a folder, or end its name in /")
     return out
 
 
@@ -107,9 +115,9 @@ def _warn_of_older(out: str, kind: str, shards: Collection[str]) -> None:
     older = sorted(name for name in names if name.endswith(ENDINGS[kind]) and name not in shards)
     if older:
         logger.warning(
-            "%s: %d shards are of earlier calls, for other pictures; remove them, or keep them elsewhere (%s%s)",
+            "%s: %s of earlier calls, for other pictures; remove what is not needed, or keep it elsewhere (%s%s)",
             out,
-            len(older),
+            amount(len(older), "shard"),
             ", ".join(older[:5]),
             "..." if older[5:] else "",
         )

@@ -108,6 +108,10 @@ class PictureWorker:
                 self._unit(unit, outcome)
         except FAILURES as error:  # the model cannot be loaded here, the store cannot be written...
             self._fault = one_line(error)
+        except Exception as error:  # noqa: BLE001 (a fault of Senga's: Ray would leave the unit out without a word)
+            outcome = Outcome(pictures=len(unit))
+            for item in unit:
+                _fail(outcome, item.source, f"{item.source}: {type(error).__name__}: {one_line(error)}")
         if self._fault:
             outcome.fault = f"a machine of the cluster cannot do the work: {self._fault}"
         outcome.said += self._said.take()

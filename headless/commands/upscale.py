@@ -16,7 +16,7 @@ from ..device import add_device, use_device
 from ..errors import UsageError
 from ..files.formats import FORMATS
 from ..files.journal import sha256_of
-from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, PICTURES, Job, make_plan, planned
+from ..files.plan import DEFAULT_FORMAT, DEFAULT_NAME, PICTURES, Job, check_name, make_plan, planned
 from ..files.video import CODECS, CONTAINERS, VIDEO_ENDINGS, pyav
 from ..model_cache import shared_upscaler
 from ..model_folders import add_models_dir, use_models_dirs
@@ -124,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     prepared = prepare(args, {})
     if on_cluster(args):
+        check_name(args.name, prepared.fields)
+        prepared.settings_of(args.format or DEFAULT_FORMAT)  # said here, once, not of each picture
         return run_on_cluster(args, prepare, (*PICTURES, *VIDEO_ENDINGS))
     jobs = make_plan(
         args.pictures,

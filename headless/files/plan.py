@@ -76,8 +76,7 @@ def make_plan(
         return checked([Job(Path(inputs[0]), out, meant, Path(inputs[0]).name, recorded=False)])
     if not into_folder and (out.is_file() or meant is not None):
         raise UsageError(f"-o {output}: with more than one picture this must be a folder")
-    if name is not None and (fault := name_fault(name, fields or {})):
-        raise UsageError(f"--name {name}: {fault}")
+    check_name(name, fields)
     found = {
         source: base for text in inputs for source, base in pictures(text, out, recursive=recursive, videos=videos)
     }
@@ -150,6 +149,12 @@ def _is_animation(source: Path) -> bool:
 def stem_key(source: Path) -> tuple[str, bool]:
     """Equal for pictures whose results may have one name."""
     return os.path.normcase(source.with_suffix("")), container_of(source.name) is not None
+
+
+def check_name(name: str | None, fields: Mapping[str, str] | None) -> None:
+    """Raises UsageError for a --name that is not a pattern of {stem}, {ext} and the `fields`."""
+    if name is not None and (fault := name_fault(name, fields or {})):
+        raise UsageError(f"--name {name}: {fault}")
 
 
 def name_fault(name: str, fields: Mapping[str, str]) -> str:

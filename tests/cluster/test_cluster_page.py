@@ -55,14 +55,13 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def run(host: Host, place: Path, script: str) -> None:
-    """A line of the page on a host; one that starts a node is given again where Ray does not come up."""
+def run(host: Host, place: Path, script: str, tries: int = 1, seconds: float = 400.0, **environment: str) -> None:
+    """A line of the page on a host, and again where it does not end in time: Ray does not come up now and then."""
     log, short = place / "log.txt", (place / "short").readlink()
     own = place / host.address  # each host's own folder of that name, as on machines of their own
     own.mkdir(exist_ok=True)
     begin = BEGIN.format(shared=place, own=own, short=short, log=log)
     path = os.pathsep.join([str(place / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    tries, seconds = (TRIES, TRY) if "ray start" in script else (1, 400.0)
     for _ in range(tries):
         process = host.start(
             "bash",
@@ -72,6 +71,7 @@ def run(host: Host, place: Path, script: str) -> None:
             HOME=str(place),
             RAY_TMPDIR=str(short),
             PATH=path,
+            **environment,
         )
         try:
             if process.wait(timeout=seconds) == OK:
@@ -107,7 +107,8 @@ def test_a_ray_cluster(place: Path, two: list[Host]) -> None:
         if line.startswith("export "):
             exported = f"{line}\n"
         else:
-            run(two["# on each other" in line], place, exported + line)
+            starts = (TRIES, TRY) if "ray start" in line else ()
+            run(two["# on each other" in line], place, exported + line, *starts)
     assert "2 machines" in (place / "log.txt").read_text()
     assert set(contents(place / "large")) == set(PICTURES)
     (shard,) = (place / "damaged").glob("senga_*.tar")
@@ -115,10 +116,27 @@ def test_a_ray_cluster(place: Path, two: list[Host]) -> None:
         assert tar.getnames() == ["000/a.png", "000/sub/b.png"]
 
 
-def test_the_slurm_job_is_a_bash_script() -> None:
+# Runs a command in the namespace of --nodelist, where the folder of Ray's sockets is that host's own, as in `run`.
+SRUN = """set -e
+for option in --overlap --nodes=1 --ntasks=1 --cpus-per-task=1; do [ "$1" = $option ]; shift; done
+node="${{1#--nodelist=}}"; shift
+inside='own=$(echo $0/$(hostname -I)); mkdir -p $own && mount --bind $own {short} && exec "$@"'
+exec nsenter --net=/var/run/netns/$node unshare --mount bash -c "$inside" {place} "$@"
+"""
+
+
+def test_a_slurm_job(place: Path, two: list[Host]) -> None:
+    """With stand-ins for Slurm's programs; its nodes are called as the namespaces are."""
     text = block("A Slurm job", "bash")
     assert text.startswith("#!/bin/bash\n#SBATCH ")
-    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    (place / "job.sh").write_text(text)
+    program(place / "bin" / "srun", SRUN.format(place=place, short=(place / "short").readlink()))
+    names = " ".join(host.name for host in two)
+    program(place / "bin" / "scontrol", f'[ "$*" = "show hostnames list" ] && printf "%s\\n" {names}')
+    job = {"SLURM_JOB_NODELIST": "list", "SLURM_JOB_ID": "12345", "SLURM_CPUS_PER_TASK": "1"}
+    run(two[0], place, "bash job.sh", 2, **job)
+    assert "2 machines" in (place / "log.txt").read_text()
+    assert set(contents(place / "large")) == set(PICTURES)
 
 
 def test_the_manifest_runs_the_pinned_ray_and_a_call_that_senga_takes() -> None:

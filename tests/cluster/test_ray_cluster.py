@@ -159,7 +159,7 @@ def test_shards_go_in_and_tags_come_out_in_columns(cluster: list[Host], shared: 
     (shared / "columns" / "senga_old.parquet").write_bytes(b"")
     _, _, said = run(cluster[0], shared, *call)
     assert f"{COUNT} pictures: 0 done, {COUNT} skipped, 0 failed" in said
-    assert "columns: 1 shards are of earlier calls, for other pictures" in said
+    assert "columns: 1 shard of earlier calls, for other pictures" in said
     assert "(senga_old.parquet)" in said
 
 

@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
+from sample_cluster import until
 from sample_training_hosts import SR, STATIC, STEPS, Machine, begun, finish, good, same, two_disks, words
 
 pytestmark = pytest.mark.cluster
@@ -94,3 +96,25 @@ def test_a_machine_that_does_not_answer_ends_the_wait_with_a_sentence(
         r" last checkpoint: senga train sr tiny\.toml --set name=silent",
         said,
     ), said
+
+
+def test_a_machine_that_loses_its_power_while_it_validates_is_noticed(
+    pair: tuple[Machine, Machine], reference: Path, tmp_path: Path
+) -> None:
+    """The first process validates without end: its curve is a pipe that nobody reads. The others wait patiently."""
+    folders = two_disks(reference, tmp_path)
+    changes = words("dark", "run.timeout=8", "run.validate_every=4", "run.save_every=2", "optim.steps=5000")
+    commands = [STATIC.format(rank=rank, leads="node1") + SR + changes for rank in range(2)]
+    _, second = (machine.start(one, folder) for machine, one, folder in zip(pair, commands, folders, strict=True))
+    run = folders[0] / "runs" / "dark"
+    begun(run)
+    curve = run / "curve.csv"
+    curve.unlink(missing_ok=True)
+    os.mkfifo(curve)
+    until(lambda: time.time() - max(path.stat().st_mtime for path in run.glob("checkpoint-*.pt")) > 12)
+    assert second.poll() is None  # longer than run.timeout
+    pair[0].cut_off()
+    ((code, said),) = finish(second)
+    pair[0].connect()
+    assert code != 0
+    assert "process 1 on node2: another process of this run has ended, cannot be reached or has not answered" in said

@@ -65,12 +65,13 @@ def test_the_slurm_script_starts_a_training_on_each_machine(
     """With stand-ins for Slurm: srun notes what it would start everywhere."""
     folder = disks[0]
     (folder / "bin").mkdir()
-    stand_ins = {"scontrol": 'printf "node1\\nnode2\\n"', "srun": 'printf "%s\\n" "$*" > started'}
+    noted = 'test "$1" = --cpus-per-task=8 && shift && printf "%s\\n" "$*" > started'
+    stand_ins = {"scontrol": 'printf "node1\\nnode2\\n"', "srun": noted}
     for name, line in stand_ins.items():
         (folder / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / "bin" / name).chmod(0o755)
     (folder / "job.sh").write_text(SLURM)
-    job = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_JOB_ID": "7"}
+    job = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8"}
     script = pair[0].start('sh -c "PATH=$PWD/bin:$PATH bash job.sh"', folder, **job)
     assert [code for code, _ in finish(script)] == [0]
     command = (folder / "started").read_text().strip()

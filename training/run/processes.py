@@ -2,7 +2,7 @@
 
 Gradients and checkpoints are waited for `run.timeout` seconds at most, since a machine without power says nothing. What
 else one process does alone (a first look at the pictures, a validation) takes as long as it takes: it is waited for in
-a group of its own, which still notices a process that ends.
+a group of its own, which still notices a process that ends, and a machine that is gone.
 """
 
 import logging
@@ -11,9 +11,10 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lightning_fabric import Fabric
@@ -71,6 +72,7 @@ class Processes:
         if self.world > 1:
             self._group = distributed.new_group(backend="gloo", timeout=PATIENCE)
             self._prompt = distributed.new_group(backend="gloo", timeout=timedelta(seconds=timeout))
+            end_connections_to_lost_machines(timeout)
 
     @contextmanager
     def promptly(self) -> Iterator[None]:
@@ -171,6 +173,23 @@ def lost_peers(command: str) -> Iterator[None]:
             f" within run.timeout ({found[0].strip()}); its own log says why. Started again on every machine, this goes"
             f" on from the last checkpoint: {command}"
         ) from error
+
+
+def end_connections_to_lost_machines(seconds: int) -> None:
+    """Let the kernel probe each connection of this process, and end it where the other machine is silent for so long.
+
+    Who waits in gloo sends nothing, and would not notice that a machine has lost its power: nothing closes the
+    connection. On Linux alone; elsewhere it is noticed after PATIENCE.
+    """
+    if sys.platform == "linux":
+        often = max(1, seconds // 4)
+        for path in filter(Path.is_socket, Path("/proc/self/fd").iterdir()):
+            # What is not TCP refuses the options. The copy is closed, the connection stays.
+            with suppress(OSError), socket.fromfd(int(path.name), socket.AF_INET, socket.SOCK_STREAM) as one:
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, often)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, often)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * seconds)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def leave() -> None:

@@ -1,5 +1,7 @@
 """What processes of several machines agree on, how they take turns, and which checkpoint they take up."""
 
+import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,13 @@ from senga.training.run.checkpoints import RunState
 from senga.training.run.devices import make_fabric
 from senga.training.run.ema import EMA
 from senga.training.run.entry import to_its_end
-from senga.training.run.processes import AgreedError, Processes, leave, lost_peers
+from senga.training.run.processes import (
+    AgreedError,
+    Processes,
+    end_connections_to_lost_machines,
+    leave,
+    lost_peers,
+)
 from senga.training.run.run_folder import RunFolder
 from senga.training.run.stopping import EndedError
 from senga.training.run.storage import owners
@@ -330,3 +338,26 @@ def test_what_torch_says_of_a_lost_process_becomes_a_sentence(monkeypatch: pytes
         raise RuntimeError("Application timeout caused pair closure")
     with pytest.raises(RuntimeError, match="shapes"), lost_peers("senga train"):
         raise RuntimeError("shapes do not fit")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
+def test_connections_to_a_machine_without_power_end_after_the_timeout(tmp_path: Path) -> None:
+    assert sys.platform == "linux"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as one,
+        server.accept()[0] as other,
+        (tmp_path / "a.txt").open("w"),
+    ):
+        before = [*Path("/proc/self/fd").iterdir()]
+        end_connections_to_lost_machines(600)
+        assert len([*Path("/proc/self/fd").iterdir()]) == len(before)
+        for end in (one, other):
+            assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 600_000
+            first, further = (
+                end.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)
+            )
+            assert first + further < 600  # a probe has been sent by then
+        one.sendall(b"still open")
+        assert other.recv(99) == b"still open"
