@@ -169,6 +169,7 @@ def test_scores_hold_every_category_the_thresholds_and_the_model():
     assert list(scores["general"]) == ["solo", "1girl", "long_hair", "^_^", "cat_(animal)", "1boy"]
     assert scores["character"] == {"hatsune_miku": 0.95, "saber_(fate)": 0.7, "rin": 0.1}
     assert scores["rating"] == {"safe": 0.2, "explicit": 0.1}
+    assert json.loads(tagged(general_threshold=0.12344).scores)["thresholds"]["general"] == 0.1234
     japanese = choose([0.5], TagVocabulary(("初音ミク",), ("general",)), Options())
     assert '"初音ミク": 0.5' in japanese.scores  # as it is, without escapes
 

@@ -34,11 +34,11 @@ def read_manifest(path: Path) -> list[Row]:
 def _rows(path: Path) -> Iterator[Row]:
     columns = [field.name for field in fields(Row)]
     for where, line in csv_lines(path, columns):
-        *texts, width, height = (line[name] for name in columns)
+        texts = {name: line[name] for name in columns if name not in ("width", "height")}
         try:
-            yield Row(*texts, int(width), int(height))
+            yield Row(**texts, width=int(line["width"]), height=int(line["height"]))
         except ValueError as error:
-            found = f"{quoted(width)} x {quoted(height)}"
+            found = f"{quoted(line['width'])} x {quoted(line['height'])}"
             raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
 
 

@@ -82,7 +82,7 @@ def test_the_cheapest_grid_fits_and_is_no_dearer_than_squares(height, width, mos
     assert sum(grid) <= 1.02 * sum(computed(TileGrid(height, width, square, context))) + 2000
 
 
-@pytest.mark.parametrize(("height", "width"), [(40, 70), (90, 33), (20, 200)])
+@pytest.mark.parametrize(("height", "width"), [(40, 70), (90, 33), (20, 200), (300, 22)])
 @pytest.mark.parametrize(("context", "border"), [(5, 3), (2, 6)])
 @pytest.mark.parametrize("most", [1000, 2000, 10**6])
 def test_no_grid_of_fewer_pixels_fits(height, width, context, border, most):
