@@ -40,7 +40,12 @@ class Subject:
 
 
 SUBJECTS = [
-    Subject("tiling", "arch/tiling.py", ("tests/arch/test_tiling.py", "tests/arch/test_upscaling.py"), 60),
+    Subject(
+        "tiling",
+        "arch/tiling.py",
+        ("tests/arch/test_tiling.py", "tests/arch/engines/test_tail.py", "tests/arch/test_upscaling.py"),
+        60,
+    ),
     Subject(
         "weights",
         "arch/weights.py",

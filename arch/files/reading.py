@@ -1,13 +1,14 @@
 """How files of others are read: which picture formats there are for us, which files of a folder count, text, JSON."""
 
 import codecs
+import csv
 import errno
 import json
 import logging
 import os
 import stat as modes
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -178,7 +179,7 @@ def has_text_name(path: Path | str) -> bool:
 def open_text(path: Path) -> Iterator[TextIO]:
     """A text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; line ends as they are (for `csv`).
 
-    Raises SengaError, naming the file and the byte, for what is neither; OSError.
+    Raises SengaError, naming the file, for what is neither, and for what the block cannot read as CSV; OSError.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -190,6 +191,28 @@ def open_text(path: Path) -> Iterator[TextIO]:
             yield text
     except UnicodeDecodeError as error:
         raise _not_text(path, encoding, error) from error
+    except csv.Error as error:  # a cell of over 131,072 characters: often a quotation mark that is never closed
+        raise SengaError(
+            f"{path}: is not CSV that can be read ({brief(error)}); look at its quotation marks"
+        ) from error
+
+
+def csv_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """(where, cells by column) of each line of a table with a head line; `where` names file and line for a message.
+
+    Cells that a short line lacks are "", those that it has too many are dropped.
+    Raises SengaError for a table without one of `columns`, and as `open_text`; OSError.
+    """
+    with open_text(path) as file:
+        table = csv.DictReader(file, restval="")
+        names = table.fieldnames or []
+        if missing := [name for name in columns if name not in names]:
+            found = brief(", ".join(names)) or "nothing"
+            raise SengaError(
+                f"{path}: has no column {missing[0]!r} (it has {found}); expected {','.join(columns)}, as CSV"
+            )
+        for line in table:
+            yield f"{path}, line {table.line_num}", {name: line[name] for name in names}
 
 
 def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaError:

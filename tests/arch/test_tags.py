@@ -52,7 +52,8 @@ def test_mcut_cuts_each_category_at_its_largest_gap():
 
 
 @pytest.mark.parametrize(
-    ("scores", "cut"), [([0.9, 0.8, 0.1], 0.45), ([0.1, 0.9], 0.5), ([0.4], 0.4), ([0.4, 0.4], 0.4), ([], 0.0)]
+    ("scores", "cut"),
+    [([0.9, 0.8, 0.1], 0.45), ([0.9, 0.3, 0.05], 0.6), ([0.1, 0.9], 0.5), ([0.4], 0.4), ([0.4, 0.4], 0.4), ([], 0.0)],
 )
 def test_where_mcut_cuts(scores, cut):
     assert mcut(scores) == pytest.approx(cut)
@@ -168,6 +169,9 @@ def test_scores_hold_every_category_the_thresholds_and_the_model():
     assert list(scores["general"]) == ["solo", "1girl", "long_hair", "^_^", "cat_(animal)", "1boy"]
     assert scores["character"] == {"hatsune_miku": 0.95, "saber_(fate)": 0.7, "rin": 0.1}
     assert scores["rating"] == {"safe": 0.2, "explicit": 0.1}
+    assert json.loads(tagged(general_threshold=0.12344).scores)["thresholds"]["general"] == 0.1234
+    japanese = choose([0.5], TagVocabulary(("初音ミク",), ("general",)), Options())
+    assert '"初音ミク": 0.5' in japanese.scores  # as it is, without escapes
 
 
 @pytest.mark.parametrize(

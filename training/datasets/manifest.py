@@ -3,12 +3,13 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from ...arch.errors import SengaError, quoted
 from ...arch.files.atomic import replacing
-from ...arch.files.reading import open_text
+from ...arch.files.reading import csv_lines
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,19 @@ class Row:
 
 
 def read_manifest(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
-    with open_text(path) as file:
-        return [
-            Row(**{**row, "width": int(row["width"]), "height": int(row["height"])}) for row in csv.DictReader(file)
-        ]
+    """The lines of a set's manifest; [] where it has none. Raises SengaError for a table of another kind."""
+    return list(_rows(path)) if path.is_file() else []
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    columns = [field.name for field in fields(Row)]
+    for where, line in csv_lines(path, columns):
+        texts = {name: line[name] for name in columns if name not in ("width", "height")}
+        try:
+            yield Row(**texts, width=int(line["width"]), height=int(line["height"]))
+        except ValueError as error:
+            found = f"{quoted(line['width'])} x {quoted(line['height'])}"
+            raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
 
 
 def write_manifest(rows: Sequence[Row], path: Path, row_type: type[Row] = Row) -> str:

@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...arch import SengaError
-from ...arch.files.reading import read_text
+from ...arch.files.reading import has_text_name, read_text
 from .optimisers import OPTIMISERS, SCHEDULE_FREE
 from .schedule import SCHEDULES
 
@@ -118,8 +118,12 @@ def read_settings(kind: type[Kind], path: Path, overrides: list[str] | None = No
     """A settings dataclass from a TOML file; `overrides` are `section.key=value` with the value in TOML's own notation.
 
     Raises:
-        SengaError: no file, no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type.
+        SengaError: no file, no TOML, an unknown key (the nearest known one is named), a missing one or a wrong type;
+            or a name that is not UTF-8: a run records its command and its settings as text.
     """
+    for what, text in ((f"{path}: its name", str(path)), *((f"--set {one}", one) for one in overrides or [])):
+        if not has_text_name(text):
+            raise SengaError(f"{what} is not UTF-8, and the run records it as text; rename the file or folder")
     try:
         table = tomllib.loads(read_text(path))
     except OSError as error:

@@ -1,6 +1,6 @@
 """Settings of the tagger's training, one dataclass a section of the TOML file."""
 
-import codecs
+import io
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -65,10 +65,12 @@ class DataSettings:
 
 
 def _is_encoding(name: str) -> bool:
+    """Whether Python reads text in it; its codecs base64, zlib and their like make bytes of bytes."""
     try:
-        return not name or bool(codecs.lookup(name))
-    except LookupError:
+        io.TextIOWrapper(io.BytesIO(), name or None)
+    except (LookupError, ValueError):  # ValueError: a name with NUL
         return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...arch import SengaError
 from ...arch.errors import amount
-from ...arch.files.reading import has_text_name, open_text, read_text, walk
+from ...arch.files.reading import csv_lines, has_text_name, is_file, read_text, walk
 from ..run.grouping import first_of_groups
 from ..run.pictures import BROKEN, eight_bits, open_picture
 from .database import RATINGS
@@ -141,16 +141,9 @@ def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
     """A row of FIELDS for every line of a CSV with the columns file and tags; the other columns may be absent."""
     if not path.is_file():
         raise SengaError(f"{path}: there is no such table; set data.folder and data.table")
-    with open_text(path) as file:
-        table = csv.DictReader(file)
-        for name in ("file", "tags"):
-            if name not in (table.fieldnames or []):
-                found = ", ".join(table.fieldnames or []) or "nothing"
-                raise SengaError(f"{path}: has no column {name!r} (it has {found}); expected file and tags, in CSV")
-        for line in table:
-            rating = rating_word(line.get("rating") or "", ratings)
-            kin = line.get("group") or ""
-            yield {name: line.get(name) or "" for name in FIELDS} | {"kin": kin, "rating": rating}
+    for _, line in csv_lines(path, ("file", "tags")):
+        rating = rating_word(line.get("rating", ""), ratings)
+        yield {name: line.get(name, "") for name in FIELDS} | {"kin": line.get("group", ""), "rating": rating}
 
 
 def moved(rows: Iterable[dict[str, str]], folder: Path, other: Path) -> Iterator[dict[str, str]]:
@@ -171,7 +164,7 @@ def fill(database: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, str]], fo
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
         for row in rows:
-            if (folder / row["file"]).is_file():
+            if is_file(folder / row["file"]):  # a table may name anything, even what is too long for a name
                 writer.writerow(row)
             else:
                 missing += 1

@@ -1,5 +1,7 @@
 """Trunks on large tiles, tails in strips: the same picture, and less memory. Tiles are chosen by what they cost."""
 
+import math
+
 import pytest
 import torch
 from sample_upscalers import VARIANT_IDS, VARIANTS, Recorder, picture, small_model
@@ -8,7 +10,7 @@ from senga.arch.borrowed import is_there
 from senga.arch.engines import engine, tail
 from senga.arch.engines.folding import folded
 from senga.arch.engines.recording import record
-from senga.arch.tiling import MIN_TILE, Tile, TileGrid, cheapest
+from senga.arch.tiling import EACH, MIN_TILE, Tile, TileGrid, cheapest
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -80,8 +82,29 @@ def test_the_cheapest_grid_fits_and_is_no_dearer_than_squares(height, width, mos
     assert sum(grid) <= 1.02 * sum(computed(TileGrid(height, width, square, context))) + 2000
 
 
+@pytest.mark.parametrize(("height", "width"), [(40, 70), (90, 33), (20, 200), (300, 22)])
+@pytest.mark.parametrize(("context", "border"), [(5, 3), (2, 6)])
+@pytest.mark.parametrize("most", [1000, 2000, 10**6])
+def test_no_grid_of_fewer_pixels_fits(height, width, context, border, most):
+    """All grids are tried. Windows have the context around them, and at the picture's edges the border."""
+
+    def window(length: int, parts: int) -> int:
+        """The longest side of a window; a core is not planned below MIN_TILE, where the side is cut at all."""
+        return length + 2 * border if parts == 1 else max(MIN_TILE, -(-length // parts)) + 2 * max(context, border)
+
+    def cost(rows: int, columns: int) -> float:
+        if columns > max(1, width // MIN_TILE) or window(height, rows) * window(width, columns) > most:
+            return math.inf
+        down, across = (n + 2 * border + 2 * context * (p - 1) for n, p in ((height, rows), (width, columns)))
+        return down * across + EACH * rows * columns
+
+    tall, wide, pixels = cheapest(height, width, context, border, most, height)
+    assert pixels == cost(-(-height // tall), -(-width // wide))
+    assert pixels == min(cost(rows, columns) for rows in range(1, height + 1) for columns in range(1, width + 1))
+
+
 def test_a_grid_that_nothing_fits_has_the_smallest_tiles():
-    assert cheapest(500, 500, 18, 18, 100, 500)[:2] == (MIN_TILE, MIN_TILE)
+    assert cheapest(400, 500, 18, 18, 100, 400) == (MIN_TILE, MIN_TILE, 200_000)
     assert cheapest(500, 500, 18, 18, 10**9, 64)[0] <= 64
 
 

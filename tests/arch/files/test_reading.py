@@ -2,13 +2,14 @@
 
 import csv
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from senga.arch import SengaError
 from senga.arch.files import reading
-from senga.arch.files.reading import has_text_name, open_text, parse_json, read_text, walk, why_unlisted
+from senga.arch.files.reading import csv_lines, has_text_name, open_text, parse_json, read_text, walk, why_unlisted
 
 TEXT = "1girl, 線画\n笑顔 é\n"
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
@@ -99,6 +100,30 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_taken(
 def test_names_that_are_not_utf_8_are_known() -> None:
     assert has_text_name(Path("線.png"))
     assert not has_text_name(os.fsdecode(b"\x83e.png"))
+
+
+def test_lines_of_a_table_say_where_they_are_and_are_as_long_as_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("file,tags,note\na.png,x\n\nb.png,y,z,more\n", encoding="utf-16")
+    assert list(csv_lines(path, ("tags", "file"))) == [
+        (f"{path}, line 2", {"file": "a.png", "tags": "x", "note": ""}),
+        (f"{path}, line 4", {"file": "b.png", "tags": "y", "note": "z"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no column 'file' (it has nothing); expected file,tags, as CSV"),
+        ("file;tags\n", "has no column 'file' (it has file;tags); expected"),
+        ('file,tags\na,"' + "x" * 140_000, "is not CSV that can be read (field larger than field limit (131072))"),
+    ],
+    ids=["empty", "semicolons", "never closed"],
+)
+def test_a_table_of_another_kind_is_named_with_what_it_has(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(SengaError, match=re.escape(f"t.csv: {words}")):
+        list(csv_lines(tmp_path / "t.csv", ("file", "tags")))
 
 
 @pytest.mark.parametrize("empty", ["[]", "{}"])

@@ -59,6 +59,11 @@ def test_a_name_that_is_not_utf_8_is_upscaled_and_named_in_messages(
     assert "1 done" in captured.err
 
 
+def test_a_name_that_is_not_utf_8_is_degraded_like_the_others(foreign: Path) -> None:
+    assert main(["degrade", str(foreign), "-o", "out", "--scale", "1"]) == OK
+    assert {path.name for path in Path("out").glob("*.png")} == {"1.png", SJIS}
+
+
 def test_folders_and_patterns_follow_links_and_leave_hidden_files_out() -> None:
     Path("real/deep").mkdir(parents=True)
     Path("d/.ipynb_checkpoints").mkdir(parents=True)

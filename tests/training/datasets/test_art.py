@@ -288,6 +288,15 @@ def test_a_missing_program_is_one_sentence_with_the_way_out(
     assert record.getMessage().endswith(f"--only {others}")
 
 
+def test_an_art_pack_with_another_table_is_named(
+    art_pack: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (art_pack / "MANIFEST.csv").write_text("file,by\nzig_zero.webp,A\n")
+    words = ["data", "build-art", "--out", str(tmp_path / "out"), "--only", "art_pack", "--art-pack", str(art_pack)]
+    assert main(words) == 1
+    assert "MANIFEST.csv: has no column 'author' (it has file, by); expected file,author,licence,sha256" in caplog.text
+
+
 def test_the_art_pack_cannot_be_built_without_its_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(["data", "build-art", "--out", str(tmp_path / "out"), "--only", "art_pack"]) == 1
     assert "add --art-pack DIR" in caplog.text

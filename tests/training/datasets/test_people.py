@@ -1,6 +1,7 @@
 """People in other styles than avatars: true counts, splits by artist, equal builds. Drawings of our own; no network."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,27 @@ def test_art_without_counted_pictures_is_refused(art: Path) -> None:
         load_casts(art, {"drawn/elsewhere": 1})
     with pytest.raises(SengaError, match=r"names no counted picture without people, and every kind needs some"):
         load_casts(art, {name: people for name, people in COUNTS.items() if people})
+
+
+def test_what_the_folder_s_manifest_holds_wrong_is_named(art: Path, tmp_path: Path) -> None:
+    shutil.copytree(art, tmp_path / "art")
+    manifest = tmp_path / "art" / "manifest.csv"
+    whole = manifest.read_text(encoding="utf-8")
+    rows = rows_of(art)
+    picture = tmp_path / "art" / next(row["file"] for row in rows if row["file"].endswith(f"{next(iter(COUNTS))}.webp"))
+
+    def refused(text: str) -> str:
+        manifest.write_text(text, encoding="utf-8")
+        with pytest.raises(SengaError) as caught:
+            load_casts(tmp_path / "art", COUNTS)
+        return str(caught.value)
+
+    size = f"{rows[0]['width']},{rows[0]['height']}"
+    assert "line 2: the size is 'wide' x '2'; expected whole pixels" in refused(whole.replace(size, "wide,2", 1))
+    assert "has no column 'author' (it has file,split" in refused(whole.replace("author", "by", 1)).replace(", ", ",")
+    assert "names none of the" in refused(whole.replace(",train,", ",test,").replace(",val,", ",test,"))
+    picture.write_bytes(b"no picture")
+    assert f"{picture}: cannot be read" in refused(whole)
 
 
 def test_the_table_counts_many_pictures_of_people_and_no_reserved_source() -> None:

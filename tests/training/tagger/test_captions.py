@@ -85,8 +85,9 @@ def test_the_encoding_of_captions_can_be_named_and_the_file_that_is_not_in_it_is
         (tmp_path / f"{name}.txt").write_bytes(data)
     assert [row["mixed"] for row in read_captions(tmp_path, 3, "shift_jis")] == ["1girl 線"]
     assert "b.txt: is not shift_jis text" in caplog.text
-    with pytest.raises(SengaError, match=r"data\.encoding is 'shift_jiz'; expected an encoding that Python knows"):
-        DataSettings(source="captions", folder="x", encoding="shift_jiz")
+    for encoding in ("shift_jiz", "base64", "rot13", "a\0"):
+        with pytest.raises(SengaError, match=r"data\.encoding is '.*'; expected an encoding that Python knows"):
+            DataSettings(source="captions", folder="x", encoding=encoding)
 
 
 def test_a_name_that_is_not_utf_8_is_left_out_of_captions_and_of_the_upscalers_pictures(tmp_path, caplog):

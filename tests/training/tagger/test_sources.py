@@ -213,6 +213,18 @@ def test_a_table_without_splits_is_split_by_group(tmp_path):
     assert len({next(iter(found)) for found in sides.values()}) == 3
 
 
+def test_a_table_may_name_what_no_file_can_be_called(tmp_path, caplog):
+    folder = table(tmp_path / "set", 40)
+    impossible = ["x" * 5000, "", "half.png/0.png"]
+    lines = ["file,tags", *(f"{i}.png,circle" for i in range(40)), *(f"{name},circle" for name in impossible), "short"]
+    (folder / "small.csv").write_text("\n".join(lines))
+    assert (
+        len(build_index(settings("table", folder, table="small.csv", val=0.3, test=0.3, ratings=0), tmp_path / "s"))
+        == 40
+    )
+    assert "4 pictures of its list left out, not there" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -4,11 +4,11 @@ A source is a function `(Request) -> list[Picture]`; SOURCES at the end names th
 are decided here, from tables, before anything is drawn.
 """
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+from ....arch.files.reading import csv_lines
 from ..dicebear import DICEBEAR_STYLES, dicebear_licence, dicebear_packages, run_dicebear
 from ..fetch import Picture, Request, SourceError, debian_package
 from ..openclipart import list_openclipart, openclipart_folder
@@ -84,8 +84,6 @@ def art_pack(request: Request) -> list[Picture]:
     manifest = request.art_pack / "MANIFEST.csv"
     if not manifest.is_file():
         raise SourceError(f"art_pack: {manifest} was not found; --art-pack expects the folder that holds MANIFEST.csv")
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     return [
         Picture(
             source="art_pack",
@@ -96,7 +94,7 @@ def art_pack(request: Request) -> list[Picture]:
             path=request.art_pack / row["file"],
             sha256=row["sha256"],
         )
-        for row in rows
+        for _, row in csv_lines(manifest, ("file", "author", "licence", "sha256"))
         if request.copyleft or not row["licence"].startswith(COPYLEFT_PREFIXES)
     ]
 

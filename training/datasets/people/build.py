@@ -44,7 +44,7 @@ def load_casts(art: Path, counts: Mapping[str, int]) -> dict[str, Cast]:
     """The drawings of each split. Raises SourceError where the folder holds too few of the counted ones."""
     casts = {split: Cast() for split in SPLITS}
     rows = {row.file.partition("/")[2].rpartition(".")[0]: row for row in read_manifest(art / "manifest.csv")}
-    found = [(rows[name], people) for name, people in counts.items() if name in rows]
+    found = [(rows[name], people) for name, people in counts.items() if name in rows and rows[name].split in casts]
     if not found:
         raise SourceError(
             f"{art}: its manifest.csv names none of the {len(counts)} counted pictures; expected a folder of"
@@ -68,8 +68,11 @@ def load_casts(art: Path, counts: Mapping[str, int]) -> dict[str, Cast]:
 
 
 def _clip(art: Path, row: Row) -> Clip:
-    with Image.open(art / row.file, formats=READABLE) as picture:
-        image = picture.convert("RGBA")
+    try:
+        with Image.open(art / row.file, formats=READABLE) as picture:
+            image = picture.convert("RGBA")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise SourceError(f"{art / row.file}: cannot be read ({error}); build the folder again") from error
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return Clip(image.crop(image.getbbox()), row.author, row.licence)
 

@@ -4,7 +4,6 @@ Shards are read by offset, not streamed: a stream shuffles through a buffer whos
 it was started, so the batch of a step could not be made again without all the steps before it.
 """
 
-import csv
 import glob
 import hashlib
 import io
@@ -19,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ....arch.errors import SengaError, amount, install
-from ....arch.files.reading import has_text_name, open_text, walk
+from ....arch.errors import SengaError, amount, install, quoted
+from ....arch.files.reading import csv_lines, has_text_name, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -89,21 +88,14 @@ def flatten(picture: Picture, background: NDArray[np.uint8]) -> Picture:
 
 def read_manifest(path: Path) -> list[Row]:
     """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
-    with open_text(path) as file:
-        table = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
-        if missing:
-            raise SengaError(f"{path}: has no column {missing[0]!r}; expected {','.join(COLUMNS)}, with commas between")
-        rows = []
-        for line in table:
-            try:
-                side = min(int(line["width"]), int(line["height"]))
-            except (TypeError, ValueError) as error:
-                found = f"{line['width']!r} x {line['height']!r}"
-                where = f"{path}, line {table.line_num}"
-                raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
-            sha256 = line.get("sha256") or ""
-            rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side, sha256))
+    rows = []
+    for where, line in csv_lines(path, COLUMNS):
+        try:
+            side = min(int(line["width"]), int(line["height"]))
+        except ValueError as error:
+            found = f"{quoted(line['width'])} x {quoted(line['height'])}"
+            raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
+        rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side, line.get("sha256", "")))
     return rows
 
 
@@ -180,7 +172,8 @@ def _note(data: bytes) -> dict[str, str]:
         note = json.loads(data)
     except ValueError:
         return {}
-    return {name: value for name, value in note.items() if isinstance(value, str)} if isinstance(note, dict) else {}
+    texts = {name: value for name, value in note.items() if isinstance(value, str)} if isinstance(note, dict) else {}
+    return {name: text for name, text in texts.items() if has_text_name(text)}  # JSON may hold half a character
 
 
 def _with_note(member: Member, note: dict[str, str]) -> Member:

@@ -134,7 +134,7 @@ def has_one_colour(picture: Picture) -> bool:
 
 def places(path: Path) -> tuple[Path, Path]:
     """Where findings meant for `path` may be: there, or in the user's cache."""
-    name = hashlib.sha256(path.absolute().as_posix().encode()).hexdigest()[:16]
+    name = hashlib.sha256(path.absolute().as_posix().encode(errors="surrogatepass")).hexdigest()[:16]
     return path, Path.home() / ".cache" / "senga" / f"survey-{name}.csv"
 
 

@@ -55,7 +55,7 @@ def write_report(report: Report, out: Path) -> None:
         text = markdown(report, link)
     else:
         text = page(report, lambda thumbnail: f"data:image/jpeg;base64,{base64.b64encode(thumbnail).decode()}")
-    _write(out, text.encode())
+    _write(out, text.encode(errors="backslashreplace"))  # the folder may have a name that is not UTF-8
 
 
 def _write(path: Path, content: bytes) -> None:

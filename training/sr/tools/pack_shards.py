@@ -8,7 +8,6 @@ give equal shards.
 """
 
 import argparse
-import csv
 import logging
 import sys
 from pathlib import Path
@@ -17,8 +16,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ....arch.errors import SengaError, amount, install
-from ....arch.files.reading import open_text
-from ..pictures.picture_files import MANIFEST
+from ....arch.files.reading import csv_lines
+from ..pictures.picture_files import COLUMNS, MANIFEST
 from ..pictures.picture_set import PictureSet
 
 logger = logging.getLogger("senga")
@@ -35,8 +34,7 @@ def pack(folder: Path, out: str, shard_mib: float) -> list[Path]:
     pictures = PictureSet(folder, 0.0)
     notes: dict[str, dict[str, str]] = {}
     if (folder / MANIFEST).is_file():
-        with open_text(folder / MANIFEST) as file:
-            notes = {line["file"]: line for line in csv.DictReader(file)}
+        notes = {line["file"]: line for _, line in csv_lines(folder / MANIFEST, COLUMNS)}
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     written: list[str] = []
     rows = sorted([*pictures.train, *pictures.val], key=lambda row: row.file)

@@ -24,6 +24,8 @@ from senga.training.sr.pictures.picture_set import PictureSet, check_set
         ("file;split;source;licence;width;height\n", r"manifest\.csv: has no column 'file'"),
         ("file,source,licence,width,height\n", r"manifest\.csv: has no column 'split'"),
         ("file,split,source,licence,width,height\na,train,b,c,big,3\n", r"line 2: the size is 'big' x '3'"),
+        ("width,height,file,split,source,licence\n3\n", r"line 2: the size is '3' x ''; expected whole pixels"),
+        ('file,split,source,licence,width,height\n"' + "a" * 140_000, r"manifest\.csv: is not CSV that can be read"),
         ("file,split,source,licence,width,height\na,valid,b,c,3,3\n", "has 0 train and 0 val pictures"),
     ],
 )

@@ -122,3 +122,18 @@ def test_a_plain_folder_is_packed_with_its_split(plain, tmp_path):
 def test_a_pattern_without_a_number_is_refused(art, caplog):
     assert main(["data", "pack", "--folder", str(art), "--out", "a.tar"]) == 1
     assert "expected a pattern for numbered files" in caplog.text
+
+
+def test_half_a_character_in_a_note_is_left_out_of_it(own, tmp_path):
+    """JSON may hold one; no file of ours can."""
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for path in sorted(own.rglob("*.png")):
+            tar.add(path, path.name)
+            note = json.dumps({"file": "half \ud83e.png", "source": "\udc83", "licence": "MIT"}).encode()
+            info = tarfile.TarInfo(path.with_suffix(".json").name)
+            info.size = len(note)
+            tar.addfile(info, io.BytesIO(note))
+    pictures = PictureSet(str(tmp_path / "a.tar"), 1.0)
+    rows = pictures.train + pictures.val
+    assert {row.file for row in rows} == {path.name for path in own.rglob("*.png")}
+    assert {(row.source, row.licence) for row in rows} == {("pictures", "MIT")}
