@@ -1,6 +1,7 @@
 """How files of others are read: which picture formats there are for us, which files of a folder count, text, JSON."""
 
 import codecs
+import csv
 import errno
 import json
 import logging
@@ -187,7 +188,8 @@ def has_text_name(path: Path | str) -> bool:
 def open_text(path: Path) -> Iterator[TextIO]:
     """A text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; line ends as they are (for `csv`).
 
-    Raises SengaError, naming the file and the byte, for what is neither; OSError.
+    Raises SengaError, naming the file and the byte, for what is neither, and for what `csv` cannot read in the block;
+    OSError.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -199,6 +201,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
             yield text
     except UnicodeDecodeError as error:
         raise _not_text(path, encoding, error) from error
+    except csv.Error as error:  # such as a cell of over 131,072 characters
+        raise SengaError(f"{path}: is not a table that can be read ({brief(error)}); save it as CSV again") from error
 
 
 def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaError:
@@ -210,12 +214,18 @@ def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaErro
     return SengaError(f"{path}: byte {error.start} is not {name} text ({error.reason}); save the file as UTF-8")
 
 
-def read_text(path: Path) -> str:
-    r"""The whole of such a file, every line end as \n. Raises as `open_text` does; SengaError for one over 16 MiB."""
+def read_text(path: Path, encoding: str = "") -> str:
+    r"""The whole of such a file, or of one in `encoding`, every line end as \n.
+
+    Raises as `open_text` does; SengaError for one over 16 MiB.
+    """
     if (size := path.stat().st_size) > MOST_TEXT:
         raise SengaError(f"{path}: has {size} bytes; expected text of at most {MOST_TEXT}: is it the right file?")
-    with open_text(path) as file:
-        return file.read().replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        with path.open(encoding=encoding, newline="") if encoding else open_text(path) as file:
+            return file.read().replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeError as error:
+        raise SengaError(f"{path}: is not {encoding} text ({brief(error)}); save it as that, or as UTF-8") from error
 
 
 def check_parts(text: str | bytes) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...arch import SengaError
-from ...arch.errors import amount
+from ...arch.errors import amount, brief
 from ...arch.files.reading import has_text_name, open_text, read_text, walk
 from ..run.grouping import first_of_groups
 from ..run.pictures import BROKEN, eight_bits, open_picture
@@ -73,7 +73,7 @@ def read_captions(folder: Path, ratings: int, encoding: str = "") -> Iterator[di
             logger.warning("%s: left out, its name is not UTF-8; rename it", path)
             continue
         try:
-            caption, picture = parse_caption(caption_text(path.with_suffix(".txt"), encoding)), fingerprint(path)
+            caption, picture = parse_caption(read_text(path.with_suffix(".txt"), encoding)), fingerprint(path)
             prints.append(picture)
             captions.append(caption)
             readable.append(path)
@@ -90,16 +90,6 @@ def read_captions(folder: Path, ratings: int, encoding: str = "") -> Iterator[di
             "mixed": " ".join(caption.mixed),
             "rating": rating_word(caption.rating, ratings),
         }
-
-
-def caption_text(path: Path, encoding: str) -> str:
-    """The text of a caption. Raises SengaError, naming the file, for what is not text of the encoding; OSError."""
-    if not encoding:
-        return read_text(path)
-    try:
-        return path.read_text(encoding)
-    except UnicodeError as error:
-        raise SengaError(f"{path}: is not {encoding} text ({error}); see data.encoding") from error
 
 
 def rating_word(text: str, ratings: int) -> str:
@@ -145,7 +135,7 @@ def read_table(path: Path, ratings: int) -> Iterator[dict[str, str]]:
         table = csv.DictReader(file)
         for name in ("file", "tags"):
             if name not in (table.fieldnames or []):
-                found = ", ".join(table.fieldnames or []) or "nothing"
+                found = brief(", ".join(table.fieldnames or [])) or "nothing"
                 raise SengaError(f"{path}: has no column {name!r} (it has {found}); expected file and tags, in CSV")
         for line in table:
             rating = rating_word(line.get("rating") or "", ratings)

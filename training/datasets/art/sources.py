@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from ....arch.files.reading import open_text
 from ..dicebear import DICEBEAR_STYLES, dicebear_licence, dicebear_packages, run_dicebear
 from ..fetch import Picture, Request, SourceError, debian_package
 from ..openclipart import list_openclipart, openclipart_folder
@@ -84,7 +85,7 @@ def art_pack(request: Request) -> list[Picture]:
     manifest = request.art_pack / "MANIFEST.csv"
     if not manifest.is_file():
         raise SourceError(f"art_pack: {manifest} was not found; --art-pack expects the folder that holds MANIFEST.csv")
-    with manifest.open(encoding="utf-8", newline="") as file:
+    with open_text(manifest) as file:
         rows = list(csv.DictReader(file))
     return [
         Picture(

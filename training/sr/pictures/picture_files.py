@@ -8,7 +8,6 @@ import csv
 import glob
 import hashlib
 import io
-import json
 import logging
 import tarfile
 from collections.abc import Iterable
@@ -20,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ....arch.errors import SengaError, amount, install
-from ....arch.files.reading import below, has_text_name, open_text, walk
+from ....arch.errors import SengaError, amount, install, quoted
+from ....arch.files.reading import below, has_text_name, open_text, parse_json, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -97,11 +96,13 @@ def read_manifest(path: Path) -> list[Row]:
             raise SengaError(f"{path}: has no column {missing[0]!r}; expected {','.join(COLUMNS)}, with commas between")
         rows = []
         for line in table:
+            where = f"{path}, line {table.line_num}"
+            if any(line[name] is None for name in COLUMNS):
+                raise SengaError(f"{where}: has too few cells; expected {','.join(COLUMNS)}, with commas between")
             try:
                 side = min(int(line["width"]), int(line["height"]))
-            except (TypeError, ValueError) as error:
-                found = f"{line['width']!r} x {line['height']!r}"
-                where = f"{path}, line {table.line_num}"
+            except ValueError as error:
+                found = f"{quoted(line['width'])} x {quoted(line['height'])}"
                 raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
             sha256 = line.get("sha256") or ""
             rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side, sha256))
@@ -178,8 +179,8 @@ def _key(name: str) -> str:
 
 def _note(data: bytes) -> dict[str, str]:
     try:
-        note = json.loads(data)
-    except ValueError:
+        note = parse_json(data)
+    except SengaError:
         return {}
     return {name: value for name, value in note.items() if isinstance(value, str)} if isinstance(note, dict) else {}
 
