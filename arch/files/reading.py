@@ -10,7 +10,7 @@ import stat as modes
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from ..errors import SengaError, brief
@@ -166,6 +166,15 @@ def why_unlisted(folder: Path) -> str:
     )
 
 
+def below(name: str) -> str:
+    """A name from elsewhere (of a tar's member, in a manifest or a list) as a path that stays inside a folder.
+
+    Roots, drives, `.` and `..` are left out; "" if nothing else is in it.
+    """
+    parts = PurePath(name).parts
+    return "/".join(part for part in parts if part != ".." and not PurePath(part).anchor)
+
+
 def has_text_name(path: Path | str) -> bool:
     """Whether a name can be written into a text file: on Linux names are bytes, and not all of them are UTF-8."""
     try:
@@ -179,7 +188,8 @@ def has_text_name(path: Path | str) -> bool:
 def open_text(path: Path) -> Iterator[TextIO]:
     """A text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; line ends as they are (for `csv`).
 
-    Raises SengaError, naming the file, for what is neither, and for what the block cannot read as CSV; OSError.
+    Raises SengaError, naming the file and the byte, for what is neither, and for what the block cannot read as CSV;
+    OSError.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -192,9 +202,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
     except UnicodeDecodeError as error:
         raise _not_text(path, encoding, error) from error
     except csv.Error as error:  # a cell of over 131,072 characters: often a quotation mark that is never closed
-        raise SengaError(
-            f"{path}: is not CSV that can be read ({brief(error)}); look at its quotation marks"
-        ) from error
+        found = f"is not a table that can be read ({brief(error)})"
+        raise SengaError(f"{path}: {found}; look at its quotation marks, or save it as CSV again") from error
 
 
 def csv_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -224,12 +233,18 @@ def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaErro
     return SengaError(f"{path}: byte {error.start} is not {name} text ({error.reason}); save the file as UTF-8")
 
 
-def read_text(path: Path) -> str:
-    r"""The whole of such a file, every line end as \n. Raises as `open_text` does; SengaError for one over 16 MiB."""
+def read_text(path: Path, encoding: str = "") -> str:
+    r"""The whole of such a file, or of one in `encoding`, every line end as \n.
+
+    Raises as `open_text` does; SengaError for one over 16 MiB.
+    """
     if (size := path.stat().st_size) > MOST_TEXT:
         raise SengaError(f"{path}: has {size} bytes; expected text of at most {MOST_TEXT}: is it the right file?")
-    with open_text(path) as file:
-        return file.read().replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        with path.open(encoding=encoding, newline="") if encoding else open_text(path) as file:
+            return file.read().replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeError as error:
+        raise SengaError(f"{path}: is not {encoding} text ({brief(error)}); save it as that, or as UTF-8") from error
 
 
 def check_parts(text: str | bytes) -> None:

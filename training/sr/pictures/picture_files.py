@@ -7,11 +7,11 @@ it was started, so the batch of a step could not be made again without all the s
 import glob
 import hashlib
 import io
-import json
 import logging
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ....arch.errors import SengaError, amount, install, quoted
-from ....arch.files.reading import csv_lines, has_text_name, walk
+from ....arch.files.reading import below, csv_lines, has_text_name, parse_json, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -90,6 +90,8 @@ def read_manifest(path: Path) -> list[Row]:
     """The lines of a manifest.csv. Raises SengaError with the column or the line that is wrong."""
     rows = []
     for where, line in csv_lines(path, COLUMNS):
+        if missing := [name for name in ("file", "split") if not line[name]]:
+            raise SengaError(f"{where}: has no {missing[0]}; expected {','.join(COLUMNS)}")
         try:
             side = min(int(line["width"]), int(line["height"]))
         except ValueError as error:
@@ -121,7 +123,7 @@ def find_shards(pattern: str) -> list[Path]:
     paths = [Path(name) for name in (sorted(glob.glob(pattern)) if "*" in pattern else _expand(pattern))]  # noqa: PTH207
     missing = [path for path in paths if not path.is_file()]
     if missing or not paths:
-        raise SengaError(f"{missing[0] if missing else pattern}: there is no such shard; look at data.folder")
+        raise SengaError(f"{missing[0] if missing else pattern}: there is no such shard; check the name")
     return paths
 
 
@@ -145,9 +147,9 @@ def list_shard(path: Path) -> list[Member]:
         with tarfile.open(path, "r:") as tar:
             for info in _members(tar, path):
                 if info.name.lower().endswith(SUFFIXES):
-                    members.append(Member(info.name, path, info.offset_data, info.size))
+                    members.append(Member(below(info.name), path, info.offset_data, info.size))
                 elif info.name.endswith(".json"):
-                    notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
+                    notes[_key(below(info.name))] = _note(Member(info.name, path, info.offset_data, info.size).read())
     except tarfile.TarError as error:
         raise SengaError(f"{path}: is not a tar file ({error}); shards are uncompressed tar files") from error
     return [_with_note(member, notes.get(_key(member.file), {})) for member in _text_names(members, path)]
@@ -169,8 +171,8 @@ def _key(name: str) -> str:
 
 def _note(data: bytes) -> dict[str, str]:
     try:
-        note = json.loads(data)
-    except ValueError:
+        note = parse_json(data)
+    except SengaError:
         return {}
     texts = {name: value for name, value in note.items() if isinstance(value, str)} if isinstance(note, dict) else {}
     return {name: text for name, text in texts.items() if has_text_name(text)}  # JSON may hold half a character
@@ -178,7 +180,7 @@ def _note(data: bytes) -> dict[str, str]:
 
 def _with_note(member: Member, note: dict[str, str]) -> Member:
     return Member(
-        note.get("file", member.file),
+        below(note.get("file", member.file)),
         member.path,
         member.offset,
         member.size,
@@ -186,6 +188,17 @@ def _with_note(member: Member, note: dict[str, str]) -> Member:
         note.get("source", ""),
         note.get("licence", ""),
     )
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names of results: one that an earlier one has too, but for the case of its letters, gets a number."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        free = next(one for one in chain([name], (f"{name}-{n}" for n in count(2))) if one.casefold() not in taken)
+        taken.add(free.casefold())
+        found.append(free)
+    return found
 
 
 def place(file: str) -> float:

@@ -17,15 +17,27 @@ from senga.training.sr.pictures import survey
 from senga.training.sr.pictures.picture_files import Member, UnreadableError, decode
 from senga.training.sr.pictures.picture_set import PictureSet, check_set
 
+HEAD = "file,split,source,licence,width,height\n"
+
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("file;split;source;licence;width;height\n", r"manifest\.csv: has no column 'file'"),
         ("file,source,licence,width,height\n", r"manifest\.csv: has no column 'split'"),
+        pytest.param(
+            f"{HEAD}a.png,train,a,b,{'9' * 5000},9\n",
+            r"^.{,400}, line 2: the size is '9+\.\.\. x '9'; expected whole pixels$",
+            id="a long cell 1",
+        ),
+        pytest.param(
+            f"{HEAD}{'a' * 200_000},train,a,b,9,9\n",
+            r"manifest\.csv: is not a table that can be read",
+            id="a cell of 200,000 characters",
+        ),
+        ("width,height,file,split,source,licence\n9,9,a.png\n", r"manifest\.csv, line 2: has no split"),
         ("file,split,source,licence,width,height\na,train,b,c,big,3\n", r"line 2: the size is 'big' x '3'"),
-        ("width,height,file,split,source,licence\n3\n", r"line 2: the size is '3' x ''; expected whole pixels"),
-        ('file,split,source,licence,width,height\n"' + "a" * 140_000, r"manifest\.csv: is not CSV that can be read"),
+        ("width,height,file,split,source,licence\n3\n", r"line 2: has no file"),
         ("file,split,source,licence,width,height\na,valid,b,c,3,3\n", "has 0 train and 0 val pictures"),
     ],
 )
