@@ -5,6 +5,7 @@
 // this worker: see ui/client.js.
 
 import { openAnimation } from "./animation.js";
+import { Outdated } from "./fetching.js";
 import { decode, encode } from "./pixels.js";
 import { animatedPng, png } from "./png.js";
 import { openTagger, openUpscaler, startEngine, used } from "./runtime.js";
@@ -36,6 +37,7 @@ async function perform({ id, task, ...rest }) {
 
 function kindOf(error) {
   if (error instanceof Unreadable) return "unreadable";
+  if (error instanceof Outdated) return "outdated";
   if (error instanceof RangeError) return "too_large";
   return "failed";
 }
