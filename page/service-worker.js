@@ -1,5 +1,6 @@
 // Keeps the page working offline, and adds the headers that let it use threads to hosts that cannot.
-// Registered as service-worker.js?version=...: a new site is installed beside the old one, and used on the next visit.
+// Registered as service-worker.js?version=...: a new site is installed beside the old one, and used once the old one's
+// pages are closed. Until then they keep their networks, which activate() removes.
 
 const VERSION = new URL(location.href).searchParams.get("version");
 const SHELL = `senga-shell-${VERSION}`;
@@ -17,6 +18,8 @@ self.addEventListener("fetch", (event) => {
 
 async function install() {
   const manifest = await (await fetch(MANIFEST, { cache: "no-cache" })).json();
+  // A browser also looks for a new script under the old address: it would fill the old pages' cache with new files.
+  if (manifest.version !== VERSION) throw new Error(`the site is version ${manifest.version}, this worker ${VERSION}`);
   const shell = await caches.open(SHELL);
   await Promise.all(
     ["./", MANIFEST, ...manifest.shell].map(async (place) => {
@@ -25,7 +28,6 @@ async function install() {
       await shell.put(place, response);
     }),
   );
-  await self.skipWaiting();
 }
 
 async function activate() {

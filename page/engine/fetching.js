@@ -22,9 +22,12 @@ export function wireSize(facts) {
   return facts[endingOf(facts)] ?? facts.size;
 }
 
+/** The host has a newer site than the page that asks. */
+export class Outdated extends Error {}
+
 /**
  * A file of the manifest as an ArrayBuffer. progress(received, total bytes on the wire). Throws Error where it cannot
- * be had or is not what the manifest says.
+ * be had or is not what the manifest says, Outdated where that is because of a newer site.
  */
 export async function fetchFile(base, manifest, place, progress = () => {}) {
   const facts = manifest.files[place];
@@ -35,14 +38,34 @@ export async function fetchFile(base, manifest, place, progress = () => {}) {
     progress(1, 1);
     return kept.arrayBuffer();
   }
-  const bytes = await download(base, place, facts, progress);
-  if (!(await isWhole(bytes, facts))) throw new Error(`${place}: the file is not what the site's manifest says`);
+  const bytes = await checked(base, manifest, place, progress);
   try {
     await store?.put(key, new Response(bytes));
   } catch {
     // No room left: it works without, and is fetched again next time.
   }
   return bytes.buffer;
+}
+
+async function checked(base, manifest, place, progress) {
+  const facts = manifest.files[place];
+  try {
+    const bytes = await download(base, place, facts, progress);
+    if (await isWhole(bytes, facts)) return bytes;
+    throw new Error(`${place}: the file is not what the site's manifest says`);
+  } catch (error) {
+    throw (await isOutdated(base, manifest)) ? new Outdated(error.message) : error;
+  }
+}
+
+/** Whether the host has another version than the page, which a service worker may keep for long. */
+async function isOutdated(base, { version }) {
+  try {
+    const response = await fetch(new URL("manifest.json?fresh", base), { cache: "no-cache" });
+    return (await response.json()).version !== version;
+  } catch {
+    return false; // offline
+  }
 }
 
 async function openCache() {

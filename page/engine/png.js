@@ -2,6 +2,8 @@
 // https://www.w3.org/TR/png-3/
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
+const UNITS = [1000, 100, 10, 1]; // parts of a second that a frame's time is counted in
+const MOST_PARTS = 0xffff;
 const PART = 64 * 1024 * 1024; // bytes of filtered lines handed to the compressor at once
 
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -34,30 +36,51 @@ function chunk(name, ...parts) {
 }
 
 /** One picture. { width, height, data }: RGBA levels, not premultiplied. Promises a Blob. */
-export async function png(picture) {
-  return animatedPng([{ ...picture, duration: 0 }], 0);
+export async function png({ width, height, data }) {
+  const clear = hasAlpha(data);
+  return file(head(width, height, clear), chunk("IDAT", await deflated({ width, height, data }, clear)));
 }
 
 /**
- * Frames of one size as one file. Each is { width, height, data, duration in milliseconds }; plays: 0 is for ever.
- * One frame gives an ordinary PNG.
+ * An animated PNG that is written frame by frame: each is compressed when it comes, or hundreds of them would fill the
+ * memory. All have one size, and alpha, since the last one may be the first to need it. plays: 0 is for ever.
+ *
+ * add(picture, duration in milliseconds), once at a time; repeat(duration) adds the frame before again; blob().
  */
-export async function animatedPng(frames, plays) {
-  const { width, height } = frames[0];
-  const clear = frames.some(({ data }) => hasAlpha(data));
-  const head = numbers([width, 4], [height, 4], [8, 1], [clear ? 6 : 2, 1], [0, 3]); // 8 bits, RGBA or RGB
-  const file = [Uint8Array.from(SIGNATURE), ...chunk("IHDR", head)];
-  if (frames.length > 1) file.push(...chunk("acTL", numbers([frames.length, 4], [plays, 4])));
-  let sequence = 0;
-  for (const [i, frame] of frames.entries()) {
-    if (frames.length > 1) {
-      const place = [[sequence++, 4], [width, 4], [height, 4], [0, 4], [0, 4]];
-      file.push(...chunk("fcTL", numbers(...place, [Math.round(frame.duration), 2], [1000, 2], [0, 2])));
-    }
-    const packed = await deflated(frame, clear);
-    file.push(...(i === 0 ? chunk("IDAT", packed) : chunk("fdAT", numbers([sequence++, 4]), packed)));
+export function animatedPng(plays) {
+  const parts = []; // as blobs, which the browser may keep on its disk
+  let [count, sequence, size, last] = [0, 0, null, null];
+
+  function append(duration) {
+    const place = [[size.width, 4], [size.height, 4], [0, 4], [0, 4]];
+    const control = chunk("fcTL", numbers([sequence++, 4], ...place, ...delay(duration), [0, 2]));
+    const pixels = count++ ? chunk("fdAT", numbers([sequence++, 4]), last) : chunk("IDAT", last);
+    parts.push(new Blob([...control, ...pixels]));
   }
-  return new Blob([...file, ...chunk("IEND")], { type: "image/png" });
+
+  return {
+    async add(picture, duration) {
+      size ??= { width: picture.width, height: picture.height };
+      last = await deflated(picture, true);
+      append(duration);
+    },
+    repeat: append,
+    blob: () => file(head(size.width, size.height, true), chunk("acTL", numbers([count, 4], [plays, 4])), parts),
+  };
+}
+
+function head(width, height, clear) {
+  return chunk("IHDR", numbers([width, 4], [height, 4], [8, 1], [clear ? 6 : 2, 1], [0, 3])); // 8 bits, RGBA or RGB
+}
+
+function file(...chunks) {
+  return new Blob([Uint8Array.from(SIGNATURE), ...chunks.flat(), ...chunk("IEND")], { type: "image/png" });
+}
+
+/** A time in milliseconds as a fraction of a second of two numbers of 16 bits, as exact as they can be. */
+function delay(duration) {
+  const parts = UNITS.find((unit) => Math.round((duration * unit) / 1000) <= MOST_PARTS) ?? 1;
+  return [[Math.min(MOST_PARTS, Math.round((duration * parts) / 1000)), 2], [parts, 2]];
 }
 
 function hasAlpha(data) {

@@ -5,6 +5,7 @@
 // this worker: see ui/client.js.
 
 import { openAnimation } from "./animation.js";
+import { Outdated } from "./fetching.js";
 import { decode, encode } from "./pixels.js";
 import { animatedPng, png } from "./png.js";
 import { openTagger, openUpscaler, startEngine, used } from "./runtime.js";
@@ -36,6 +37,7 @@ async function perform({ id, task, ...rest }) {
 
 function kindOf(error) {
   if (error instanceof Unreadable) return "unreadable";
+  if (error instanceof Outdated) return "outdated";
   if (error instanceof RangeError) return "too_large";
   return "failed";
 }
@@ -81,31 +83,46 @@ async function upscaleFile({ file, choice, size, tile }, say) {
   const animation = await read(() => openAnimation(file));
   const still = animation ? null : await read(() => decode(file));
   const net = await network(choice, say);
-  const before = performance.now();
   const frames = animation?.count ?? 1;
-  const options = (frame) => ({
-    ...size,
-    tile,
-    progress: (step) => say({ frame, frames, ...step }),
-  });
+  let took = 0; // seconds, without those for files
+  const enlarge = async (picture, frame) => {
+    const before = performance.now();
+    const result = await upscale(picture, net, { ...size, tile, progress: (step) => say({ frame, frames, ...step }) });
+    took += (performance.now() - before) / 1000;
+    return result;
+  };
   try {
-    const made = [];
-    let from = null;
-    for (let i = 0; i < frames; i++) {
-      const { picture, duration } = animation ? await animation.frame(i) : { picture: still, duration: 0 };
-      from = { width: picture.width, height: picture.height };
-      const repeated = i > 0 && same(picture, made[i - 1].from);
-      const result = repeated ? made[i - 1] : await upscale(picture, net, options(i));
-      made.push({ ...result, duration, from: animation ? picture : null });
-      if (i > 0) made[i - 1].from = null;
-    }
-    const { width, height } = made[0];
-    const seconds = (performance.now() - before) / 1000;
-    const blob = animation ? await animatedPng(made, animation.plays) : await png(made[0]);
-    return { blob, width, height, from, frames, took: seconds, ...used(engine, net) };
+    const made = animation ? await ofFrames(animation, enlarge) : await ofStill(still, enlarge);
+    return { ...made, frames, took, ...used(engine, net) };
   } finally {
     animation?.close();
   }
+}
+
+async function ofStill(picture, enlarge) {
+  const result = await enlarge(picture, 0);
+  return { blob: await png(result), ...sides(result), from: sides(picture) };
+}
+
+/** One frame after the other, of which two originals and one result are in memory. */
+async function ofFrames(animation, enlarge) {
+  const file = animatedPng(animation.plays);
+  let [last, to] = [null, null];
+  for (let i = 0; i < animation.count; i++) {
+    const { picture, duration } = await read(() => animation.frame(i));
+    if (last && same(picture, last)) file.repeat(duration);
+    else {
+      const result = await enlarge(picture, i);
+      await file.add(result, duration);
+      to = sides(result);
+    }
+    last = picture;
+  }
+  return { blob: file.blob(), ...to, from: sides(last) };
+}
+
+function sides({ width, height }) {
+  return { width, height };
 }
 
 function same(a, b) {

@@ -75,7 +75,7 @@ async function measure(parts) {
   try {
     measured(parts, choice, await parts.client.call("measure", { choice }, (step) => step.step && loading(step)).done);
   } catch (error) {
-    say(text("failed", { text: error.message }));
+    say(text(error.kind ?? "failed", { text: error.message }));
   }
   by("loading").hidden = true;
   by("measure").disabled = false;
@@ -125,6 +125,7 @@ function drawItem(parts, item) {
   if (item.state === before || !before) return;
   if (item.state === "done") say(text("done_said", { name: item.name }));
   if (item.state === "failed") say(`${item.name}: ${text(item.error.kind, { text: item.error.text })}`);
+  if (item.error?.kind === "outdated") goOffline(base, () => false); // the newer site is installed until the next visit
   drawShown(parts);
   drawButtons(parts);
 }

@@ -6,7 +6,7 @@
 export class TaskError extends Error {
   constructor({ kind, text }) {
     super(text);
-    this.kind = kind; // "cancelled", "unreadable", "too_large" or "failed"
+    this.kind = kind; // "cancelled", "unreadable", "outdated", "too_large" or "failed"
   }
 }
 

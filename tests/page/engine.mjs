@@ -11,6 +11,7 @@ const { resizePlane } = await load("resize");
 const { bleed } = await load("alpha");
 const { upscale } = await load("upscaling");
 const tagging = await load("tagging");
+const { animatedPng, png } = await load("png");
 
 const cases = JSON.parse(readFileSync(casesFile, "utf8"));
 const given = JSON.parse(readFileSync(0, "utf8")); // standard input
@@ -96,4 +97,21 @@ found.tags = {
   prompt: tagging.asLine(tagging.chosen(ranked, { general: 0.3, character: 0.85 }), "prompt"),
   caption: tagging.asLine(tagging.chosen(ranked, { general: 0.3, character: 0.99 }), "caption"),
 };
+
+// Frames that change after they were added: each must be compressed by then.
+const { size: [width, height], frames, times, plays } = given.animation;
+const file = animatedPng(plays);
+let next = 0;
+for (const { time, repeated } of times) {
+  if (repeated) file.repeat(time);
+  else {
+    const data = Uint8ClampedArray.from(frames[next++]);
+    await file.add({ width, height, data }, time);
+    data.fill(7);
+  }
+}
+const base64 = async (blob) => Buffer.from(await blob.arrayBuffer()).toString("base64");
+found.animation = await base64(file.blob());
+const still = (data) => png({ width, height, data: Uint8ClampedArray.from(data) });
+found.stills = await Promise.all(frames.map(async (data) => base64(await still(data))));
 console.log(JSON.stringify(found));

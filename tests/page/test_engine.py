@@ -1,5 +1,7 @@
 """The page's engine, run by node, has Python's arithmetic: one table of tiling cases, sizes, resizing, alpha, tags."""
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +56,11 @@ UPSCALED += [
     (SPRITE, {"scale": 2, "tile": 8}),
     (plane(3, 1, 1), {"scale": 2}),
 ]
+MOVING = [NUMBERS.integers(0, 256, (7, 11, 4), dtype=np.uint8) for _ in range(2)]
+MOVING[0][..., 3] = 255  # opaque, and the next one is not
+LONGEST = 65_535 * 1000
+TIMES = [(40, False), (65_535, True), (65_540, True), (655_350, True), (1_234_567, False), (2 * LONGEST, True)]
+SHOWN = [40, 65_535, 65_540, 655_350, 1_234_600, LONGEST]  # what two numbers of 16 bits can say
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,12 @@ def found(node: Callable[..., str]) -> dict[str, Any]:
             {"planes": [listed(part) for part in planes], "size": planes.shape[:0:-1], "options": options}
             for planes, options in UPSCALED
         ],
+        "animation": {
+            "size": (11, 7),
+            "frames": [frame.ravel().tolist() for frame in MOVING],
+            "times": [{"time": time, "repeated": repeated} for time, repeated in TIMES],
+            "plays": 3,
+        },
     }
     script, cases = HERE / "engine.mjs", HERE / "tiling_cases.json"
     return json.loads(node(script, ROOT / "page" / "engine", cases, given=json.dumps(given)))
@@ -190,6 +203,24 @@ def test_one_colour_costs_one_small_run_and_transparency_none(found: dict[str, A
     assert (alpha[20:36, 12:20] == 255).all()
     assert (alpha[:, 32:] == 0).all()
     assert len(dot["data"]) == 2 * 2 * 4
+
+
+def test_frames_are_compressed_when_they_come_and_keep_long_times(found: dict[str, Any]) -> None:
+    image = Image.open(io.BytesIO(base64.b64decode(found["animation"])))
+    assert (getattr(image, "n_frames", 1), image.info["loop"]) == (len(TIMES), 3)
+    frame = 0
+    for i, (_, repeated) in enumerate(TIMES):
+        frame += i > 0 and not repeated
+        image.seek(i)
+        assert image.info["duration"] == pytest.approx(SHOWN[i])
+        assert np.array_equal(np.asarray(image.convert("RGBA")), MOVING[frame])
+
+
+def test_a_still_has_alpha_where_it_needs_it(found: dict[str, Any]) -> None:
+    opaque, clear = (Image.open(io.BytesIO(base64.b64decode(still))) for still in found["stills"])
+    assert (opaque.mode, clear.mode) == ("RGB", "RGBA")
+    assert np.array_equal(np.asarray(opaque), MOVING[0][..., :3])
+    assert np.array_equal(np.asarray(clear), MOVING[1])
 
 
 def test_tags_are_chosen_and_written_as_in_python(found: dict[str, Any]) -> None:
