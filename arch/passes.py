@@ -97,12 +97,12 @@ class Run:
         if self.engine.name == "plain":
             return replace(grid, tile=room(spec, self.halo))
         halo = grid.halo
-        context, item = halo + spec.inner_border(halo), DTYPES[self.precision].itemsize
-        most = int(min(free_memory(spec.device) * SHARE, BUDGET)) // (spec.trunk_floats * item)
+        context, item = halo + spec.inner_border(halo), DTYPES[self.precision].itemsize * self.engine.holds
+        most = int(min(free_memory(spec.device) * SHARE, BUDGET) / (spec.trunk_floats * item))
         tallest = max(4 * halo, MIN_TILE, STRIP // (row * spec.scale)) if row else height
         tall, wide, pixels = cheapest(height, width, context, spec.border, most, tallest)
         if self.engine.name == "torch":
-            few = min(most, 2 * REUSED // (spec.trunk_floats * item))
+            few = min(most, int(2 * REUSED / (spec.trunk_floats * item)))
             tall_few, wide_few, pixels_few = cheapest(height, width, context, spec.border, few, tallest)
             if pixels_few <= WORTH * pixels:
                 tall, wide = tall_few, wide_few

@@ -251,7 +251,7 @@ def test_arch_needs_its_own_dependencies_alone():
             assert kind != "external" or module.split(".")[0] in allowed, f"{path.name} imports {module}"
 
 
-BORROWED = ("openvino", "spandrel", "spandrel_extra_arches", "timm", "onnx", "onnxruntime", "onnxscript")
+BORROWED = ("ncnn", "openvino", "spandrel", "spandrel_extra_arches", "timm", "onnx", "onnxruntime", "onnxscript")
 
 
 def test_borrowed_libraries_have_one_room_and_are_imported_when_used():

@@ -29,6 +29,7 @@ WORDS = {
     "apache": "Apache-2.0",
     "bsd license": "BSD-3-Clause",
     "bsd 3-clause": "BSD-3-Clause",
+    "bsd-3": "BSD-3-Clause",
     "license agreement for matplotlib": "PSF-2.0",
     "mit license": "MIT",
     "python software foundation": "PSF-2.0",

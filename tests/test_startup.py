@@ -13,7 +13,7 @@ from repository import ROOT
 HEAVY = {
     *("torch", "numpy", "PIL", "safetensors", "einops", "tqdm", "spandrel", "timm", "onnxruntime", "onnx", "openvino"),
     *("torchvision", "duckdb", "lightning_fabric", "matplotlib", "tensorboard", "webdataset", "av", "websocket", "cv2"),
-    *("ray", "pyarrow", "pandas", "fsspec"),
+    *("ray", "pyarrow", "pandas", "fsspec", "ncnn"),
 }
 NODES = {"torch", "numpy", "PIL", "safetensors", "einops", "tqdm"}  # torch imports the last
 

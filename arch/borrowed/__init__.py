@@ -1,4 +1,4 @@
-"""The one room for borrowed libraries (spandrel, timm, onnxruntime, onnx, openvino), each imported when it is used.
+"""The one room for borrowed libraries (spandrel, timm, onnxruntime, onnx, openvino, ncnn), imported when they are used.
 
 Only files of this folder may import one, inside functions and by `borrow`; tests/test_frozen.py holds them to it.
 """

@@ -1,4 +1,4 @@
-"""What runs an upscaler's network: plain torch, torch with prepared weights, or OpenVINO. Chosen once per `upscale`.
+"""What runs an upscaler's network: plain torch, prepared torch, ncnn or OpenVINO. Chosen once per `upscale`.
 
 A prepared network is kept for the process, as long as its model lives and its weights stay what they are. Whatever goes
 wrong with one (a library that is missing, a graph that does not compile, a result that is not the plain network's) ends
@@ -17,8 +17,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from ..borrowed import is_there, openvino_engine
+from ..borrowed import is_there, ncnn_engine, openvino_engine
 from ..errors import SengaError
+from ..memory import BYTES_PER_FLOAT, free_memory
 from ..precision import autocast, pick_precision
 from ..registry import BY_ID
 from ..tiling import is_out_of_memory
@@ -28,13 +29,23 @@ from . import torch_engine
 logger = logging.getLogger("senga.engine")  # a part of "senga", which commands show with --verbose alone
 
 VARIABLE = "SENGA_ENGINE"  # the environment variable by which users choose
-ENGINES = ("auto", "openvino", "torch", "plain")
-LABELS = {"openvino": "OpenVINO", "torch": "torch, prepared", "plain": "torch"}
-PREPARE = {"openvino": openvino_engine.prepare, "torch": torch_engine.prepare}
+ENGINES = ("auto", "ncnn", "openvino", "torch", "plain")
+LABELS = {"ncnn": "ncnn", "openvino": "OpenVINO", "torch": "torch, prepared", "plain": "torch"}
+# In the order in which they are tried.
+PREPARE = {"ncnn": ncnn_engine.prepare, "openvino": openvino_engine.prepare, "torch": torch_engine.prepare}
+# Bytes that a run holds for each byte of a network's activations, by architecture; 1 for what has no row.
+HOLDS = {"ncnn": ncnn_engine.HOLDS}
 # Multiplications of a frame, in multiples of 10^9, from which preparing is worth it: the network's weights times the
 # input pixels. Importing OpenVINO and compiling take about a second, once for the process. A frame alone counts, not
 # what ran before or runs beside it: engines differ in rounding, and a result must not depend on its company.
-WORTH = {"openvino": {"fp32": 50, "bf16": 400}, "torch": {"fp32": 2, "bf16": 2}}
+WORTH = {
+    "ncnn": {"fp32": 50},
+    "openvino": {"fp32": 50, "bf16": 400},
+    "torch": {"fp32": 2, "bf16": 2},
+}
+# Architectures that run on an engine only where the user asks for it: an RRDB's memory leaves ncnn small tiles, whose
+# context takes what the engine gains.
+ASKED = {"ncnn": ("rrdb",)}
 TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}  # largest difference from the plain network in float32 on the sample
 SAMPLE = 32, 40  # its height and width in pixels, without its context
 KEPT = 4  # networks that stay prepared
@@ -52,6 +63,7 @@ class Engine:
     name: str
     precision: str
     run: Callable[[Tensor], Tensor]
+    holds: float = 1.0  # bytes in a run for each byte of the network's activations
 
     @property
     def label(self) -> str:
@@ -95,7 +107,8 @@ def choose(model: Any, precision: str, pixels: int) -> Engine:
     with _lock:
         kept = _kept.pop(model.model, None) or _Kept()
         _kept[model.model] = kept  # the newest at the end
-        names = _wanted(asked, precision, pixels * sum(weight.numel() for weight in model.model.parameters()) / 1e9)
+        work = pixels * sum(weight.numel() for weight in model.model.parameters()) / 1e9
+        names = _wanted(asked, model.header.architecture, precision, work)
         if names:
             kept.refresh(_state(model.model))
         engine = next(filter(None, (_prepared(model, kept, name, precision) for name in names)), plain)
@@ -119,11 +132,9 @@ def asked_for() -> str:
 def summary(device: torch.device) -> str:
     """One sentence: which engine large jobs of Senga's upscalers use on a device, as far as is known without trying."""
     asked, precision = asked_for(), pick_precision("auto", device, half=True, bf16=True)
-    name = "torch"
-    if device.type != "cpu" or asked == "plain":
-        name = "plain"
-    elif asked != "torch" and is_there("openvino"):
-        name = "openvino"
+    name = "plain"
+    if device.type == "cpu":
+        name = next(iter(_wanted(asked, "", precision, math.inf)), name)
     return f"Senga's upscalers use {LABELS[name]} in {precision} on {device}; small jobs use plain torch"
 
 
@@ -132,11 +143,17 @@ def _can_be_prepared(model: Any, precision: str) -> bool:
     return own and precision in TOLERANCES and model.device.type == "cpu" and model.dtype == torch.float32
 
 
-def _wanted(asked: str, precision: str, work: float) -> list[str]:
+def _wanted(asked: str, architecture: str, precision: str, work: float) -> list[str]:
     """Engines to try in their order, for a frame of so many 10^9 multiplications."""
     if asked == "plain":
         return []
-    worth = [name for name in PREPARE if work >= WORTH[name][precision] and (name == "torch" or is_there(name))]
+    worth = [
+        name
+        for name in PREPARE
+        if work >= WORTH[name].get(precision, math.inf)
+        and architecture not in ASKED.get(name, ())
+        and (name == "torch" or is_there(name))
+    ]
     return worth if asked == "auto" else list(dict.fromkeys([asked, *(name for name in worth if name == "torch")]))
 
 
@@ -148,7 +165,10 @@ def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str) -> En
     if kept.prepared[key] is None:
         return None
 
+    holds = HOLDS.get(name, {}).get(model.header.architecture, 1.0)
+
     def run(image: Tensor) -> Tensor:
+        _check_memory(model, holds, image)
         net = kept.prepared.get(key)
         if net is not None:
             try:
@@ -161,7 +181,15 @@ def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str) -> En
                 _log_refusal(name, f"it refused a picture of {image.shape[-1]}x{image.shape[-2]} pixels: {error}")
         return model.bare(image)
 
-    return Engine(name, precision, run)
+    return Engine(name, precision, run, holds)
+
+
+def _check_memory(model: UpscaleModel, holds: float, image: Tensor) -> None:
+    """Raises MemoryError, so that tiles get smaller, where an engine holds more than the memory has: it would crash."""
+    if holds > 1:
+        frame = image.shape[-1] * image.shape[-2]  # a batch goes through frame by frame
+        if frame * model.trunk_floats * BYTES_PER_FLOAT * holds > free_memory(model.device):
+            raise MemoryError(f"the memory is too small for a tile of {image.shape[-1]}x{image.shape[-2]} pixels")
 
 
 def _state(net: nn.Module) -> tuple[object, ...]:
@@ -192,4 +220,4 @@ def _checked(model: UpscaleModel, name: str, precision: str) -> Net | None:
 
 def _log_refusal(name: str, reason: str) -> None:
     first = reason.strip().splitlines()[0] if reason.strip() else "no reason given"
-    logger.warning("%s is not used for this network (%s); torch runs it", LABELS[name], first)
+    logger.warning("%s is not used for this network (%s); another engine runs it", LABELS[name], first)

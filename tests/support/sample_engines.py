@@ -5,15 +5,21 @@ from typing import Any
 import pytest
 import torch
 from senga.arch import upscale
-from senga.arch.borrowed import openvino_engine
+from senga.arch.borrowed import ncnn_engine, openvino_engine
 from senga.arch.engines import engine
+
+PREPARED = ("ncnn", "openvino", "torch")
+
+
+def skip_without(name: str) -> None:
+    try:
+        {"ncnn": ncnn_engine.load, "openvino": openvino_engine.load, "torch": lambda: torch}[name]()
+    except ImportError:
+        pytest.skip(f"{name} is not installed (extra fast)")
 
 
 def skip_without_openvino() -> None:
-    try:
-        openvino_engine.load()
-    except ImportError:
-        pytest.skip("OpenVINO is not installed (extra fast)")
+    skip_without("openvino")
 
 
 def plain(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -> torch.Tensor:

@@ -5,21 +5,23 @@ import logging
 
 import pytest
 import torch
-from sample_engines import plain, skip_without_openvino
+from sample_engines import PREPARED, plain, skip_without
 from sample_upscalers import VARIANT_IDS, VARIANTS, picture, small_model
-from senga.arch import SengaError, upscale
+from senga.arch import SengaError, passes, upscale
+from senga.arch.borrowed import ncnn_engine
 from senga.arch.engines import engine, torch_engine
 from senga.arch.engines.folding import folded
 from senga.arch.engines.recording import record
+from senga.arch.memory import BUDGET
+from senga.arch.passes import Run
+from senga.arch.spec import ModelSpec
+from senga.arch.upscaler import UpscaleModel
 from torch.nn import functional as F
-
-PREPARED = ("openvino", "torch")
 
 
 @pytest.fixture(params=PREPARED)
 def prepared(request, monkeypatch):
-    if request.param == "openvino":
-        skip_without_openvino()
+    skip_without(request.param)
     monkeypatch.setenv(engine.VARIABLE, request.param)
     return request.param
 
@@ -101,11 +103,58 @@ def test_small_frames_are_not_worth_preparing(monkeypatch):
         return engine.choose(model, precision, int(multiplications * 1e9 / weights)).name
 
     for precision, worth in engine.WORTH["openvino"].items():
+        worth = min(worth, engine.WORTH["ncnn"].get(precision, worth))
         assert name(False, 0.9 * engine.WORTH["torch"][precision], precision) == "plain"
         assert name(True, 0.9 * worth, precision) == "torch"
         assert name(False, 1.1 * worth, precision) == "torch"
-    skip_without_openvino()
-    assert name(True, 1.1 * engine.WORTH["openvino"]["fp32"]) == "openvino"
+    skip_without("ncnn")
+    assert name(True, 1.1 * engine.WORTH["ncnn"]["fp32"]) == "ncnn"
+
+
+def of_large_frames(monkeypatch, model, *there: str, precision: str = "fp32") -> str:
+    monkeypatch.setattr(engine, "is_there", lambda library: library in there)
+    return engine.choose(model, precision, 10**9).name
+
+
+def test_a_large_frame_runs_on_the_quickest_engine_that_is_there(monkeypatch):
+    monkeypatch.delenv(engine.VARIABLE, raising=False)
+    skip_without("ncnn")
+    skip_without("openvino")
+    model = small_model("compact")
+    assert of_large_frames(monkeypatch, model, "ncnn", "openvino") == "ncnn"
+    assert of_large_frames(monkeypatch, model, "openvino") == "openvino"
+    assert of_large_frames(monkeypatch, model) == "torch"
+    assert of_large_frames(monkeypatch, model, "ncnn", precision="bf16") == "torch"
+    assert of_large_frames(monkeypatch, model, "ncnn", "openvino", precision="bf16") == "openvino"
+
+
+def test_a_network_that_ncnn_does_not_gain_by_runs_there_when_asked_alone(monkeypatch):
+    monkeypatch.delenv(engine.VARIABLE, raising=False)
+    skip_without("ncnn")
+    skip_without("openvino")
+    model = small_model("rrdb", scale=2)
+    assert of_large_frames(monkeypatch, model, "ncnn", "openvino") == "openvino"
+    assert of_large_frames(monkeypatch, model, "ncnn") == "torch"
+    monkeypatch.setenv(engine.VARIABLE, "ncnn")
+    assert of_large_frames(monkeypatch, model, "ncnn") == "ncnn"
+
+
+def test_the_choice_of_tiles_knows_what_an_engine_holds(monkeypatch):
+    """A frame of 2048 pixels on a side, by the shipped default's own size."""
+    monkeypatch.delenv(engine.VARIABLE, raising=False)
+    skip_without("ncnn")
+    seen = {}
+    for name in ("ncnn", "torch"):
+        monkeypatch.setenv(engine.VARIABLE, name)
+        model = UpscaleModel.create("compact")
+        spec = ModelSpec.of(model)
+        run = Run(model, spec, "fp32", engine.choose(model, "fp32", 2048**2), 2048**2, 18, 0, False, 1, None, None)
+        monkeypatch.setattr(passes, "WORTH", 0)  # tiles as large as the memory allows
+        grid = run.grid(2048, 2048, 0)
+        window = (grid.tile + 2 * grid.halo) * ((grid.wide or grid.tile) + 2 * grid.halo)
+        seen[name] = window * spec.trunk_floats * 4
+    assert seen["ncnn"] <= BUDGET / ncnn_engine.HOLDS["compact"] < seen["torch"] <= BUDGET
+    assert seen["ncnn"] >= 0.5 * BUDGET / ncnn_engine.HOLDS["compact"]
 
 
 def test_a_picture_alone_and_in_a_large_batch_runs_by_the_same_engine(monkeypatch):
@@ -131,7 +180,9 @@ def test_the_summary_names_engine_and_precision(monkeypatch):
     cpu = torch.device("cpu")
     monkeypatch.setattr(engine, "pick_precision", lambda *_, **__: "fp32")
     for asked, there, words in (
-        ("", True, "use OpenVINO in fp32 on cpu"),
+        ("", True, "use ncnn in fp32 on cpu"),
+        ("openvino", True, "use OpenVINO in fp32 on cpu"),
+        ("ncnn", True, "use ncnn in fp32 on cpu"),
         ("", False, "use torch, prepared in fp32 on cpu"),
         ("torch", True, "use torch, prepared in fp32 on cpu"),
         ("plain", True, "use torch in fp32 on cpu"),
@@ -140,12 +191,14 @@ def test_the_summary_names_engine_and_precision(monkeypatch):
         monkeypatch.setattr(engine, "is_there", lambda library, there=there: there)
         assert words in engine.summary(cpu)
     monkeypatch.setenv(engine.VARIABLE, "")
+    monkeypatch.setattr(engine, "is_there", lambda library: library == "openvino")
+    assert "use OpenVINO in fp32 on cpu" in engine.summary(cpu)
     assert "use torch in fp32 on mps" in engine.summary(torch.device("mps"))
 
 
 def test_an_unknown_engine_is_named(monkeypatch):
     monkeypatch.setenv(engine.VARIABLE, "tensorrt")
-    with pytest.raises(SengaError, match=r"SENGA_ENGINE is 'tensorrt'.*openvino, torch, plain"):
+    with pytest.raises(SengaError, match=r"SENGA_ENGINE is 'tensorrt'.*ncnn, openvino, torch, plain"):
         upscale(small_model("compact"), picture(8, 8))
 
 

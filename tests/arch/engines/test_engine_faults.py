@@ -6,12 +6,10 @@ import re
 
 import pytest
 import torch
-from sample_engines import plain
+from sample_engines import PREPARED, plain
 from sample_upscalers import picture, small_model
 from senga.arch import SengaError, upscale
 from senga.arch.engines import engine
-
-PREPARED = ("openvino", "torch")
 
 
 def failing(error: Exception):
@@ -23,6 +21,7 @@ def failing(error: Exception):
 
 FAULTS = [
     (failing(ModuleNotFoundError("No module named 'openvino'")), "No module named"),
+    (failing(ValueError("ncnn computes in fp32, not in bf16")), "not in bf16"),
     (failing(OSError("libopenvino.so: cannot open shared object file")), "cannot open"),
     (failing(RuntimeError("compile fails\nsecond line")), r"\(compile fails\)"),
     (failing(AttributeError("no operator _convolution_pointwise")), "no operator"),
@@ -103,3 +102,30 @@ def test_a_prepared_network_that_gives_inf_in_float32_is_refused(monkeypatch):
     monkeypatch.setitem(engine.PREPARE, "torch", prepare)
     with pytest.raises(SengaError, match=r"the network \(compact\) gives NaN or Inf"):
         upscale(small_model("compact"), picture(12, 60), precision="fp32")
+
+
+def test_the_next_engine_runs_what_the_first_one_refuses(monkeypatch, caplog):
+    monkeypatch.delenv(engine.VARIABLE, raising=False)
+    monkeypatch.setattr(engine, "is_there", lambda library: library == "ncnn")
+    monkeypatch.setitem(engine.PREPARE, "ncnn", failing(KeyError("an operation")))
+    model = small_model("compact")
+    chosen = engine.choose(model, "fp32", 10**9)
+    assert chosen.name == "torch"
+    assert caplog.messages[0] == "ncnn is not used for this network ('an operation'); another engine runs it"
+
+
+def test_a_tile_that_an_engine_has_no_memory_for_is_halved_before_it_is_tried(monkeypatch, caplog):
+    monkeypatch.setenv(engine.VARIABLE, "ncnn")
+    model, image = small_model("compact"), picture(12, 80)
+    widths = []
+
+    def prepare(net, sample, precision, surrounded):
+        return lambda x: (widths.append(x.shape[-1]), net(x))[1], net(sample)
+
+    monkeypatch.setitem(engine.PREPARE, "ncnn", prepare)
+    held = engine.HOLDS["ncnn"]["compact"] * model.trunk_floats * 4
+    monkeypatch.setattr(engine, "free_memory", lambda device: 60 * 20 * held)
+    out = upscale(model, image, precision="fp32", tile=80, halo=model.receptive_radius)
+    assert (out - plain(monkeypatch, model, image, precision="fp32")).abs().max() <= 1e-5
+    assert 20 < max(widths[1:]) <= 60
+    assert "not used" not in caplog.text
