@@ -10,7 +10,7 @@ import stat as modes
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from ..errors import SengaError, brief
@@ -164,6 +164,15 @@ def why_unlisted(folder: Path) -> str:
     return (
         "" if os.access(folder, os.R_OK | os.X_OK) else "cannot be listed (Permission denied); change its permissions"
     )
+
+
+def below(name: str) -> str:
+    """A name from elsewhere (of a tar's member, in a manifest or a list) as a path that stays inside a folder.
+
+    Roots, drives, `.` and `..` are left out; "" if nothing else is in it.
+    """
+    parts = PurePath(name).parts
+    return "/".join(part for part in parts if part != ".." and not PurePath(part).anchor)
 
 
 def has_text_name(path: Path | str) -> bool:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 
-from ...arch.files.reading import walk_folders
+from ...arch.files.reading import below, walk_folders
 from ..errors import SengaError, UsageError, brief, one_line
 from ..files.plan import fits, is_pattern, pattern_depth, split_pattern, stem_key
 from . import places
-from .members import ENDING, below, is_shard, with_members
+from .members import ENDING, is_shard, with_members
 from .units import Item
 
 LIST = "@"  # before the name of a list of files
@@ -89,18 +89,18 @@ def _of_store(url: str, out: str | None, endings: Sequence[str], recursive: bool
         base, depth = f"{scheme}://{'/'.join(fixed)}", pattern_depth(pattern)
     rest = [("", 0)]
     while rest:
-        below, deep = rest.pop()
-        where = f"{base}/{below}".rstrip("/")
+        inner, deep = rest.pop()
+        where = f"{base}/{inner}".rstrip("/")
         if out is not None and where != base and f"{where}/".startswith(f"{out.rstrip('/')}/"):
             continue
         found = [entry for entry in places.entries(where) if not entry.name.startswith(".")]
         if depth is None or deep < depth:
-            rest += [(f"{below}{entry.name}/", deep + 1) for entry in reversed(found) if entry.folder]
+            rest += [(f"{inner}{entry.name}/", deep + 1) for entry in reversed(found) if entry.folder]
         files = [e for e in found if not e.folder and PurePosixPath(e.name).suffix.lower() in endings]
-        taken = [e for e in files if pattern is None or fits([*below.split("/")[:-1], e.name], pattern)]
+        taken = [e for e in files if pattern is None or fits([*inner.split("/")[:-1], e.name], pattern)]
         alike = Counter(stem_key(Path(entry.name)) for entry in taken)
         for e in taken:
-            yield Item(f"{where}/{e.name}", below + e.name, alike[stem_key(Path(e.name))] == 1, e.size, e.time)
+            yield Item(f"{where}/{e.name}", inner + e.name, alike[stem_key(Path(e.name))] == 1, e.size, e.time)
 
 
 def _of_list(name: str) -> Iterator[Item]:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from ...arch.files.reading import below
 from ..errors import SengaError, one_line
 from ..files.plan import stem_key
 from . import places
@@ -76,8 +77,3 @@ def _item(shard: Item, member: tarfile.TarInfo) -> Item:
         shard=shard.source,
         offset=member.offset_data,
     )
-
-
-def below(name: str) -> str:
-    """A path without what would lead out of a folder."""
-    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))

@@ -4,12 +4,21 @@ import csv
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from senga.arch import SengaError
 from senga.arch.files import reading
-from senga.arch.files.reading import csv_lines, has_text_name, open_text, parse_json, read_text, walk, why_unlisted
+from senga.arch.files.reading import (
+    below,
+    csv_lines,
+    has_text_name,
+    open_text,
+    parse_json,
+    read_text,
+    walk,
+    why_unlisted,
+)
 
 TEXT = "1girl, 線画\n笑顔 é\n"
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
@@ -95,6 +104,30 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_taken(
     monkeypatch.setattr(os, "scandir", refuse)
     assert found(tree) == ["c.PNG", "folder.png/z.png", "linked/y.png"]
     assert "b: left out, cannot be listed (Permission denied)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("sub/a.png", "sub/a.png"),
+        ("/etc/a.png", "etc/a.png"),
+        ("//host/a.png", "host/a.png"),
+        ("../../a.png", "a.png"),
+        ("sub/.././../..a.png", "sub/..a.png"),
+        ("/..", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_from_elsewhere_stays_inside_a_folder(name: str, inside: str) -> None:
+    assert below(name) == inside
+
+
+@pytest.mark.parametrize(
+    "name", ["C:\\x\\a.png", "C:x\\a.png", "\\x\\C:/a.png", "x\\..\\..\\a.png", "\\\\host\\share\\x\\a.png"]
+)
+def test_a_name_of_windows_stays_inside_a_folder_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PurePath", PureWindowsPath)
+    assert below(name) in ("x/a.png", "a.png")
 
 
 def test_names_that_are_not_utf_8_are_known() -> None:

@@ -12,6 +12,7 @@ import logging
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ....arch.errors import SengaError, amount, install, quoted
-from ....arch.files.reading import csv_lines, has_text_name, walk
+from ....arch.files.reading import below, csv_lines, has_text_name, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -145,9 +146,9 @@ def list_shard(path: Path) -> list[Member]:
         with tarfile.open(path, "r:") as tar:
             for info in _members(tar, path):
                 if info.name.lower().endswith(SUFFIXES):
-                    members.append(Member(info.name, path, info.offset_data, info.size))
+                    members.append(Member(below(info.name), path, info.offset_data, info.size))
                 elif info.name.endswith(".json"):
-                    notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
+                    notes[_key(below(info.name))] = _note(Member(info.name, path, info.offset_data, info.size).read())
     except tarfile.TarError as error:
         raise SengaError(f"{path}: is not a tar file ({error}); shards are uncompressed tar files") from error
     return [_with_note(member, notes.get(_key(member.file), {})) for member in _text_names(members, path)]
@@ -178,7 +179,7 @@ def _note(data: bytes) -> dict[str, str]:
 
 def _with_note(member: Member, note: dict[str, str]) -> Member:
     return Member(
-        note.get("file", member.file),
+        below(note.get("file", member.file)),
         member.path,
         member.offset,
         member.size,
@@ -186,6 +187,17 @@ def _with_note(member: Member, note: dict[str, str]) -> Member:
         note.get("source", ""),
         note.get("licence", ""),
     )
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names of results: one that an earlier one has too, but for the case of its letters, gets a number."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        free = next(one for one in chain([name], (f"{name}-{n}" for n in count(2))) if one.casefold() not in taken)
+        taken.add(free.casefold())
+        found.append(free)
+    return found
 
 
 def place(file: str) -> float:

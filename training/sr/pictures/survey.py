@@ -83,7 +83,7 @@ def stamp_of(path: Path) -> str:
     """Size and time of change; "" for a file that is not there."""
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name with a NUL in it
         return ""
     return f"{stat.st_size}-{stat.st_mtime_ns}"
 

@@ -24,8 +24,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ....arch import SengaError
 from ....arch.errors import amount
 from ....arch.files.atomic import replacing
+from ....arch.files.reading import below
 from ..pictures.crops import MARGIN
-from ..pictures.picture_files import MANIFEST, Picture, Row, place
+from ..pictures.picture_files import MANIFEST, Picture, Row, distinct, place
 from ..pictures.picture_set import PictureSet
 from .check_pictures import LITTLE
 from .signs import content_of, luma_of
@@ -69,7 +70,10 @@ def tile(folder: Path, out: Path, side: int, least: float, val_share: float) -> 
     pictures = PictureSet(folder, 0.0, val_share)
     found: list[tuple[str, Row, str]] = []  # name of the tile, its picture, its sha256
     counts: Counter[str] = Counter()
-    for row in tqdm(sorted([*pictures.train, *pictures.val], key=lambda row: row.file), unit="picture", disable=None):
+    rows = sorted([*pictures.train, *pictures.val], key=lambda row: row.file)
+    # The old ending stays in the name: a.jpg and a.png are two pictures. A manifest may name files outside its folder.
+    names = distinct(below(row.file.replace(".", "_")) for row in rows)
+    for row, base in tqdm(zip(rows, names, strict=True), total=len(rows), unit="picture", disable=None):
         if row.side < side:
             counts["small"] += 1
             continue
@@ -77,8 +81,7 @@ def tile(folder: Path, out: Path, side: int, least: float, val_share: float) -> 
             if content_of(luma_of(part)) < least:
                 counts["little"] += 1
                 continue
-            # The old ending stays in the name: a.jpg and a.png are two pictures.
-            name = f"{row.file.replace('.', '_')}_{top}_{left}.png"
+            name = f"{base}_{top}_{left}.png"
             data = _png(part)
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             with replacing(out / name) as temporary:

@@ -6,6 +6,7 @@ RUN/validation/, in TensorBoard and in the report.
 
 import csv
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +20,11 @@ from PIL import Image
 
 from ....arch import UpscaleModel, upscale
 from ....arch.files.atomic import replacing
+from ....arch.files.reading import below
 from ....arch.pictures.metrics import psnr_y, ssim_y
 from ...degradation import Recipe
 from ..patches import to_tensor
-from ..pictures.picture_files import WHITE, Picture, UnreadableError, flatten
+from ..pictures.picture_files import WHITE, Picture, UnreadableError, distinct, flatten
 from ..recipes import read_recipe
 from .validation_crops import OWN, PAIRS, Own, made_pair
 
@@ -46,14 +48,20 @@ class Whole:
 def list_wholes(own: Own, scale: int, condition: str) -> list[Whole]:
     """A user's own pictures and pairs, with LR made under `condition` where there is none."""
     recipe = read_recipe(condition, "run.conditions").with_scale(scale)
-    wholes = [Whole(_result(OWN, name), partial(_made, read, recipe, scale)) for name, read in own.pictures]
-    for pair in own.pairs:
-        wholes += [Whole(_result(PAIRS, t.hr.file), partial(pair.pixels, t)) for t in (*pair.train, *pair.val)]
-    return wholes
+    twins = [(pair, twin) for pair in own.pairs for twin in (*pair.train, *pair.val)]
+    reads = [partial(_made, read, recipe, scale) for _, read in own.pictures]
+    reads += [partial(pair.pixels, twin) for pair, twin in twins]
+    names = results(OWN, [name for name, _ in own.pictures]) + results(PAIRS, [twin.hr.file for _, twin in twins])
+    return [Whole(name, read) for name, read in zip(names, reads, strict=True)]
 
 
-def _result(domain: str, name: str) -> str:
-    return (PurePosixPath(domain) / name).with_suffix(".png").as_posix()
+def results(domain: str, names: Sequence[str]) -> list[str]:
+    """Where the results of pictures go, below RUN/validation: `a.jpg` to DOMAIN/a.png, and beside an `a.webp` to
+    DOMAIN/a.jpg.png. Names of a tar's members or a manifest's lines do not lead out of it."""
+    paths = [PurePosixPath(domain) / below(name) for name in names]
+    alike = Counter(path.with_suffix("") for path in paths)
+    stems = [path if alike[path.with_suffix("")] > 1 else path.with_suffix("") for path in paths]
+    return [f"{stem}.png" for stem in distinct(stem.as_posix() for stem in stems)]
 
 
 def _made(read: Callable[[], Picture], recipe: Recipe, scale: int) -> tuple[Picture, Picture]:

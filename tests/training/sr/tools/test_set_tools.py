@@ -142,6 +142,27 @@ def test_tiles_keep_the_split_source_and_licence_of_a_manifest(tmp_path: Path) -
     assert tiles.pixels(tiles.train[0]).shape == (100, 100, 4)
 
 
+def test_names_in_a_manifest_do_not_lead_tiles_out_of_their_folder(tmp_path: Path) -> None:
+    album, other = tmp_path / "album", tmp_path / "other"
+    for folder in (album, other):
+        folder.mkdir()
+    make_set(other)
+    names = [(other / "train0.png").as_posix(), "../other/val0.png", "train1.png", "train1_png"]
+    on_white(3).save(album / "train1.png")
+    (album / "train1_png").write_bytes((album / "train1.png").read_bytes())
+    lines = [f"{name},{'val' if 'val' in name else 'train'},a,x,220,220" for name in names]
+    (album / "manifest.csv").write_text("\n".join(["file,split,source,licence,width,height", *lines]) + "\n")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["data", "tile", str(album), str(tmp_path / "out"), "--side", "200"]) == OK
+    out = tmp_path / "out"
+    new = {path for path in tmp_path.rglob("*") if path not in before and out not in (path, *path.parents)}
+    assert new == {album / ".senga_survey.csv"}
+    with (out / "manifest.csv").open(newline="") as file:
+        files = [row["file"] for row in csv.DictReader(file)]
+    assert len(files) == len(set(files)) == 4  # a picture's tiles replace no other's
+    assert {out / file for file in files} == set(out.rglob("*.png"))
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     from senga.training.sr.tools.check_pictures import check
 
