@@ -233,12 +233,18 @@ def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaErro
     return SengaError(f"{path}: byte {error.start} is not {name} text ({error.reason}); save the file as UTF-8")
 
 
-def read_text(path: Path) -> str:
-    r"""The whole of such a file, every line end as \n. Raises as `open_text` does; SengaError for one over 16 MiB."""
+def read_text(path: Path, encoding: str = "") -> str:
+    r"""The whole of such a file, or of one in `encoding`, every line end as \n.
+
+    Raises as `open_text` does; SengaError for one over 16 MiB.
+    """
     if (size := path.stat().st_size) > MOST_TEXT:
         raise SengaError(f"{path}: has {size} bytes; expected text of at most {MOST_TEXT}: is it the right file?")
-    with open_text(path) as file:
-        return file.read().replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        with path.open(encoding=encoding, newline="") if encoding else open_text(path) as file:
+            return file.read().replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeError as error:
+        raise SengaError(f"{path}: is not {encoding} text ({brief(error)}); save it as that, or as UTF-8") from error
 
 
 def check_parts(text: str | bytes) -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...arch.errors import SengaError, install
+from ...arch.errors import SengaError, brief, install, quoted
+from ...arch.files.reading import open_text
 from .run_folder import BEST
 
 logger = logging.getLogger("senga")
@@ -46,11 +47,11 @@ def read_curve(path: Path) -> Curve:
     """
     if not path.is_file():
         raise SengaError(f"{path}: there is no such file; a run writes it at its first validation")
-    with path.open(newline="", encoding="utf-8") as file:
+    with open_text(path) as file:
         reader = csv.DictReader(file)
         columns = [name for name in reader.fieldnames or [] if name]
         if STEP not in columns:
-            raise SengaError(f"{path}: has no column {STEP!r}; its first line is {','.join(columns)!r}")
+            raise SengaError(f"{path}: has no column {STEP!r}; its first line is {quoted(','.join(columns))}")
         rows: dict[float, dict[str, float]] = {}
         for row in reader:
             values = {}
@@ -59,8 +60,10 @@ def read_curve(path: Path) -> Curve:
                     if row[name]:
                         values[name] = float(row[name])
                 except ValueError as error:
-                    where = f"{path}, line {reader.line_num}, column {name}"
-                    raise SengaError(f"{where}: {row[name]!r} is not a number; expected one, or nothing") from error
+                    where = f"{path}, line {reader.line_num}, column {brief(name)}"
+                    raise SengaError(
+                        f"{where}: {quoted(row[name])} is not a number; expected one, or nothing"
+                    ) from error
             if STEP in values:
                 rows[values[STEP]] = values
     return {

@@ -23,6 +23,7 @@ import torch
 from ...arch import SengaError
 from ...arch.files.atomic import TEMPORARY, replacing
 from ...arch.files.locking import HeldError, locked
+from ...arch.files.reading import open_text
 from .identity import differences
 
 logger = logging.getLogger("senga")
@@ -156,7 +157,7 @@ class RunFolder:
         """
         if not self.curve.is_file():
             return
-        with self.curve.open(newline="", encoding="utf-8") as file:
+        with open_text(self.curve) as file:
             table = csv.DictReader(file)
             rows = [row for row in table if int(row["step"]) <= step]
             self.columns = tuple(dict.fromkeys((*(table.fieldnames or ()), *self.columns)))

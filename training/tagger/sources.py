@@ -73,7 +73,7 @@ def read_captions(folder: Path, ratings: int, encoding: str = "") -> Iterator[di
             logger.warning("%s: left out, its name is not UTF-8; rename it", path)
             continue
         try:
-            caption, picture = parse_caption(caption_text(path.with_suffix(".txt"), encoding)), fingerprint(path)
+            caption, picture = parse_caption(read_text(path.with_suffix(".txt"), encoding)), fingerprint(path)
             prints.append(picture)
             captions.append(caption)
             readable.append(path)
@@ -90,16 +90,6 @@ def read_captions(folder: Path, ratings: int, encoding: str = "") -> Iterator[di
             "mixed": " ".join(caption.mixed),
             "rating": rating_word(caption.rating, ratings),
         }
-
-
-def caption_text(path: Path, encoding: str) -> str:
-    """The text of a caption. Raises SengaError, naming the file, for what is not text of the encoding; OSError."""
-    if not encoding:
-        return read_text(path)
-    try:
-        return path.read_text(encoding)
-    except UnicodeError as error:
-        raise SengaError(f"{path}: is not {encoding} text ({error}); see data.encoding") from error
 
 
 def rating_word(text: str, ratings: int) -> str:

@@ -137,6 +137,17 @@ class TestCurve:
             ("loss\n1\n", "has no column 'step'; its first line is 'loss'"),
             ("", "has no column 'step'"),
             ("step,loss\n1,0.5\n2,much\n", "line 3, column loss: 'much' is not a number"),
+            pytest.param(
+                f"step,loss\n1,{'x' * 200_000}\n",
+                r"curve\.csv: is not CSV that can be read .*; look at its quotation marks",
+                id="a cell of 200,000 characters",
+            ),
+            pytest.param(
+                f"step,loss\n1,{'x' * 5000}\n",
+                r"^.{,300}\.\.\. is not a number; expected one, or nothing$",
+                id="a long cell 2",
+            ),
+            pytest.param(f"{'x' * 5000}\n", r"^.{,300}\.\.\.$", id="a long cell 3"),
         ],
     )
     def test_faults_are_named(self, text, message, tmp_path):

@@ -9,6 +9,7 @@ from PIL import Image
 from sample_pictures import tiff
 from sample_tag_sets import captions, drawing, settings, tags_of
 from senga.arch import SengaError
+from senga.arch.files import reading
 from senga.training.sr.pictures.picture_files import list_folder
 from senga.training.tagger.index import build_index
 from senga.training.tagger.settings import DataSettings
@@ -85,6 +86,9 @@ def test_the_encoding_of_captions_can_be_named_and_the_file_that_is_not_in_it_is
         (tmp_path / f"{name}.txt").write_bytes(data)
     assert [row["mixed"] for row in read_captions(tmp_path, 3, "shift_jis")] == ["1girl 線"]
     assert "b.txt: is not shift_jis text" in caplog.text
+    (tmp_path / "b.txt").write_bytes(b"1girl," * (reading.MOST_TEXT // 6 + 1))
+    assert [row["file"] for row in read_captions(tmp_path, 3, "shift_jis")] == ["a.png"]
+    assert "b.txt: has 16777218 bytes; expected text of at most" in caplog.text
     for encoding in ("shift_jiz", "base64", "rot13", "a\0"):
         with pytest.raises(SengaError, match=r"data\.encoding is '.*'; expected an encoding that Python knows"):
             DataSettings(source="captions", folder="x", encoding=encoding)

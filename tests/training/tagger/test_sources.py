@@ -229,6 +229,12 @@ def test_a_table_may_name_what_no_file_can_be_called(tmp_path, caplog):
     ("text", "words"),
     [
         ("picture,tags\n", r"small\.csv: has no column 'file' \(it has picture, tags\)"),
+        pytest.param(f"{'x' * 5000}\n", r"^.{,300}\.\.\.\); expected file,tags, as CSV$", id="a name of 5,000 letters"),
+        pytest.param(
+            f"file,tags\n0.png,{'x' * 200_000}\n",
+            r"small\.csv: is not CSV that can be read",
+            id="a cell of 200,000 characters",
+        ),
         ("file,tags,split\n0.png,circle,validation\n", r"has a split 'validation'; expected train, val, test, unseen"),
         ("file,tags,split\n0.png,circle,train\n", r"gives 1 training pictures, 0 for validation"),
     ],

@@ -7,7 +7,6 @@ it was started, so the batch of a step could not be made again without all the s
 import glob
 import hashlib
 import io
-import json
 import logging
 import tarfile
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ....arch.errors import SengaError, amount, install, quoted
-from ....arch.files.reading import below, csv_lines, has_text_name, walk
+from ....arch.files.reading import below, csv_lines, has_text_name, parse_json, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -170,8 +169,8 @@ def _key(name: str) -> str:
 
 def _note(data: bytes) -> dict[str, str]:
     try:
-        note = json.loads(data)
-    except ValueError:
+        note = parse_json(data)
+    except SengaError:
         return {}
     texts = {name: value for name, value in note.items() if isinstance(value, str)} if isinstance(note, dict) else {}
     return {name: text for name, text in texts.items() if has_text_name(text)}  # JSON may hold half a character

@@ -20,7 +20,7 @@ from PIL import Image
 
 from ....arch import UpscaleModel, upscale
 from ....arch.files.atomic import replacing
-from ....arch.files.reading import below
+from ....arch.files.reading import below, open_text
 from ....arch.pictures.metrics import psnr_y, ssim_y
 from ...degradation import Recipe
 from ..patches import to_tensor
@@ -123,5 +123,5 @@ def read_scores(run: Path) -> list[dict[str, str]]:
     path = run / FOLDER / TABLE
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with open_text(path) as file:
         return list(csv.DictReader(file))

@@ -17,12 +17,19 @@ from senga.training.sr.pictures import survey
 from senga.training.sr.pictures.picture_files import Member, UnreadableError, decode
 from senga.training.sr.pictures.picture_set import PictureSet, check_set
 
+HEAD = "file,split,source,licence,width,height\n"
+
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("file;split;source;licence;width;height\n", r"manifest\.csv: has no column 'file'"),
         ("file,source,licence,width,height\n", r"manifest\.csv: has no column 'split'"),
+        pytest.param(
+            f"{HEAD}a.png,train,a,b,{'9' * 5000},9\n",
+            r"^.{,400}, line 2: the size is '9+\.\.\. x '9'; expected whole pixels$",
+            id="a size of 5,000 digits",
+        ),
         ("file,split,source,licence,width,height\na,train,b,c,big,3\n", r"line 2: the size is 'big' x '3'"),
         ("width,height,file,split,source,licence\n3\n", r"line 2: the size is '3' x ''; expected whole pixels"),
         ('file,split,source,licence,width,height\n"' + "a" * 140_000, r"manifest\.csv: is not CSV that can be read"),

@@ -77,6 +77,16 @@ def test_bad_shards_are_named_and_bad_pictures_in_them_skipped(art, tmp_path, ca
         PictureSet(tmp_path / "none.tar", 1.0)
 
 
+def test_a_note_of_deep_json_counts_as_none(art, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(art / "train0.png", "a.png")
+        info = tarfile.TarInfo("a.json")
+        info.size = 100_000
+        tar.addfile(info, io.BytesIO(b"[" * info.size))
+    (only,) = PictureSet(tmp_path / "a.tar", 1.0).val
+    assert (only.file, only.licence) == ("a.png", "unknown")
+
+
 def test_a_name_that_two_shards_have_is_told_apart(art, tmp_path):
     for name in ("a", "b"):
         with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
