@@ -175,7 +175,7 @@ def make_loss(
     if not any(weights.values()):
         raise SengaError(f"no loss has a weight above 0; give one to any of {', '.join(NAMES)}")
     for name, file in ((FEATURE, feature_network), (DISTS, dists_network)):
-        if name in weights and not file:
+        if weights.get(name) and not file:
             raise SengaError(f"loss {name!r} needs a network; name its weights file, or leave the loss out")
         if name not in weights and file:
             raise SengaError(f"{file}: no loss uses this network; give {name!r} a weight, or leave it out")

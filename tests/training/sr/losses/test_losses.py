@@ -221,6 +221,12 @@ class TestMakeLoss:
         assert total.item() == loss(a, b)[0].item()
         assert loss(a.bfloat16(), b)[0].dtype == torch.float32
 
+    def test_a_loss_with_the_weight_0_needs_no_network(self):
+        a, b = noise_pictures()
+        total, terms = make_loss({"l1": 1.0, "feature": 0.0, "dists": 0.0})(a, b)
+        assert total.item() == terms["l1"].item() == pytest.approx((a - b).abs().mean().item())
+        assert list(terms) == ["l1"]
+
     @pytest.mark.parametrize(
         ("weights", "network", "message"),
         [
