@@ -6,6 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...arch import SengaError, load_upscaler
+from ...arch.errors import brief
+from ...arch.files.reading import why_unlisted
 from ..run.agreement import agree_on_pictures, check_alike
 from ..run.processes import Processes
 from ..run.run_folder import check_scratch
@@ -14,6 +16,7 @@ from ..run.start_from import take_over
 from .pairs.pair_set import open_pictures, uses_folder
 from .patches import check_shares
 from .pictures.crops import MARGIN
+from .pictures.picture_files import find_shards
 from .pictures.picture_set import PictureSet, check_set
 from .recipes import check_recipes, described
 from .settings import Settings
@@ -35,9 +38,29 @@ def prepare(processes: Processes, settings: Settings, scale: int, net: nn.Module
         check_ssimulacra2()
         if start_from:
             take_over(net, starting_weights(start_from), start_from)
+        check_names(settings)
         return {"the recipe": described(data.degradation, scale)}
 
     check_alike(processes, to_dict(settings) | processes.agreed(check))
+
+
+def check_names(settings: Settings) -> None:
+    """Raises SengaError for a folder or a shard of pictures that is not there, other than `data.folder`: that one is
+    looked at first, for minutes where it is large, and only then these."""
+    val = settings.val
+    folders = {"val.folder": val.folder} if val.folder else {}
+    folders |= {f"val.sets.{domain}": folder for domain, folder in val.sets.items()}
+    pairs = [("data.pairs", pair) for pair in settings.data.pairs] + [("val.pairs", pair) for pair in val.pairs]
+    either = [(setting, name) for setting, pair in pairs for name in (pair.lr, pair.hr)]
+    for setting, name in [*folders.items(), *(one for one in either if not one[1].endswith(".tar"))]:
+        if why := why_unlisted(Path(name)):
+            raise SengaError(f"{setting}: {brief(name)}: {why}; name a folder of pictures")
+    for setting, name in either:
+        if name.endswith(".tar"):
+            try:
+                find_shards(name)
+            except SengaError as error:
+                raise SengaError(f"{setting}: {error}") from error
 
 
 def open_all(

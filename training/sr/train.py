@@ -51,7 +51,7 @@ from .report import write_report
 from .settings import Settings
 from .step import Means, Step
 from .validation.scores import baseline, draw_sheet, score_all, write_weights
-from .validation.validation_crops import count_text, make_pairs, mean_of_domains, some
+from .validation.validation_crops import count_text, digest_of, make_pairs, mean_of_domains, some
 from .validation.whole_pictures import list_wholes, validate_wholes
 
 logger = logging.getLogger("senga")
@@ -103,6 +103,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
     pairs = {name: make_pairs(few, scale, name) for name in run.conditions}
     lead = pairs[run.conditions[0]]
     lanczos = mean_of_domains(baseline(lead, "lanczos", scale), lead)
+    scored = f"{run.conditions[0]}: {count_text(few)}, {digest_of(lead)}"
     trained_on = len(pictures.train) + sum(len(pair.train) for pair in pictures.pairs)
     found = trained_on, count_text(few), run.conditions[0], lanczos
     logger.info("%d pictures to train on; crops to validate on: %s (%s: Lanczos %.2f dB)", *found)
@@ -161,7 +162,7 @@ def train(settings: Settings, command: str, export: Export | None = None) -> Pat
         if due:
             scores |= validate_wholes(ours, wholes, folder.path, precision, step, board)
         folder.add_to_curve(step, **scores, **values)
-        now.keep_best(scores["psnr_y"], f"{run.conditions[0]}: {count_text(few)}")
+        now.keep_best(scores["psnr_y"], scored)
         for name, value in (scores | values).items():
             board.add_scalar(name, value, step)
         if due:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sample_picture_sets import drawing
 from sample_runs import checkpoint, equal
 from senga.arch import SengaError, UpscaleModel, load_model, read_header, save_model
 from senga.headless.cli import main
@@ -73,6 +74,24 @@ def test_a_missing_scorer_is_named_before_any_picture_is_looked_at(config, monke
         sr.train(settings(config, "data.folder=nowhere"), "test")
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("val.folder=gone", "val.folder: gone: the folder does not exist; name a folder of pictures"),
+        ("val.folder=tiny.toml", "val.folder: tiny.toml: is a file; expected a folder"),
+        ("val.sets={anime='gone'}", "val.sets.anime: gone: the folder does not exist"),
+        ("val.pairs=[{lr='.', hr='gone'}]", "val.pairs: gone: the folder does not exist"),
+        ("val.pairs=[{lr='gone-*.tar', hr='.'}]", "val.pairs: gone-*.tar: there is no such shard"),
+        ("data.pairs=[{lr='gone', hr='.'}]", "data.pairs: gone: the folder does not exist"),
+        ("data.pairs=[{lr='.', hr='gone.tar'}]", "data.pairs: gone.tar: there is no such shard"),
+    ],
+)
+def test_missing_folders_and_shards_are_named_before_any_picture_is_looked_at(override, words, config, monkeypatch):
+    monkeypatch.chdir(config.parent)
+    with pytest.raises(SengaError, match=re.escape(words)):
+        sr.train(settings(config, "data.folder=nowhere", "data.pairs_share=0.5", override), "test")
+
+
 class TestStartFrom:
     """All of it is said before pictures are looked at: data.folder is not there."""
 
@@ -119,6 +138,24 @@ def test_what_a_run_validates_under_may_change_while_it_goes_on(config, tmp_path
     assert path.parent.joinpath("best.pt").is_file()
     best = torch.load(path.parent / "best.pt", weights_only=True)
     assert (best["step"], best["of"].partition(":")[0]) == (8, "q50")  # scores under clean are not compared
+
+
+def test_the_best_begins_anew_with_other_pictures_of_an_equal_count(config, tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            drawing(200, number + 10 * (name == "other")).save(tmp_path / name / f"{number}.png")
+    found = []
+    for steps, folder in ((1, "one"), (2, "other")):
+        names = f"val.folder={(tmp_path / folder).as_posix()}", f"optim.steps={steps}", "run.conditions=['q75']"
+        path = sr.train(settings(config, *names, "run.save_every=2"), "test")
+        best = path.with_name("best.pt")
+        found.append(torch.load(best, weights_only=True)["of"])
+        if folder == "one":  # no later score is higher than that
+            torch.save(torch.load(best, weights_only=True) | {"score": 99.0}, best)
+    assert found[0] != found[1]
+    assert [one.rpartition(", ")[0] for one in found] == ["q75: 1 a, 1 b, 1 own"] * 2
+    assert torch.load(best, weights_only=True)["score"] < 99
 
 
 def test_the_best_weights_are_kept_and_exported(config, tmp_path, monkeypatch):

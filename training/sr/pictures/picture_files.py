@@ -121,7 +121,7 @@ def find_shards(pattern: str) -> list[Path]:
     paths = [Path(name) for name in (sorted(glob.glob(pattern)) if "*" in pattern else _expand(pattern))]  # noqa: PTH207
     missing = [path for path in paths if not path.is_file()]
     if missing or not paths:
-        raise SengaError(f"{missing[0] if missing else pattern}: there is no such shard; look at data.folder")
+        raise SengaError(f"{missing[0] if missing else pattern}: there is no such shard; check the name")
     return paths
 
 

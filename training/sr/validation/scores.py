@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -20,8 +20,10 @@ from ...run.sheet import SheetRow, contact_sheet
 from ..patches import to_tensor
 from ..pictures.picture_files import Picture
 from ..pictures.picture_set import evenly
+from ..recipes import FIXED
 from .metrics import colour_shift, ssimulacra2
-from .validation_crops import Pair, by_domain, count_text, mean_of_domains
+from .validation_crops import FILTERS as REDUCED_BY
+from .validation_crops import PAIRS, Pair, by_domain, count_text, mean_of_domains
 
 logger = logging.getLogger("senga")
 
@@ -116,13 +118,23 @@ def write_weights(
         metrics["psnr_bf16"] = bf16_psnr(model, evenly(pairs[first], BF16_CROPS))
     metrics = {name: round(value, 4) for name, value in metrics.items()}
     crops = count_text([pair.crop for pair in pairs[first]])
-    notes = f"means of domains; validated on crops: {crops}; LR by Pillow's bicubic (patterns: box), {first}"
+    notes = (
+        f"means of domains; validated on crops: {crops}; {lr_text(first, {pair.crop.domain for pair in pairs[first]})}"
+    )
     header = replace(model.header, provenance=replace(about, metrics=metrics, notes=notes))
     done = UpscaleModel(header, model.model).to("cpu", torch.bfloat16 if half else torch.float32)
     save_model(path, done)
     found = (metrics[name] for name in ("psnr_y", "psnr_y_lanczos", "psnr_y_bicubic"))
     logger.info("%s: PSNR_Y %.2f dB (Lanczos %.2f, bicubic %.2f)", path, *found)
     return metrics
+
+
+def lr_text(condition: str, domains: Collection[str]) -> str:
+    """How the LR pictures of a validation came about, for a header."""
+    by = "Pillow's bicubic" if condition in FIXED else condition
+    others = "".join(f" ({domain}: {name})" for domain, name in REDUCED_BY.items() if domain in domains)
+    text = f"LR by {by}{others}, {condition}" if condition in FIXED else f"LR by {by}{others}"
+    return f"{text}; {PAIRS}: as given" if PAIRS in domains else text
 
 
 def draw_sheet(path: Path, pairs: Sequence[Pair], made: Sequence[Tensor], scale: int, crops: int) -> Picture:

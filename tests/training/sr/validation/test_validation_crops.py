@@ -7,6 +7,7 @@ from sample_picture_sets import drawing
 from senga.arch import SengaError
 from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import ValSettings
+from senga.training.sr.validation.scores import lr_text
 from senga.training.sr.validation.validation_crops import (
     CROPS,
     DOMAINS,
@@ -15,6 +16,7 @@ from senga.training.sr.validation.validation_crops import (
     by_domain,
     count_text,
     cut_domain,
+    digest_of,
     fullest,
     make_pairs,
     mean_of_domains,
@@ -116,3 +118,24 @@ def test_some_crops_are_as_many_of_each_domain_as_can_be():
 
 def test_the_sources_of_the_shipped_set_have_domains():
     assert {"openclipart", "dicebear", "renpy_demo", "art_pack", "wesnoth"} == set(DOMAINS)
+
+
+@pytest.mark.parametrize(
+    ("condition", "domains", "text"),
+    [
+        ("clean", {"anime", "patterns"}, "LR by Pillow's bicubic (patterns: box), clean"),
+        ("q75", {"anime"}, "LR by Pillow's bicubic, q75"),
+        ("senga_blind", {"own"}, "LR by senga_blind"),
+        ("mine.json", {"patterns"}, "LR by mine.json (patterns: box)"),
+        ("twice", {"own", "pairs"}, "LR by Pillow's bicubic, twice; pairs: as given"),
+    ],
+)
+def test_the_header_says_how_the_lr_pictures_came_about(condition, domains, text):
+    assert lr_text(condition, domains) == text
+
+
+def test_scores_of_other_pixels_have_another_digest(art):
+    crops = validation_crops(PictureSet(art, 1.0), ValSettings(), 2)
+    clean, damaged, again = (make_pairs(crops, 2, name) for name in ("clean", "q50", "clean"))
+    assert digest_of(clean) == digest_of(again)
+    assert len({digest_of(clean), digest_of(damaged), digest_of(clean[:-1])}) == 3
