@@ -8,6 +8,7 @@ from sample_taggers import small_tagger
 from sample_upscalers import picture, small_model
 from senga.arch import SengaError, tag, upscale
 from senga.arch.overflow import is_finite
+from senga.arch.precision import DTYPES
 from torch import nn
 
 
@@ -41,16 +42,17 @@ class FragileModel:
         return self.model(x).float().clamp(0, 1)
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_bfloat16_that_overflows_goes_on_in_float32_and_says_so_once(value, caplog):
-    model, image = FragileModel(torch.bfloat16, value), picture(20, 20)
+def test_half_precision_that_overflows_goes_on_in_float32_and_says_so_once(value, precision, caplog):
+    model, image = FragileModel(DTYPES[precision], value), picture(20, 20)
     expected = image.repeat_interleave(2, 1).repeat_interleave(2, 2)
     for _ in range(2):
-        assert torch.equal(upscale(model, image, precision="bf16", tile=16, halo=0), expected)
+        assert torch.equal(upscale(model, image, precision=precision, tile=16, halo=0), expected)
     assert [record.getMessage() for record in caplog.records] == [
-        "Fragile overflows in bf16; it goes on in fp32, which is slower"
+        f"Fragile overflows in {precision}; it goes on in fp32, which is slower"
     ]
-    assert model.model.ran == [torch.bfloat16, *[torch.float32] * 8]  # of four tiles, twice, one was in bfloat16
+    assert model.model.ran == [DTYPES[precision], *[torch.float32] * 8]  # of four tiles, twice, one was in half
 
 
 def test_nan_in_a_later_tile_is_found_as_well(caplog):

@@ -23,6 +23,18 @@ def values(pictures, kind, key, **where):
     ]
 
 
+def test_half_of_apisrs_generalised_blurs_have_a_beta_below_1_and_half_of_its_plateaus_exactly_1():
+    pictures = draws("apisr")
+    betas = {profile: values(pictures, "gaussian_blur", "beta", profile=profile) for profile in PROFILES}
+    assert min(map(len, betas.values())) > 200
+    assert set(betas["normal"]) == {1}
+    assert np.mean([beta < 1 for beta in betas["generalised"]]) == pytest.approx(0.5, abs=0.06)
+    assert np.mean([beta == 1 for beta in betas["plateau"]]) == pytest.approx(0.5, abs=0.06)  # of "1 to 1"
+    assert 0.5 <= min(betas["generalised"]) < 0.55
+    assert 3.8 < max(betas["generalised"]) <= 4
+    assert 1.9 < max(betas["plateau"]) <= 2
+
+
 def test_realesrgan_draws_what_was_published():
     pictures = draws("realesrgan", 3000)
     first = [next(s for s in steps if s.kind in ("gaussian_blur", "sinc_blur")) for steps in pictures]

@@ -87,9 +87,13 @@ def test_a_report_that_shares_more_than_it_has_is_refused():
         Report.from_data(data)
 
 
-def test_a_training_and_a_validation_see_the_screentone_on_both_sides(tmp_path):
+@pytest.mark.parametrize(
+    "tone",
+    [{"step": "halftone", "period": 6, "angle": 45}, {"step": "saturation", "factor": 0}],
+    ids=["screentone", "grey scan"],
+)
+def test_a_training_and_a_validation_see_the_screentone_or_the_grey_on_both_sides(tone, tmp_path):
     path = tmp_path / "tone.json"
-    tone = {"step": "halftone", "period": 6, "angle": 45}
     path.write_text(json.dumps({"steps": [{"step": "lq_hq", "steps": [tone]}, REST[1]]}))
     settings = {"folder": make_set(tmp_path).as_posix(), "patch": 16, "batch": 2}
     pictures = PictureSet(tmp_path, 1.0)

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from senga.arch import SengaError, load_model, load_upscaler, read_header
 from senga.headless.cli import main
+from senga.training.run import pace
 from senga.training.run.schedule import learning_rate
 from senga.training.run.settings import OptimSettings, read_settings
 from senga.training.sr.patches import batches
@@ -193,6 +195,16 @@ def test_recipes_that_are_not_there_are_named_before_any_picture_is_looked_at(tm
         caplog.clear()
         assert main(["train", "sr", str(path), "--set", "data.folder=nowhere", "--set", override]) == 1
         assert words in caplog.text
+
+
+def test_a_run_says_how_long_it_will_take(tmp_path, art, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(pace, "WARM", 1)
+    monkeypatch.setattr(pace, "SEEN", 2)
+    train(read_settings(Settings, config(tmp_path, art), ["run.validation_crops=1", "run.final_crops=1"]), "test")
+    said = [record.getMessage() for record in caplog.records if "steps take about" in record.getMessage()]
+    assert len(said) == 1
+    assert re.fullmatch(r"\d+\.\d{3} s a step: 6 steps take about \d+ seconds, \d+ seconds from here, .*", said[0])
 
 
 def test_a_settings_file_records_the_run(tmp_path, art):

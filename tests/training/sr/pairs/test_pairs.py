@@ -1,11 +1,8 @@
 """Training and validating on pictures that exist in both sizes, and on a user's own validation pictures."""
 
 import csv
-import io
-import json
 import pickle
 import shutil
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 from PIL import Image
 from sample_picture_sets import drawing, make_set
 from sample_runs import checkpoint, equal, tiny_config
-from senga.arch import SengaError, UpscaleModel
+from senga.arch import SengaError
 from senga.headless.cli import main
 from senga.training.run.identity import differences, run_identity
 from senga.training.run.settings import defaults_of, read_settings, to_dict
@@ -23,8 +20,7 @@ from senga.training.sr.pairs.pair_set import open_pictures
 from senga.training.sr.patches import batch, batches
 from senga.training.sr.pictures.picture_set import PictureSet
 from senga.training.sr.settings import DataSettings, PairSettings, Settings, ValSettings
-from senga.training.sr.validation.validation_crops import make_pairs, open_own, validation_crops
-from senga.training.sr.validation.whole_pictures import list_wholes, results, validate_wholes
+from senga.training.sr.validation.validation_crops import make_pairs, validation_crops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 pytestmark = pytest.mark.usefixtures("quick_scores")
@@ -253,48 +249,3 @@ def test_own_validation_pictures_are_upscaled_whole_saved_and_reported(pairs, tm
     shown = {"sheet", "validation/own/a page.png", "validation/pairs/sub/1.png"}
     assert shown <= set(board.Tags()["images"])
     assert {"psnr_y_whole", "psnr_y_own", "psnr_y_pairs"} <= set(board.Tags()["scalars"])
-
-
-def tar_of(path: Path, members: dict[str, bytes]) -> str:
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path.as_posix()
-
-
-def test_no_name_in_a_shard_leads_a_result_out_of_the_run(pairs, tmp_path):
-    goal, note = tmp_path / "precious.png", tmp_path / "noted.png"
-    for path in (goal, note):
-        path.write_bytes(b"precious")
-    shards = {
-        kind: tar_of(
-            tmp_path / f"{kind}.tar",
-            {
-                goal.as_posix(): (pairs / kind / "0.png").read_bytes(),
-                "../../../../two.png": (pairs / kind / "2.png").read_bytes(),
-                "three.png": (pairs / kind / "4.png").read_bytes(),
-                "three.json": json.dumps({"file": note.as_posix()}).encode(),
-            },
-        )
-        for kind in ("lr", "hr")
-    }
-    own = open_own(ValSettings(pairs=[PairSettings(lr=shards["lr"], hr=shards["hr"])]), 2)
-    run = tmp_path / "runs" / "one"
-    made = validate_wholes(
-        UpscaleModel.create("compact", scale=2, features=8, layers=1), list_wholes(own, 2, "clean"), run, "fp32", 1
-    )
-    assert made["psnr_y_whole"] > 5
-    found = {path.relative_to(run).as_posix() for path in run.rglob("*.png")}
-    inside = {f"validation/pairs{path.as_posix()}" for path in (goal, note)}
-    assert found == {"validation/pairs/two.png", *inside}
-    assert goal.read_bytes() == note.read_bytes() == b"precious"
-    assert not list(tmp_path.parent.glob("two.png"))
-
-
-def test_results_of_pictures_that_differ_in_their_endings_have_their_own_files():
-    assert results("own", ["a.jpg", "sub/a.jpg", "b.webp"]) == ["own/a.png", "own/sub/a.png", "own/b.png"]
-    assert results("own", ["a.jpg", "a.webp"]) == ["own/a.jpg.png", "own/a.webp.png"]
-    found = results("pairs", ["a.png", "/a.png", "b.png", "B.png", ".."])
-    assert found == ["pairs/a.png.png", "pairs/a.png-2.png", "pairs/b.png", "pairs/B-2.png", "pairs.png"]
