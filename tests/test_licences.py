@@ -18,6 +18,7 @@ EXTRAS = (
     "models",
     "export",
     "page",
+    "cluster",
 )  # for users; "test" and "bench" are for us
 
 # SPDX identifiers. MPL-2.0 binds changed files of that package alone.
