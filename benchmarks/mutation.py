@@ -43,7 +43,13 @@ SUBJECTS = [
     Subject(
         "tiling",
         "arch/tiling.py",
-        ("tests/arch/test_tiling.py", "tests/arch/engines/test_tail.py", "tests/arch/test_upscaling.py"),
+        (
+            "tests/arch/test_tiling.py",
+            "tests/arch/engines/test_tail.py",
+            "tests/arch/pictures/test_preview.py",
+            "tests/arch/pictures/test_strips.py",
+            "tests/arch/test_upscaling.py",
+        ),
         60,
     ),
     Subject(

@@ -5,7 +5,7 @@ import torch
 from sample_upscalers import VARIANT_IDS, VARIANTS, Recorder, picture, small_model
 from senga.arch import SengaError, UpscaleModel, upscale
 from senga.arch.memory import tile_that_fits
-from senga.arch.tiling import Tile, TileGrid, edges, is_out_of_memory
+from senga.arch.tiling import Tile, TileGrid, edges, is_out_of_memory, run_tiles
 
 SIZES = [(1, 1), (1, 300), (300, 1), (17, 16), (513, 31), (100, 257)]
 
@@ -156,6 +156,20 @@ def test_memory_that_runs_out_in_the_middle_redoes_nothing():
     assert torch.equal(out, image.repeat_interleave(2, 1).repeat_interleave(2, 2))
     assert done[:2] == [1024, 2048]
     assert sum(x.shape[-1] * x.shape[-2] for x in model.calls) == 64 * 128
+
+
+def test_tiles_come_row_by_row_and_smaller_ones_too():
+    grid, seen = TileGrid(64, 96, 32, 0), []
+    cores = list(grid)
+
+    def fill(core: Tile, _: Tile) -> None:
+        if core == cores[2]:
+            raise MemoryError
+        seen.append(core)
+
+    rest = run_tiles(grid, Tile(0, 0, 64, 96), fill, lambda: None, lambda _: None)
+    assert rest == grid.halved()
+    assert seen == cores[:2] + [part for core in cores[2:] for part in rest.cut(core)]
 
 
 def test_no_room_for_the_smallest_tile_is_one_sentence_and_frees_the_device():

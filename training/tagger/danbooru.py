@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 
 from ...arch import SengaError
-from .database import RATINGS
+from ...arch.files.reading import has_text_name
+from .database import RATINGS, said
 from .settings import DataSettings
 
 COLUMNS = {
@@ -88,12 +89,16 @@ def read_danbooru(database: duckdb.DuckDBPyConnection, settings: DataSettings, c
     if not files:
         patterns = " or ".join(settings.metadata)
         raise SengaError(f"{folder}: has no {patterns}; set data.folder and data.metadata to where the metadata are")
+    if foreign := [file for file in files if not has_text_name(file)]:
+        raise SengaError(f"{foreign[0]}: its name is not UTF-8; rename it")
     readable = "true" if settings.layout == "512px" else f"lower(coalesce(file_ext, 'jpg')) in {READABLE}"
     sql = READ.format(file=file_of(settings.layout), columns=COLUMNS, readable=readable)
     try:
         database.execute(sql, {"files": files, "fraction": settings.fraction})
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        raise SengaError(f"{folder}: the metadata are not as expected; one JSON object a line was ({error})") from error
+        raise SengaError(
+            f"{folder}: the metadata are not as expected; one JSON object a line was ({said(error)})"
+        ) from error
     relate(database)
     letters = {row[0] for row in database.execute("select distinct letter from metadata").fetchall()}
     if settings.ratings == 4 and "g" not in letters:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import duckdb
 
+from ...arch.errors import brief
+
 # What the tagger's data needs to know of a picture. `kin` is equal for near-duplicates, which must not be parted
 # between training and test. `mixed` are tags without a category so far, `unknown` tags whose label is not
 # known. Where `known` has tags, the labels of all others are unknown.
@@ -25,6 +27,11 @@ RATINGS = {
 
 def rating_names(ratings: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(RATINGS.get(ratings, {}).values()))
+
+
+def said(error: duckdb.Error) -> str:
+    """What DuckDB says of a file, in short and on one line: it quotes the file's lines, and options of its own."""
+    return brief(" ".join(str(error).split()), 200)
 
 
 def open_database(path: Path, memory_gib: float) -> duckdb.DuckDBPyConnection:

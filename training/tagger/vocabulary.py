@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from ...arch import SengaError
-from .database import rating_names
+from .database import rating_names, said
 from .settings import DataSettings
 
 PICTURES = """
@@ -61,7 +61,7 @@ def read_pairs(database: duckdb.DuckDBPyConnection, path: str, columns: tuple[st
         )
         return found.fetchall()
     except duckdb.Error as error:
-        raise SengaError(f"{path}: expected CSV or JSON lines with {a} and {b} ({error})") from error
+        raise SengaError(f"{path}: expected CSV or JSON lines with {a} and {b} ({said(error)})") from error
 
 
 def closure(aliases: list[tuple[str, str]], implications: list[tuple[str, str]]) -> list[tuple[str, str]]:

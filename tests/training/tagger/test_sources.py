@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -259,6 +261,10 @@ def test_missing_or_broken_sources_are_named(copy, tmp_path):
     with pytest.raises(SengaError, match="the metadata are not as expected; one JSON object a line was"):
         build_index(settings("danbooru", copy), tmp_path / "s")
     write_posts(copy, danbooru_lines(5, "2021"))
+    (copy / "sjis.csv").write_bytes(("antecedent_name,consequent_name\n線,circle" + "x" * 5000).encode("shift_jis"))
+    with pytest.raises(SengaError, match=r"sjis\.csv: expected CSV or JSON lines with .* unicode") as caught:
+        build_index(settings("danbooru", copy, aliases=str(copy / "sjis.csv")), tmp_path / "s")
+    assert len(str(caught.value)) < 300 + len(str(copy))
     with pytest.raises(SengaError, match=r"no\.csv: expected CSV or JSON lines with antecedent_name"):
         build_index(settings("danbooru", copy, aliases="no.csv"), tmp_path / "s")
 
@@ -302,3 +308,13 @@ def test_pictures_of_more_tables_are_added_with_what_is_known_of_them(source, tm
     known = {i: {n for n, k in zip(index.names, index.truth(i)[1], strict=True) if k} for i in numbers.values()}
     assert known[nothing] == {*index.names} - silent - {"circle"}
     assert known[anything] == {"square", "bar"}
+
+
+def test_metadata_under_a_name_that_is_not_utf_8_are_named(copy, tmp_path):
+    foreign = copy / "metadata" / os.fsdecode(b"posts\x83e.json")
+    try:
+        shutil.copy(copy / "metadata" / "posts.json", foreign)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    with pytest.raises(SengaError, match=r"posts.*e\.json: its name is not UTF-8; rename it"):
+        build_index(settings("danbooru", copy), tmp_path / "s")
