@@ -47,7 +47,7 @@ def test_pairs_in_shards_give_the_batches_of_the_folders(pairs, tmp_path):
     folders = [(pairs / kind).as_posix() for kind in ("lr", "hr")]
     patterns = [f"{tmp_path.as_posix()}/{kind}-*.tar" for kind in ("lr", "hr")]
     for align in (False, True):
-        ways = [PairSettings(*names, align=align) for names in (folders, patterns)]
+        ways = [PairSettings(lr, hr, align=align) for lr, hr in (folders, patterns)]
         settings = [DataSettings(folder="nowhere", pairs=[way], patch=16, batch=4, val_share=0.3) for way in ways]
         folder, tars = (open_pictures(one, 2) for one in settings)
         assert [twin.hr.file for twin in tars.pairs[0].val] == [twin.hr.file for twin in folder.pairs[0].val]
