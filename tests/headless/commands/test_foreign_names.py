@@ -18,7 +18,7 @@ from senga.headless.files.plan import make_plan
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 MODEL = ["--model", "models/" + MADE]
-SJIS = os.fsdecode(b"\x83e\x83X.png")
+SJIS = "\udc83e\udc83X.png"
 
 
 @pytest.fixture
