@@ -276,8 +276,8 @@ def extrapolated(rate: float, result: float, dealt: float, size: float, names: f
     """
     text = [
         f"{MILLIONS:,} such pictures on paper: {MILLIONS * size / 1e12:.1f} TB are read ({size / 1e3:.0f} kB each) and"
-        f" {MILLIONS * result / 1e12:.1f} TB written ({result / 1e3:.0f} kB each). A storage at 10 Gbit/s has enough"
-        f" for {LINK / (rate * (size + result)):,.0f} workers. Names and results are {names:.0f} bytes of the driver's"
+        f" {MILLIONS * result / 1e12:.1f} TB written ({result / 1e3:.0f} kB each). A storage at 10 Gbit/s feeds"
+        f" {LINK / (rate * (size + result)):,.0f} workers. Names and results are {names:.0f} bytes of the driver's"
         f" network for each picture, {MILLIONS * names / 1e9:.1f} GB in all. The driver is known to deal out"
         f" {dealt:.0f} pictures/s (the table above, where it shares its cores with the workers); what a fleet takes of"
         " that is the last column, and a fleet with more than 100 % may have to wait for it.",

@@ -36,7 +36,7 @@ def test_each_number_of_workers_is_compared_with_the_plain_command(cores: int) -
 def test_millions_on_paper() -> None:
     text = cluster.extrapolated(rate=4.9, result=2e6, dealt=49.0, size=0.5e6, names=200.0)
     assert "2.5 TB are read (500 kB each) and 9.8 TB written (2000 kB each)" in text[0]
-    assert "enough for 102 workers" in text[0]
+    assert "feeds 102 workers" in text[0]
     assert "200 bytes of the driver's network for each picture, 1.0 GB in all" in text[0]
     rows = {row.split(" | ")[0]: row for row in text[-4:]}
     assert rows["| 1"] == "| 1 | 4.9 | 11.57 | 2.5 | 9.8 | 1.0 | 10.0 |"
