@@ -55,7 +55,7 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def run(host: Host, place: Path, script: str, tries: int = 1, seconds: float = 400.0, **environment: str) -> None:
+def run(host: Host, place: Path, script: str, tries: int = 1, seconds: float = 400.0) -> None:
     """A line of the page on a host, and again where it does not end in time: Ray does not come up now and then."""
     log, short = place / "log.txt", (place / "short").readlink()
     own = place / host.address  # each host's own folder of that name, as on machines of their own
@@ -71,7 +71,6 @@ def run(host: Host, place: Path, script: str, tries: int = 1, seconds: float = 4
             HOME=str(place),
             RAY_TMPDIR=str(short),
             PATH=path,
-            **environment,
         )
         try:
             if process.wait(timeout=seconds) == OK:
@@ -107,8 +106,8 @@ def test_a_ray_cluster(place: Path, two: list[Host]) -> None:
         if line.startswith("export "):
             exported = f"{line}\n"
         else:
-            starts = (TRIES, TRY) if "ray start" in line else ()
-            run(two["# on each other" in line], place, exported + line, *starts)
+            tries, seconds = (TRIES, TRY) if "ray start" in line else (1, 400.0)
+            run(two["# on each other" in line], place, exported + line, tries, seconds)
     assert "2 machines" in (place / "log.txt").read_text()
     assert set(contents(place / "large")) == set(PICTURES)
     (shard,) = (place / "damaged").glob("senga_*.tar")
@@ -133,8 +132,8 @@ def test_a_slurm_job(place: Path, two: list[Host]) -> None:
     program(place / "bin" / "srun", SRUN.format(place=place, short=(place / "short").readlink()))
     names = " ".join(host.name for host in two)
     program(place / "bin" / "scontrol", f'[ "$*" = "show hostnames list" ] && printf "%s\\n" {names}')
-    job = {"SLURM_JOB_NODELIST": "list", "SLURM_JOB_ID": "12345", "SLURM_CPUS_PER_TASK": "1"}
-    run(two[0], place, "bash job.sh", 2, **job)
+    job = "export SLURM_JOB_NODELIST=list SLURM_JOB_ID=12345 SLURM_CPUS_PER_TASK=1"
+    run(two[0], place, f"{job}; bash job.sh", tries=2)
     assert "2 machines" in (place / "log.txt").read_text()
     assert set(contents(place / "large")) == set(PICTURES)
 
