@@ -160,11 +160,12 @@ def hosts(count: int) -> Generator[list[Host], None, None]:
         environment["AWS_ENDPOINT_URL"] = f"http://{found[0].address}:{STORE}"
         yield found
     finally:
-        for host in found:
+        for number, host in enumerate(found, 1):
             for process in host.started:
                 _end(process, signal.SIGTERM)
             host.kill()
             if host.name:
+                _ip("link", "del", f"{bridge}v{number}")  # the namespace itself stays while connections end
                 _ip("netns", "del", host.name)
         _ip("link", "del", bridge)
         shutil.rmtree(folder, ignore_errors=True)
