@@ -36,10 +36,11 @@ PREPARE = {"ncnn": ncnn_engine.prepare, "openvino": openvino_engine.prepare, "to
 # Bytes that a run holds for each byte of a network's activations, by architecture; 1 for what has no row.
 HOLDS = {"ncnn": ncnn_engine.HOLDS}
 # Multiplications of a frame, in multiples of 10^9, from which preparing is worth it: the network's weights times the
-# input pixels. Importing OpenVINO and compiling take about a second, once for the process. A frame alone counts, not
-# what ran before or runs beside it: engines differ in rounding, and a result must not depend on its company.
+# input pixels. Importing OpenVINO and compiling take about a second, once for the process; ncnn takes as long as torch.
+# A frame alone counts, not what ran before or runs beside it: engines differ in rounding, and a result must not depend
+# on its company.
 WORTH = {
-    "ncnn": {"fp32": 50},
+    "ncnn": {"fp32": 2},
     "openvino": {"fp32": 50, "bf16": 400},
     "torch": {"fp32": 2, "bf16": 2},
 }
@@ -134,7 +135,8 @@ def summary(device: torch.device) -> str:
     asked, precision = asked_for(), pick_precision("auto", device, half=True, bf16=True)
     name = "plain"
     if device.type == "cpu":
-        name = next(iter(_wanted(asked, "", precision, math.inf)), name)
+        wanted = _wanted(asked, "", precision, math.inf)
+        name = next((engine for engine in wanted if _possible(engine, precision)), name)
     return f"Senga's upscalers use {LABELS[name]} in {precision} on {device}; small jobs use plain torch"
 
 
@@ -150,11 +152,13 @@ def _wanted(asked: str, architecture: str, precision: str, work: float) -> list[
     worth = [
         name
         for name in PREPARE
-        if work >= WORTH[name].get(precision, math.inf)
-        and architecture not in ASKED.get(name, ())
-        and (name == "torch" or is_there(name))
+        if _possible(name, precision) and work >= WORTH[name][precision] and architecture not in ASKED.get(name, ())
     ]
     return worth if asked == "auto" else list(dict.fromkeys([asked, *(name for name in worth if name == "torch")]))
+
+
+def _possible(name: str, precision: str) -> bool:
+    return precision in WORTH[name] and (name == "torch" or is_there(name))
 
 
 def _prepared(model: UpscaleModel, kept: _Kept, name: str, precision: str) -> Engine | None:

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import torch
+from sample_engines import skip_without
 from sample_upscalers import Recorder, picture, small_model
 from senga.arch import repeats, upscale
 from senga.arch.engines import engine
@@ -48,10 +49,12 @@ def still_frames() -> torch.Tensor:
 MODELS = ["dcscn", "rrdb", "compact", "drrn"]
 
 
-@pytest.mark.parametrize("runs_by", ["plain", "torch"])
+@pytest.mark.parametrize("runs_by", ["plain", "torch", "ncnn"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("image", [page, tiles, still_frames])
 def test_not_a_bit_differs_from_the_dense_run(monkeypatch, name, image, runs_by):
+    if runs_by == "ncnn":
+        skip_without(runs_by)
     monkeypatch.setenv(engine.VARIABLE, runs_by)
     model, options = small_model(name), {"tile": 16, "halo": 8, "precision": "fp32"}
     assert torch.equal(upscale(model, image(), **options), dense(monkeypatch, model, image(), **options))

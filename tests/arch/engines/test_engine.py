@@ -98,17 +98,19 @@ def test_small_frames_are_not_worth_preparing(monkeypatch):
     model = small_model("compact")
     weights = sum(weight.numel() for weight in model.model.parameters())
 
-    def name(there: bool, multiplications: float, precision: str = "fp32") -> str:
-        monkeypatch.setattr(engine, "is_there", lambda library: there)
+    def name(there: str, multiplications: float, precision: str = "fp32") -> str:
+        monkeypatch.setattr(engine, "is_there", lambda library: library == there)
         return engine.choose(model, precision, int(multiplications * 1e9 / weights)).name
 
     for precision, worth in engine.WORTH["openvino"].items():
-        worth = min(worth, engine.WORTH["ncnn"].get(precision, worth))
-        assert name(False, 0.9 * engine.WORTH["torch"][precision], precision) == "plain"
-        assert name(True, 0.9 * worth, precision) == "torch"
-        assert name(False, 1.1 * worth, precision) == "torch"
+        assert name("", 0.9 * engine.WORTH["torch"][precision], precision) == "plain"
+        assert name("openvino", 0.9 * worth, precision) == "torch"
+        assert name("", 1.1 * worth, precision) == "torch"
+    assert name("ncnn", 0.9 * engine.WORTH["ncnn"]["fp32"]) == "plain"
+    skip_without("openvino")
+    assert name("openvino", 1.1 * engine.WORTH["openvino"]["fp32"]) == "openvino"
     skip_without("ncnn")
-    assert name(True, 1.1 * engine.WORTH["ncnn"]["fp32"]) == "ncnn"
+    assert name("ncnn", 1.1 * engine.WORTH["ncnn"]["fp32"]) == "ncnn"
 
 
 def of_large_frames(monkeypatch, model, *there: str, precision: str = "fp32") -> str:
@@ -184,6 +186,8 @@ def test_the_summary_names_engine_and_precision(monkeypatch):
         ("openvino", True, "use OpenVINO in fp32 on cpu"),
         ("ncnn", True, "use ncnn in fp32 on cpu"),
         ("", False, "use torch, prepared in fp32 on cpu"),
+        ("ncnn", False, "use torch, prepared in fp32 on cpu"),
+        ("openvino", False, "use torch, prepared in fp32 on cpu"),
         ("torch", True, "use torch, prepared in fp32 on cpu"),
         ("plain", True, "use torch in fp32 on cpu"),
     ):
@@ -193,6 +197,13 @@ def test_the_summary_names_engine_and_precision(monkeypatch):
     monkeypatch.setenv(engine.VARIABLE, "")
     monkeypatch.setattr(engine, "is_there", lambda library: library == "openvino")
     assert "use OpenVINO in fp32 on cpu" in engine.summary(cpu)
+    monkeypatch.setattr(engine, "is_there", lambda library: True)
+    for asked, words in (("", "OpenVINO in bf16"), ("ncnn", "torch, prepared in bf16")):
+        monkeypatch.setenv(engine.VARIABLE, asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "pick_precision", lambda *_, **__: "bf16")
+            assert words in engine.summary(cpu)
+    monkeypatch.setenv(engine.VARIABLE, "")
     assert "use torch in fp32 on mps" in engine.summary(torch.device("mps"))
 
 
