@@ -49,6 +49,7 @@ OS_CALLS = ("system", "popen", "startfile", "exec", "spawn", "posix_spawn", "for
 
 # path: what it may do, and why.
 ALLOWED = {
+    "arch/borrowed/ncnn_engine.py": {"ctypes"},  # copies weights to the address that ncnn gives
     "training/run/run_folder.py": {"subprocess"},  # asks git for the commit of the code that trains
     "training/run/processes.py": {"socket"},  # torchrun: which interface leads to the first machine, who is gone
     "training/datasets/fetch.py": {"subprocess"},  # runs npm, apt and converters that build sets of pictures
