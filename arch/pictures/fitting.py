@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +41,12 @@ class Fit:
 
     def added(self, frames: int) -> Tensor:
         """(frames, H, W) of the result's size: 1 where it has no pixel of the picture, else 0."""
-        mask = torch.ones((frames, 1, self.result[1], self.result[0]))
+        shape = frames, 1, self.result[1], self.result[0]
+        # What nobody looks at takes no memory: the system has pages of zeros that are not there until written.
+        mask = torch.from_numpy(np.zeros(shape, np.float32))
+        if self.canvas(mask).fills_result:
+            return mask[:, 0]
+        mask.fill_(1)
         self.canvas(mask).place(torch.zeros(()).expand(frames, 1, self.size[1], self.size[0]), 0)
         return mask[:, 0]
 

@@ -87,6 +87,12 @@ class Canvas:
     def size(self) -> tuple[int, int]:
         return self.height, self.width
 
+    @property
+    def fills_result(self) -> bool:
+        """Whether each pixel of the result is one of the picture."""
+        high, wide = self.result.shape[2:]
+        return self.top >= 0 <= self.left and self.top + high <= self.height and self.left + wide <= self.width
+
     def rows(self, top: int, bottom: int) -> Tensor | None:
         """The place of these rows of the picture, if all of them are in the result. A view."""
         left, right = -self.left, self.width - self.left

@@ -1,5 +1,8 @@
 """Every pair of shapes: the result has the target's size, crop and pad keep the aspect, the middle stays the middle."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from senga.arch import SengaError
@@ -71,3 +74,16 @@ def test_one_side_or_none_crops_nothing():
     assert plan_fit(100, 50, 0, 0, "crop") is None
     with pytest.raises(SengaError, match="fit is 'fill'; expected one of crop, pad, stretch"):
         plan_fit(100, 50, 1, 1, "fill")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs Linux's /proc")
+def test_where_nothing_is_added_the_mask_takes_no_memory():
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    mask = Fit.whole((4, 4), (8000, 8000)).added(1)  # 256 MB if they were there
+    assert resident() - before < 32 * 2**20
+    assert (mask.shape, mask.dtype) == ((1, 8000, 8000), torch.float32)
+    mask[0, 7] = 1  # as nodes of others may
+    assert int(mask[0, :9].sum()) == 8000
