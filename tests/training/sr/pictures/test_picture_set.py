@@ -232,3 +232,7 @@ def test_damaged_files_of_every_kind_are_a_finding_and_no_crash(kind, tmp_path):
         path.write_bytes(broken)
         facts = survey.look(Member("a", path), "1-1")
         assert facts.fault or facts.width > 0
+
+
+def test_a_name_that_no_file_can_have_counts_as_missing():
+    assert [survey.stamp_of(Path(name)) for name in ("a\0b.png", "x" * 5000)] == ["", ""]
