@@ -120,7 +120,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
         ),
     },
     "Turn a picture into a prompt": {
-        1: _load((40, 300)),
+        1: _load((40, 340)),
         2: Box("SengaLoadTagger", (40, 80), (320, 160)),
         3: Box(
             "SengaTagImage",
@@ -137,7 +137,7 @@ TEMPLATES: dict[str, dict[int, Box]] = {
             links={"images": (1, 0), "tags": (3, 0), "mask": (1, 1)},
         ),
         6: _note(
-            (40, 760),
+            (40, 800),
             (320, 280),
             f"{OWN_PICTURE}\n\nConnect tags to the text of a CLIP Text Encode node to use them as a"
             " prompt. Save Image with"
