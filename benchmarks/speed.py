@@ -48,7 +48,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).with_name("speed_worker.py")
 MODELS = ("senga_rrdb_6b_x4", "senga_compact_x2", "senga_dcscn_12_x2")
 REFERENCE = "Senga, no engine, fp32"
-SAME = "Senga, OpenVINO"  # as Senga, where OpenVINO is installed and the picture is not small
+ENGINES = ("Senga, ncnn", "Senga, OpenVINO")  # one of them is as Senga, where it is installed
 PEERS = (
     "Senga",
     "Senga, torch",
@@ -301,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--longest", type=float, default=120, help="seconds of a round, beyond which a side is left out (%(default)s)"
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=[*PEERS, SAME])
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=[*PEERS, *ENGINES])
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
     return exit_code(benchmark, parser.parse_args(argv), logging.INFO)
 

@@ -28,11 +28,11 @@ python -m benchmarks.speed --write-docs
 All peers run in one run, in processes of their own, one after another in each round, with the same weights, picture
 and threads; the median of the rounds counts. All pictures are drawn by the benchmark: a dense painting without a flat
 place, a page of line art, a sprite on transparency (the peers run its colours alone, Senga alpha too), and frames with
-a still ground (the peers run each by itself). *Senga* is what a user gets: OpenVINO, prepared torch, or for small
-pictures plain torch. *Senga, OpenVINO* and *Senga, torch* always use that one, *no engine* is the network as it is
-(`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of `ImageUpscaleWithModel` with spandrel. *onnxruntime* and
-*OpenVINO* run the file that `senga export` writes, over the whole picture. *ncnn* runs a network of the same form with
-other weights, so its picture is not compared.
+a still ground (the peers run each by itself). *Senga* is what a user gets: ncnn, OpenVINO, prepared torch, or for small
+pictures plain torch. *Senga, ncnn*, *Senga, OpenVINO* and *Senga, torch* always use that one, *no engine* is the
+network as it is (`SENGA_ENGINE=plain`). *ComfyUI's node* is the code of `ImageUpscaleWithModel` with spandrel.
+*onnxruntime* and *OpenVINO* run the file that `senga export` writes, over the whole picture. *ncnn* runs a network of
+the same form with other weights, so its picture is not compared.
 
 Below 1 in `against Senga` is faster than Senga. `of the peak` is the share of what the processor reaches in a matrix
 product. The first picture includes imports and preparation. Memory is the most that the process took beyond what it had
@@ -41,12 +41,14 @@ the share of the pixels that Senga did not have to compute.
 
 ## What runs a network
 
-On a CPU Senga's own upscalers run by OpenVINO where it is installed (`pip install openvino`, the extra `fast`), else by
-torch with packed weights and fused activations; on other devices, and for networks of other programs, by torch as it
-is. A prepared network is compared with the plain one before it is used (1e-4 in float32), and torch takes over, with a
-line in the log, where anything goes wrong. Small pictures run by torch: preparing would take longer than it saves.
-`senga models` and the log name the engine and the precision. The environment variable `SENGA_ENGINE` chooses: `auto`,
-`openvino`, `torch` (prepared) or `plain`. Nothing is sent over the network: OpenVINO is loaded without its telemetry.
+On a CPU Senga's own upscalers run by ncnn in float32 (Winograd's convolutions) and by OpenVINO in bfloat16, where they
+are installed (`pip install ncnn openvino`, the extra `fast`), else by torch with packed weights and fused activations;
+on other devices, and for networks of other programs, by torch as it is. RRDB runs by OpenVINO in float32 too: the
+memory that its dense blocks take in ncnn leaves small tiles, whose context takes what ncnn gains. A prepared network is
+compared with the plain one before it is used (1e-4 in float32), and the next engine takes over, with a line in the log,
+where anything goes wrong. Small pictures run by torch: preparing would take longer than it saves. `senga models` and
+the log name the engine and the precision. The environment variable `SENGA_ENGINE` chooses: `auto`, `ncnn`, `openvino`,
+`torch` (prepared) or `plain`. Nothing is sent over the network: OpenVINO is loaded without its telemetry.
 
 Tiles that were computed before are copied: flat parts of pages, repeated parts, still parts of a batch of frames; tiles
 that are transparent throughout are enlarged without the network. No visible bit of the result changes, and the log has

@@ -128,6 +128,7 @@ def ncnn(model: Path) -> Run:
 
 PEERS: dict[str, Callable[[Path], Run]] = {
     "Senga": ours("auto", "auto"),
+    "Senga, ncnn": ours("ncnn", "auto"),
     "Senga, OpenVINO": ours("openvino", "auto"),
     "Senga, torch": ours("torch", "auto"),
     "Senga, no engine": ours("plain", "auto"),

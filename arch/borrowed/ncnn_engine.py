@@ -34,6 +34,7 @@ WAITING = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"  # environment variables: how Open
 # architecture. Winograd's transformed input alone is 2.25 times a convolution's input; RRDB's dense blocks join copies.
 # Measured are 2.9 to 3.4 for Compact, 2.5 for ESPCN, 2.2 for DCSCN, 3.3 for DRRN and 12 for RRDB.
 HOLDS = {"compact": 3.5, "espcn_7": 2.7, "dcscn": 2.7, "drrn": 3.5, "rrdb": 13.0}
+LARGEST = 12 * 2**20  # bytes of a tail's largest value in a strip, which needs nine times as much beside it
 FITTING = 0.8  # share of the largest picture from which a smaller one finds fitting blocks of memory (ncnn's is 0.75)
 OFF = (  # what would round numbers to 16 bits or 8, and the GPU
     "use_vulkan_compute",
@@ -124,9 +125,8 @@ def prepare(
     # torch enlarges the picture that is added at the end: without it, more networks need no padding.
     recording, base = without_base(folded(recording, precision))
     recording, frame = shrunk(recording, surrounded)
-    run = framed(
-        in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, lambda part, _: _Loaded(ncnn, part)), frame
-    )
+    run = in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, lambda part, _: _Loaded(ncnn, part), LARGEST)
+    run = framed(run, frame)
     return run if base is None else partial(_added, run, base), expected
 
 

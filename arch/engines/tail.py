@@ -32,13 +32,16 @@ class Tail(NamedTuple):
     floats: int  # of its largest value, for each position of its input
 
 
-def in_parts(recording: Recording, channels: int, item: int, build: Callable[[Recording, int], Net]) -> Net:
+def in_parts(
+    recording: Recording, channels: int, item: int, build: Callable[[Recording, int], Net], largest: int | None = None
+) -> Net:
     """A network that runs its tail in strips, where it has one.
 
     Args:
         channels: of the picture.
         item: bytes of a number in the arithmetic that runs.
         build: makes what runs a recording with an input of so many channels.
+        largest: bytes of a strip's largest value; None: LARGEST.
     """
     parts = parted(recording)
     if parts is None:
@@ -49,7 +52,7 @@ def in_parts(recording: Recording, channels: int, item: int, build: Callable[[Re
     def run(x: Tensor) -> Tensor:
         x = run_trunk(x)
         height, width = x.shape[-2:]
-        rows = max(LEAST_ROWS, LARGEST // (width * tail.floats * item))
+        rows = max(LEAST_ROWS, (LARGEST if largest is None else largest) // (width * tail.floats * item))
         if rows >= height:
             return run_tail(x)
         result: Tensor | None = None
