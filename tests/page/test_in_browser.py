@@ -186,6 +186,8 @@ def test_a_bad_file_is_said_and_the_next_one_is_done(visitor: Visitor) -> None:
     visitor.start()
     assert visitor.finished() == ["failed", "failed", "done"]
     assert visitor.notes()[:2] == ["This file cannot be read as a picture."] * 2
+    hidden = visitor.page.eval_on_selector_all(".card img", "images => images.map((image) => image.hidden)")
+    assert (hidden[0], hidden[2]) == (True, False)
     assert visitor.complaints() == []
 
 
