@@ -78,9 +78,10 @@ async function openCache() {
 
 async function download(base, place, facts, progress) {
   const ending = endingOf(facts); // large files are on the host in compressed form alone
+  const total = wireSize(facts);
+  progress(0, total);
   const response = await fetch(new URL(ending ? `${place}.${ending}` : place, base));
   if (!response.ok) throw new Error(`${place}: the server answers ${response.status}`);
-  const total = wireSize(facts);
   const parts = [];
   let received = 0;
   const reader = response.body.getReader();

@@ -1,8 +1,8 @@
 // The engine, in a thread of its own. The first message is { site: { base, manifest, options, known } }; then come
 // tasks, the next one after the end of the one before: { id, task, ... }. Answers have the same id: { step, received,
-// total } while something is loaded, { opened } when a network is there, { frame, frames, done, next, total,
-// expected } for tiles (upscaling.js), then { result } or { error: { kind, text } }. Whoever wants to stop a task ends
-// this worker: see ui/client.js.
+// total } while something is loaded, { opened } when a network is there, with the engine that it uses and its time,
+// { frame, frames, done, next, total, expected } for tiles (upscaling.js), then { result } or { error: { kind, text } }.
+// Whoever wants to stop a task ends this worker: see ui/client.js.
 
 import { openAnimation } from "./animation.js";
 import { Outdated } from "./fetching.js";
@@ -60,7 +60,7 @@ async function network({ name, units }, say) {
     upscaler = null;
     const opened = await openUpscaler(running, entry, speed, loading("network", say), site.known[speed.file]);
     upscaler = { file: speed.file, network: opened };
-    say({ opened: { file: speed.file, provider: opened.provider, pace: opened.pace } });
+    say({ opened: { file: speed.file, pace: opened.pace, ...used(running, opened) } });
   }
   return upscaler.network;
 }

@@ -8,6 +8,7 @@ import { watchInputs } from "./inputs.js";
 import { goOffline } from "./offline.js";
 import { Options } from "./options.js";
 import { Queue } from "./queue.js";
+import { recall, remember } from "./storage.js";
 import { Tags } from "./tags.js";
 import { bytes, preferred, setLanguage, text } from "./texts.js";
 import { Viewer } from "./viewer.js";
@@ -21,7 +22,7 @@ let silence = 0;
 let used = null; // { provider, threads } of the last network
 
 async function start() {
-  setTheme(localStorage.getItem("senga.theme") ?? "auto");
+  setTheme(recall("senga.theme") ?? "auto");
   await setLanguage(preferred(), base);
   const manifest = await (await fetch(new URL("manifest.json", base))).json();
   const options = { kind: query.get("engine") ?? "", threads: Number(query.get("threads")) || 0 };
@@ -55,7 +56,7 @@ function connect(parts) {
   );
   by("language").value = document.documentElement.lang;
   by("language").addEventListener("change", async ({ target }) => {
-    localStorage.setItem("senga.language", target.value);
+    remember("senga.language", target.value);
     await setLanguage(target.value, base);
     options.refresh();
     draw(parts);
@@ -164,7 +165,7 @@ function loading({ step, received, total }) {
 }
 
 function setTheme(theme) {
-  localStorage.setItem("senga.theme", theme);
+  remember("senga.theme", theme);
   document.documentElement.dataset.theme = theme;
   by("theme").value = theme;
 }

@@ -7,7 +7,9 @@ export function makeCard(item, actions) {
   const card = element("li", { className: "card" });
   card.dataset.id = item.id;
   const thumbnail = element("button", { type: "button", className: "thumbnail" });
-  thumbnail.append(element("img", { src: item.url, alt: "" }));
+  const image = element("img", { src: item.url, alt: "" });
+  image.addEventListener("error", () => (image.hidden = true)); // it cannot be read: nothing, rather than a broken one
+  thumbnail.append(image);
   thumbnail.addEventListener("click", () => actions.show(item));
   const buttons = element("div", { className: "row" });
   for (const name of ["cancel", "again", "remove"]) {

@@ -13,7 +13,7 @@ export class TaskError extends Error {
 export class Client {
   #base;
   #site;
-  #known = {}; // file of a network -> { provider, pace }, as measured
+  #known = {}; // file of a network -> { provider, pace, ... }, as measured
   #worker = null;
   #calls = []; // in their order; the first one is with the worker
   #next = 1;
@@ -59,7 +59,7 @@ export class Client {
     const [call] = this.#calls;
     if (call?.message.id !== id) return; // of a worker that was ended
     if (answer.opened) this.#known[answer.opened.file] = answer.opened;
-    else if (answer.error) this.#settle(() => call.reject(new TaskError(answer.error)));
+    if (answer.error) this.#settle(() => call.reject(new TaskError(answer.error)));
     else if ("result" in answer) this.#settle(() => call.resolve(answer.result));
     else call.progress(answer);
   }

@@ -1,5 +1,7 @@
 // The service worker: offline use, and the headers for threads on hosts that cannot set them.
 
+import { recall, remember } from "./storage.js";
+
 const RELOADED = "senga.reloaded";
 
 /** Install the worker for this version of the site. idle() says whether the page may be loaded again. */
@@ -12,7 +14,7 @@ export async function goOffline(base, idle) {
   } catch {
     return; // offline, or the browser does not allow it: the page works as it is
   }
-  if (crossOriginIsolated || sessionStorage.getItem(RELOADED) || !idle()) return;
-  sessionStorage.setItem(RELOADED, "1"); // once: the headers come with the next load
-  location.reload();
+  const session = true;
+  if (crossOriginIsolated || recall(RELOADED, { session }) || !idle()) return;
+  if (remember(RELOADED, "1", { session })) location.reload(); // once: the headers come with the next load
 }

@@ -1,6 +1,7 @@
 // The form: size, network and speed; and what is known of each network's time on this device.
 
 import { wireSize } from "../engine/fetching.js";
+import { recall, remember } from "./storage.js";
 import { bytes, has, seconds, text } from "./texts.js";
 
 const SPEEDS = "senga.seconds"; // file -> seconds for a megapixel of output, as measured here
@@ -57,7 +58,7 @@ export class Options {
   measured(choice, taken) {
     const known = load();
     const file = this.#speedOf(choice).file;
-    localStorage.setItem(SPEEDS, JSON.stringify({ ...known, [file]: taken }));
+    remember(SPEEDS, JSON.stringify({ ...known, [file]: taken }));
     this.refresh();
   }
 
@@ -87,7 +88,7 @@ function speedName(place, units) {
 
 function load() {
   try {
-    return JSON.parse(localStorage.getItem(SPEEDS)) ?? {};
+    return JSON.parse(recall(SPEEDS)) ?? {};
   } catch {
     return {};
   }

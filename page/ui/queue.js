@@ -75,12 +75,13 @@ export class Queue extends EventTarget {
   async #perform(item, { choice, size, tags }) {
     this.#progress = null;
     this.#set(item, { state: "running", progress: null, error: null });
-    const progress = (step) => this.#hear(item, step);
+    const measured = (used) => this.dispatchEvent(new CustomEvent("measured", { detail: { choice, used } }));
+    const progress = (step) => (step.opened ? measured(step.opened) : this.#hear(item, step));
     try {
       const made = await this.#start("upscale", { file: item.file, choice, size }, progress);
       if (item.result) URL.revokeObjectURL(item.result.url);
       item.result = { ...made, url: URL.createObjectURL(made.blob) };
-      this.dispatchEvent(new CustomEvent("measured", { detail: { choice, used: made } }));
+      measured(made);
       if (this.items.includes(item)) this.shown ??= item;
       this.#changed(); // the result can be seen before there are tags
       if (tags) item.tags = await this.#start("tag", { file: item.file }, progress);

@@ -10,10 +10,7 @@ export class Tags {
     this.entry = entry;
     for (const id of ["general", "character"]) input(id).addEventListener("input", () => this.#fill());
     for (const kind of ["prompt", "caption"])
-      input(`copy-${kind}`).addEventListener("click", async () => {
-        await navigator.clipboard.writeText(asLine(this.#chosen(), kind));
-        say(text("copied"));
-      });
+      input(`copy-${kind}`).addEventListener("click", () => copy(asLine(this.#chosen(), kind), say));
   }
 
   /** Show a picture's tags, or nothing. */
@@ -45,6 +42,15 @@ export class Tags {
     input("tag-list").replaceChildren(...(rows.length ? rows : [none]));
     for (const kind of ["prompt", "caption"]) input(`copy-${kind}`).disabled = !tags.length;
     input("tagger-about").textContent = described(this.entry);
+  }
+}
+
+async function copy(line, say) {
+  try {
+    await navigator.clipboard.writeText(line);
+    say(text("copied"));
+  } catch {
+    say(text("not_copied")); // the visitor or the browser said no; without https there is no clipboard
   }
 }
 

@@ -1,12 +1,14 @@
 // The page's words in three languages, and numbers as each language writes them.
 
+import { recall } from "./storage.js";
+
 export const LANGUAGES = ["en", "ja", "zh"];
 let words = {};
 let language = "en";
 
 /** The visitor's language among ours: the one chosen before, else the browser's first that we have. */
 export function preferred() {
-  const wanted = [localStorage.getItem("senga.language"), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+  const wanted = [recall("senga.language"), ...navigator.languages.map((tag) => tag.slice(0, 2))];
   return wanted.find((tag) => LANGUAGES.includes(tag)) ?? "en";
 }
 

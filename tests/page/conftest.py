@@ -39,6 +39,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the default network and the one that cleans: exporting all takes minutes."""
     out = tmp_path_factory.mktemp("page") / "site"
     assert main(["page", "--out", str(out), *(word for name in SHOWN for word in ("-m", name))]) == OK
     return out

@@ -13,7 +13,7 @@ put("self", globalThis);
 put("performance", { now: () => clock });
 
 const runtime = await load("engine/runtime");
-const { endingOf, fetchFile, wireSize } = await load("engine/fetching");
+const { endingOf, fetchFile, Outdated, wireSize } = await load("engine/fetching");
 const { gridFor, upscale } = await load("engine/upscaling");
 const { Client } = await load("ui/client");
 const { heard, seen } = await load("ui/progress");
@@ -72,6 +72,18 @@ for (const [streams, sent] of [[Plain, gz], [Plain, bytes], [Brotli, bytes.slice
   );
   const whole = got instanceof ArrayBuffer && Buffer.from(got).equals(Buffer.from(bytes));
   found.fetched.push({ asked, whole, error: whole ? null : got, last: steps.at(-1), ending: endingOf(facts), wire: wireSize(facts) });
+}
+// Another file than the page's manifest says, on a host whose manifest has this version; the page's is "1".
+put("DecompressionStream", Plain);
+found.renewed = [];
+for (const host of [{ version: "2" }, { version: "1" }, null]) {
+  put("fetch", async (url) => {
+    if (!String(url).includes("manifest.json")) return new Response(gz.subarray(9));
+    if (host === null) throw new TypeError("Failed to fetch");
+    return new Response(JSON.stringify(host));
+  });
+  const error = await fetchFile("http://a/b/", { version: "1", files: { "m.onnx": facts } }, "m.onnx").catch((one) => one);
+  found.renewed.push(error instanceof Outdated);
 }
 put("DecompressionStream", real);
 found.plain = [endingOf({ size: 5 }) ?? null, wireSize({ size: 5 })];

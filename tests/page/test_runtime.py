@@ -125,6 +125,10 @@ def test_the_smallest_copy_that_the_browser_can_unpack_is_fetched_on_any_host(fo
     assert found["plain"] == [None, 5]
 
 
+def test_another_file_than_expected_is_of_a_newer_site_where_the_host_has_one(found: dict[str, Any]) -> None:
+    assert found["renewed"] == [True, False, False]
+
+
 def test_both_engines_compute_one_tile_and_the_slower_one_gives_its_memory_back(found: dict[str, Any]) -> None:
     probe = "132x132"  # a core of 96 with its halo
     both = ["open webgpu", f"run webgpu {probe}", f"run webgpu {probe}"]
@@ -237,7 +241,8 @@ def test_a_stop_ends_the_worker_and_the_other_calls_go_on_in_a_new_one(found: di
     assert found["lazy"] == 0  # nothing is started before it is needed
     calls = found["calls"]
     assert calls["kept"]  # a call that waits is stopped without it
-    assert calls["steps"] == [{"done": 1, "total": 2}]
+    opened = {"file": "m", "provider": "wasm", "pace": 9}
+    assert calls["steps"] == [{"opened": opened}, {"done": 1, "total": 2}]  # the engine is known before the first tile
     assert calls["answers"] == [
         {"kind": "cancelled", "text": "upscale"},
         {"kind": "cancelled", "text": "tag"},
@@ -248,8 +253,7 @@ def test_a_stop_ends_the_worker_and_the_other_calls_go_on_in_a_new_one(found: di
     first, second, third = calls["workers"]
     assert [worker["ended"] for worker in (first, second, third)] == [True, True, False]
     site = {"base": "http://a/b/", "manifest": "M", "options": "O"}
-    known = {"m": {"file": "m", "provider": "wasm", "pace": 9}}
-    assert second["got"][0] == {"site": {**site, "known": known}}
+    assert second["got"][0] == {"site": {**site, "known": {"m": opened}}}
     assert [message["id"] for message in first["got"][1:]] == [1]  # one after the other
     assert [message["id"] for message in second["got"][1:]] == [3, 4]
     assert third["got"][1:] == [{"id": 5, "task": "tag", "file": 5}]

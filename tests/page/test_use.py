@@ -28,6 +28,18 @@ CARRIED = """([data, kind]) => {
 }"""
 
 
+# Puts a picture into the clipboard.
+COPIED = """async (data) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": new Blob([bytes], { type: "image/png" }) })]);
+}"""
+# A browser whose settings forbid cookies: each of these throws when it is named.
+BLOCKED = """for (const name of ["localStorage", "sessionStorage", "caches"])
+  Object.defineProperty(window, name, {
+    get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
+  });"""
+
+
 @pytest.fixture(scope="module")
 def visitor(browser: Any, address: str) -> Any:
     """A page with one finished picture and its tags."""
@@ -178,6 +190,38 @@ def test_pictures_are_dropped_and_pasted(browser: Any, address: str, kind: str) 
         visitor.page.evaluate(CARRIED, [base64.b64encode(SMALL).decode(), kind])
         assert visitor.page.inner_text(".card .name") == f"{kind}.png"
         assert visitor.page.is_enabled("#start")
+        assert visitor.complaints() == []
+
+
+def test_the_button_pastes_a_picture_and_says_where_there_is_none(visitor: Visitor) -> None:
+    page = visitor.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('words')")
+    page.click("#paste")
+    visitor.until("document.getElementById('status').textContent === 'There is no picture to paste.'")
+    assert visitor.states() == ["done"]
+    page.evaluate(COPIED, base64.b64encode(SMALL).decode())
+    page.click("#paste")
+    page.wait_for_selector(".card:nth-child(2)")
+    assert page.inner_text(".card:nth-child(2) .name") == "pasted.png"
+    page.click(".card:nth-child(2) .remove")
+    assert visitor.complaints() == []
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Any, address: str) -> None:
+    with visiting(browser, locale="en-US") as visitor:
+        visitor.page.add_init_script(BLOCKED)
+        visitor.open(address)
+        assert not visitor.holds("localStorage.length >= 0")
+        visitor.page.select_option("#theme", "dark")
+        visitor.page.select_option("#language", "ja")
+        visitor.until("document.documentElement.lang === 'ja'")
+        visitor.page.select_option("#language", "en")
+        visitor.add({"small.png": SMALL})
+        visitor.choose()
+        visitor.start()
+        assert visitor.finished() == ["done"]
+        assert visitor.page.inner_text("#estimate").endswith("for each megapixel, measured on this device")
         assert visitor.complaints() == []
 
 
