@@ -13,7 +13,8 @@ import torch
 # Pictures are tiny here: threads cost more than they bring, and far more on a machine that is busy.
 torch.set_num_threads(1)
 
-os.environ["SENGA_CACHE"] = tempfile.mkdtemp(prefix="senga_cache_")  # what was measured before must not decide a test
+CACHE = tempfile.TemporaryDirectory(prefix="senga_cache_", ignore_cleanup_errors=True)
+os.environ["SENGA_CACHE"] = CACHE.name  # what was measured before must not decide a test
 
 ROOT = Path(__file__).resolve().parent.parent
 
