@@ -130,16 +130,17 @@ def chart(path: Path, rows: list["Row"]) -> None:
     from matplotlib import pyplot
 
     models = list(dict.fromkeys(row.model for row in rows))
-    figure, panels = pyplot.subplots(1, len(models), figsize=(5 * len(models), 4), squeeze=False)
+    figure, panels = pyplot.subplots(1, len(models), figsize=(5 * len(models), 4), squeeze=False, layout="constrained")
     peers = list(dict.fromkeys(row.peer for row in rows))
+    lines = {}  # of each peer one: no panel has all of them
     for panel, model in zip(panels[0], models, strict=True):
         for i, peer in enumerate(peers):
             points = [(row.side, row.cost) for row in rows if (row.model, row.peer) == (model, peer)]
-            panel.plot(*zip(*points, strict=True), marker="o", color=f"C{i}", label=peer) if points else None
+            if points:
+                (lines[peer],) = panel.plot(*zip(*points, strict=True), marker="o", color=f"C{i}")
         panel.set(title=model, xlabel="side of the picture, pixels", ylim=(0, None))
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("seconds for an output megapixel")
-    panels[0][-1].legend(fontsize="small")
-    figure.tight_layout()
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=len(lines), fontsize="small")
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)

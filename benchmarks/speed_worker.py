@@ -9,10 +9,12 @@ ComfyUI's node runs under ComfyUI's own Python, so nothing of Senga is imported 
 import json
 import logging
 import os
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +157,18 @@ def whwc(result: Picture) -> Picture:
     return result[0].transpose(1, 2, 0)
 
 
+def count_from_here() -> None:
+    """Forget on Linux how much memory imports and loading took at their highest: a picture takes less than that."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def resident() -> int:
+    """The most resident memory so far, in bytes."""
+    with suppress(OSError):
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        if found is not None:
+            return int(found[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -171,6 +184,7 @@ def main() -> None:
     logging.getLogger("senga").addHandler(saved)
     logging.getLogger("senga").setLevel(logging.INFO)
     run = PEERS[peer](Path(model))
+    count_from_here()
     answers.write(json.dumps({"ready": True, "peak": resident()}) + "\n")
     answers.flush()
     for line in sys.stdin:
