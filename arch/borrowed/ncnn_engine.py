@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..engines.folding import folded, without_base
+from ..engines.folding import folded, with_base, without_base
 from ..engines.recording import INPUT, Recording, record
 from ..engines.tail import in_parts
 from ..engines.unpadded import framed, shrunk
@@ -105,12 +105,7 @@ def pool() -> _Pool:
 def prepare(
     net: nn.Module, sample: Tensor, precision: str, surrounded: bool = False
 ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """A function that gives what the net gives, in "fp32"; and the plain net's result for the sample.
-
-    Args:
-        net: on the CPU, in eval mode, with float32 weights.
-        sample: (1, C, H, W).
-        surrounded: pictures come with the net's whole context, which is cut off the result: there it may be 0.
+    """As `torch_engine.prepare`, by ncnn, in "fp32" alone.
 
     Raises:
         ImportError, OSError: ncnn cannot be imported.
@@ -127,11 +122,7 @@ def prepare(
     recording, frame = shrunk(recording, surrounded)
     run = in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, lambda part, _: _Loaded(ncnn, part), LARGEST)
     run = framed(run, frame)
-    return run if base is None else partial(_added, run, base), expected
-
-
-def _added(run: Callable[[Tensor], Tensor], base: Recording, x: Tensor) -> Tensor:
-    return run(x).add_(base.run(x))
+    return with_base(run, base), expected
 
 
 class _Loaded:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..engines.folding import Convolution, pair
+from ..engines.folding import Convolution, factor_of, pair
 from ..engines.recording import INPUT, Operation, Recording, Value, replaced, rewritten
 from ..engines.unpadded import cropped
 
@@ -202,18 +202,6 @@ class _Table:
     def cropped(self, x: Value, pixels: int) -> Value:
         return self.graph.add("Crop", [x], {9: [pixels, pixels], 10: [-pixels, -pixels], 11: [1, 2]})
 
-    def interpolate(
-        self,
-        x: Value,
-        *,
-        size: None,
-        scale_factor: float,
-        mode: str,
-        align_corners: bool | None,
-        recompute_scale_factor: None,
-        antialias: bool,
-    ) -> Value:
-        if size is not None or align_corners or antialias:
-            raise TypeError("an interpolation to a size, with aligned corners or antialiased has no row here")
-        factor = float(scale_factor)
+    def interpolate(self, x: Value, **options: Any) -> Value:
+        factor, mode = factor_of(**options)
         return self.graph.add("Interp", [x], {0: INTERPOLATIONS[mode], 1: factor, 2: factor})

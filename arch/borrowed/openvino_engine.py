@@ -7,7 +7,7 @@ that it was used; `import openvino` alone does so too, where the package openvin
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..engines.folding import Convolution, folded, pair, without_base
+from ..engines.folding import Convolution, factor_of, folded, pair, with_base, without_base
 from ..engines.recording import INPUT, Recording, record, replaced
 from ..engines.splitting import split
 from ..engines.tail import in_parts
@@ -63,12 +63,7 @@ def core() -> Any:
 def prepare(
     net: nn.Module, sample: Tensor, precision: str, surrounded: bool = False
 ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """A function that gives what the net gives, in "fp32" or "bf16"; and the plain net's result for the sample.
-
-    Args:
-        net: on the CPU, in eval mode, with float32 weights.
-        sample: (1, C, H, W).
-        surrounded: pictures come with the net's whole context, which is cut off the result: there it may be 0.
+    """As `torch_engine.prepare`, by OpenVINO.
 
     Raises:
         ImportError, OSError: OpenVINO cannot be imported.
@@ -87,11 +82,7 @@ def prepare(
         return _Compiled(openvino, part, channels, precision)
 
     run = framed(in_parts(recording, sample.shape[1], DTYPES[precision].itemsize, build), frame)
-    return run if base is None else partial(_added, run, base), expected
-
-
-def _added(run: Callable[[Tensor], Tensor], base: Recording, x: Tensor) -> Tensor:
-    return run(x).add_(base.run(x))
+    return with_base(run, base), expected
 
 
 class _Compiled:
@@ -203,22 +194,11 @@ class _Table:
         alpha, scale = SELU
         return self.ops.multiply(self.ops.elu(x, alpha), self.constant(scale))
 
-    def interpolate(
-        self,
-        x: Node,
-        *,
-        size: None,
-        scale_factor: float,
-        mode: str,
-        align_corners: bool | None,
-        recompute_scale_factor: None,
-        antialias: bool,
-    ) -> Node:
-        if size is not None or align_corners or antialias:
-            raise TypeError("an interpolation to a size, with aligned corners or antialiased has no row here")
+    def interpolate(self, x: Node, **options: Any) -> Node:
+        factor, mode = factor_of(**options)
         return self.ops.interpolate(
             x,
-            self.ops.constant(np.array([scale_factor, scale_factor], np.float32)),
+            self.ops.constant(np.array([factor, factor], np.float32)),
             INTERPOLATIONS[mode],
             "scales",
             coordinate_transformation_mode="asymmetric" if mode == "nearest" else "half_pixel",

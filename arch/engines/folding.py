@@ -3,6 +3,7 @@
 Their results equal the network's except for rounding: weights are added up and multiplied before they are used.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -56,6 +57,26 @@ def without_base(recording: Recording) -> tuple[Recording, Recording | None]:
         if bare in ([True, False], [False, True]):
             return parts[bare.index(False)], parts[bare.index(True)]
     return recording, None
+
+
+def with_base(run: Callable[[Tensor], Tensor], base: Recording | None) -> Callable[[Tensor], Tensor]:
+    """What runs the network without its base, with the base added in float32 again, in place."""
+    return run if base is None else lambda x: run(x).add_(base.run(x))
+
+
+def factor_of(
+    *,
+    size: None,
+    scale_factor: float,
+    mode: str,
+    align_corners: bool | None,
+    recompute_scale_factor: None,
+    antialias: bool,
+) -> tuple[float, str]:
+    """The factor and mode of torch.nn.functional.interpolate's options. Raises TypeError for what no engine has."""
+    if size is not None or align_corners or antialias:
+        raise TypeError("an interpolation to a size, with aligned corners or antialiased has no row here")
+    return float(scale_factor), mode
 
 
 def scaled(step: Operation, value: Value, source: Operation) -> Operation | None:

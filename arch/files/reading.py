@@ -8,12 +8,12 @@ import logging
 import os
 import stat as modes
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any, TextIO
 
-from ..errors import SengaError, brief
+from ..errors import SengaError, brief, quoted
 
 logger = logging.getLogger("senga")
 
@@ -222,6 +222,15 @@ def csv_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
             )
         for line in table:
             yield f"{path}, line {table.line_num}", {name: line[name] for name in names}
+
+
+def sides(where: str, line: Mapping[str, str]) -> tuple[int, int]:
+    """Width and height of a picture, from a line of `csv_lines`. Raises SengaError for what is not a whole number."""
+    try:
+        return int(line["width"]), int(line["height"])
+    except ValueError as error:
+        found = f"{quoted(line['width'])} x {quoted(line['height'])}"
+        raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
 
 
 def _not_text(path: Path, encoding: str, error: UnicodeDecodeError) -> SengaError:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ...arch.errors import SengaError, quoted
 from ...arch.files.atomic import replacing
-from ...arch.files.reading import csv_lines
+from ...arch.files.reading import csv_lines, sides
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,8 @@ def _rows(path: Path) -> Iterator[Row]:
     columns = [field.name for field in fields(Row)]
     for where, line in csv_lines(path, columns):
         texts = {name: line[name] for name in columns if name not in ("width", "height")}
-        try:
-            yield Row(**texts, width=int(line["width"]), height=int(line["height"]))
-        except ValueError as error:
-            found = f"{quoted(line['width'])} x {quoted(line['height'])}"
-            raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
+        width, height = sides(where, line)
+        yield Row(**texts, width=width, height=height)
 
 
 def write_manifest(rows: Sequence[Row], path: Path, row_type: type[Row] = Row) -> str:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ....arch.errors import SengaError, amount, install, quoted
-from ....arch.files.reading import below, csv_lines, has_text_name, parse_json, walk
+from ....arch.errors import SengaError, amount, install
+from ....arch.files.reading import below, csv_lines, has_text_name, parse_json, sides, walk
 from ...run.pictures import eight_bits, open_picture
 
 logger = logging.getLogger("senga")
@@ -92,11 +92,7 @@ def read_manifest(path: Path) -> list[Row]:
     for where, line in csv_lines(path, COLUMNS):
         if missing := [name for name in ("file", "split") if not line[name]]:
             raise SengaError(f"{where}: has no {missing[0]}; expected {','.join(COLUMNS)}")
-        try:
-            side = min(int(line["width"]), int(line["height"]))
-        except ValueError as error:
-            found = f"{quoted(line['width'])} x {quoted(line['height'])}"
-            raise SengaError(f"{where}: the size is {found}; expected whole pixels") from error
+        side = min(sides(where, line))
         rows.append(Row(line["file"], line["split"], line["source"], line["licence"], side, line.get("sha256", "")))
     return rows
 

@@ -131,9 +131,9 @@ def write_weights(
 
 def lr_text(condition: str, domains: Collection[str]) -> str:
     """How the LR pictures of a validation came about, for a header."""
-    by = "Pillow's bicubic" if condition in FIXED else condition
     others = "".join(f" ({domain}: {name})" for domain, name in REDUCED_BY.items() if domain in domains)
-    text = f"LR by {by}{others}, {condition}" if condition in FIXED else f"LR by {by}{others}"
+    fixed = condition in FIXED
+    text = f"LR by Pillow's bicubic{others}, {condition}" if fixed else f"LR by {condition}{others}"
     return f"{text}; {PAIRS}: as given" if PAIRS in domains else text
 
 
