@@ -10,7 +10,7 @@ from senga.arch.image import resize, to_bchw, to_bhwc
 from senga.arch.pictures.fitting import FITS, Fit, plan_fit
 
 SHAPES = [(1, 1), (3, 7), (40, 30), (30, 40), (101, 64), (500, 3)]
-TARGETS = [(1, 1), (64, 64), (200, 50), (50, 200), (17, 333)]
+TARGETS = [(1, 1), (64, 64), (200, 50), (50, 200), (17, 333), (40, 31), (41, 30)]  # the last pad one row, or one column
 
 
 def placed(plan: Fit, large: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

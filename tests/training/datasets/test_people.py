@@ -1,6 +1,7 @@
 """People in other styles than avatars: true counts, splits by artist, equal builds. Drawings of our own; no network."""
 
 import csv
+import random
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 from PIL import Image, ImageDraw
 from senga.arch import SengaError
 from senga.headless.cli import FAILED, main
+from senga.training.datasets.avatars.grounds import Clip
 from senga.training.datasets.manifest import Row, write_manifest
 from senga.training.datasets.negatives.pictures import COLOUR
 from senga.training.datasets.people.build import build, load_casts, read_counts
-from senga.training.datasets.people.pictures import KINDS, MANY, OTHERS, said_of
+from senga.training.datasets.people.pictures import KINDS, MANY, OTHERS, _bust, said_of
 
 LIMIT = 6
 COUNTS = {
@@ -50,6 +52,15 @@ def built(art: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_a_bust_keeps_head_and_shoulders_and_no_empty_margin() -> None:
+    image = Image.new("RGBA", (60, 100))
+    ImageDraw.Draw(image).rectangle((20, 0, 39, 99), fill=(200, 90, 60, 255))
+    sizes = [_bust(Clip(image, "x", "MIT"), random.Random(seed)).image.size for seed in range(200)]
+    assert {width for width, _ in sizes} == {20}
+    assert 46 <= min(height for _, height in sizes) < 50
+    assert 70 < max(height for _, height in sizes) <= 75
 
 
 def test_the_count_and_the_colour_alone_are_known(built: Path) -> None:

@@ -143,9 +143,9 @@ def list_shard(path: Path) -> list[Member]:
         with tarfile.open(path, "r:") as tar:
             for info in _members(tar, path):
                 if info.name.lower().endswith(SUFFIXES):
-                    members.append(Member(below(info.name), path, info.offset_data, info.size))
+                    members.append(Member(info.name, path, info.offset_data, info.size))
                 elif info.name.endswith(".json"):
-                    notes[_key(below(info.name))] = _note(Member(info.name, path, info.offset_data, info.size).read())
+                    notes[_key(info.name)] = _note(Member(info.name, path, info.offset_data, info.size).read())
     except tarfile.TarError as error:
         raise SengaError(f"{path}: is not a tar file ({error}); shards are uncompressed tar files") from error
     return [_with_note(member, notes.get(_key(member.file), {})) for member in _text_names(members, path)]
